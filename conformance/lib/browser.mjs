@@ -1,0 +1,49 @@
+// Debian's Chromium, driven by playwright-core.
+import { existsSync } from "node:fs";
+import { chromium } from "playwright-core";
+
+const candidates = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+export async function openBrowser() {
+  const executablePath = candidates.find((path) => path && existsSync(path));
+  if (executablePath === undefined) {
+    throw new Error("Chromium is missing. hint: apt-get install chromium, or set CHROMIUM to its path");
+  }
+  return await chromium.launch({
+    executablePath,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}
+
+/** A fresh person: own cookies, own storage. Console errors are kept for the report. */
+export async function newPerson(browser) {
+  const context = await browser.newContext();
+  context.setDefaultTimeout(15_000);
+  context.problems = [];
+  context.on("console", (message) => message.type() === "error" && context.problems.push(message.text()));
+  return context;
+}
+
+/** Fills Lentil's own pages: e-mail, password, Continue. */
+export async function enterPassword(page, email, password) {
+  await page.getByLabel("Email").fill(email);
+  const field = page.getByLabel("Password");
+  if ((await field.count()) === 0) {
+    await page.getByRole("button", { name: "Continue" }).click();
+  }
+  await field.fill(password);
+  await page.getByRole("button", { name: "Continue" }).click();
+}
+
+export async function enterCode(page, code) {
+  await page.getByLabel("Code").fill(code);
+  await page.getByRole("button", { name: "Continue" }).click();
+}

@@ -1,0 +1,178 @@
+// Starts and stops the real binary on free ports, with its state in a folder of its own.
+import { spawn } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+export const root = resolve(here, "../..");
+export const binary = process.env.LENTIL ?? join(root, "bin", "lentil");
+
+/** A port that was free a moment ago. */
+export async function freePort() {
+  return await new Promise((done, fail) => {
+    const server = createServer();
+    server.on("error", fail);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => done(port));
+    });
+  });
+}
+
+/** Copies an app into a scratch folder, with its packages linked rather than copied. */
+export function scratchApp(source, modules = join(source, "node_modules")) {
+  const dir = mkdtempSync(join(tmpdir(), "lentil-conformance-"));
+  cpSync(source, dir, {
+    recursive: true,
+    filter: (path) => !/node_modules|\.lentil|\.env\.local|\/dist$|_generated/.test(path.slice(source.length)),
+  });
+  if (existsSync(modules)) {
+    symlinkSync(modules, join(dir, "node_modules"));
+  }
+  return dir;
+}
+
+export function removeFolder(dir) {
+  rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+}
+
+/** One running server; `info` is the line that `--json` prints. */
+export class Lentil {
+  constructor(dir, flags = []) {
+    this.dir = dir;
+    this.flags = flags;
+    this.log = "";
+  }
+
+  async start() {
+    const began = performance.now();
+    this.child = spawn(binary, ["dev", this.dir, "--json", ...this.flags], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, NO_COLOR: "1" },
+    });
+    this.exited = new Promise((done) => this.child.once("exit", (code, signal) => done(code ?? signal)));
+    this.child.stderr.on("data", (chunk) => (this.log += chunk));
+    let out = "";
+    this.info = await new Promise((done, fail) => {
+      const timer = setTimeout(() => fail(new Error(`lentil was not ready in 20 s:\n${this.log}`)), 20_000);
+      this.child.stdout.on("data", (chunk) => {
+        out += chunk;
+        const end = out.indexOf("\n");
+        if (end >= 0) {
+          clearTimeout(timer);
+          try {
+            done(JSON.parse(out.slice(0, end)));
+          } catch (error) {
+            fail(new Error(`lentil printed no JSON: ${out}`, { cause: error }));
+          }
+        }
+      });
+      this.child.once("exit", (code) => fail(new Error(`lentil ended with ${code}:\n${this.log}`)));
+    });
+    this.readyMs = performance.now() - began;
+    return this;
+  }
+
+  /** Ends it as Ctrl-C would, and gives the exit code. */
+  async stop(signal = "SIGINT") {
+    if (this.child === undefined || this.child.exitCode !== null || this.child.signalCode !== null) {
+      return this.child?.exitCode;
+    }
+    this.child.kill(signal);
+    return await this.exited;
+  }
+
+  /** Ends it without warning and starts it again on the same ports. */
+  async crashAndRestart() {
+    await this.stop("SIGKILL");
+    await this.start();
+  }
+
+  /** Newest mail first. */
+  async outbox(to) {
+    const answer = await fetch(`${this.info.authkitUrl}/_lentil/outbox?to=${encodeURIComponent(to)}`);
+    const mails = await answer.json();
+    return Array.isArray(mails) ? mails : mails.data;
+  }
+
+  /** The newest code that was mailed to this address; waits for it. */
+  async code(to, { not } = {}) {
+    for (let i = 0; i < 100; i++) {
+      const found = (await this.outbox(to)).find((mail) => mail.code && mail.code !== not);
+      if (found) {
+        return found.code;
+      }
+      await sleep(50);
+    }
+    throw new Error(`no code was mailed to ${to}`);
+  }
+
+  /** Runs the official CLI in the app's folder. */
+  async cli(args, { allowFailure = false, env = {}, timeoutMs = 90_000, cwd = this.dir } = {}) {
+    const child = spawn(process.execPath, [join(this.dir, "node_modules", "convex", "bin", "main.js"), ...args], {
+      cwd,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, CI: "1", NO_COLOR: "1", FORCE_COLOR: "0", ...env },
+    });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.on("data", (chunk) => (stdout += chunk));
+    child.stderr.on("data", (chunk) => (stderr += chunk));
+    const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
+    const code = await new Promise((done) => child.once("exit", (c, signal) => done(c ?? signal)));
+    clearTimeout(timer);
+    if (code !== 0 && !allowFailure) {
+      throw new Error(`convex ${args.join(" ")} ended with ${code}:\n${stdout}\n${stderr}`);
+    }
+    return { code, stdout, stderr };
+  }
+}
+
+/** Free ports for the three listeners, as flags. */
+export async function portFlags() {
+  return [
+    "--port", String(await freePort()),
+    "--site-port", String(await freePort()),
+    "--authkit-port", String(await freePort()),
+  ];
+}
+
+export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** Waits until `probe` gives something truthy. */
+export async function until(what, probe, timeoutMs = 15_000) {
+  const end = performance.now() + timeoutMs;
+  let last;
+  while (performance.now() < end) {
+    try {
+      last = await probe();
+      if (last) {
+        return last;
+      }
+    } catch (error) {
+      last = error;
+    }
+    await sleep(25);
+  }
+  throw new Error(`waited ${timeoutMs} ms for ${what}; last seen: ${last instanceof Error ? last.message : JSON.stringify(last)}`);
+}
+
+export function readEnv(dir) {
+  const path = join(dir, ".env.local");
+  const env = {};
+  for (const line of existsSync(path) ? readFileSync(path, "utf8").split(/\r?\n/) : []) {
+    const match = /^([A-Z_0-9]+)=(.*?)(?:\s+#.*)?$/.exec(line);
+    if (match) {
+      env[match[1]] = match[2].replace(/^"(.*)"$/, "$1");
+    }
+  }
+  return env;
+}
+
+export function write(path, text) {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}
