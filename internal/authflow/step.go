@@ -1,0 +1,208 @@
+package authflow
+
+import (
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/identity"
+)
+
+// AttemptID names an attempt in a page's address. It is no secret: without the
+// browser's secret it opens nothing.
+type AttemptID string
+
+// Visitor is the browser that speaks, as far as it shows itself.
+type Visitor struct {
+	Browser   string // value of the cookie BrowserCookie; empty if it sent none
+	SSO       string // value of the cookie SSOCookie(client); empty if it sent none
+	IPAddress string // without port
+	UserAgent string
+}
+
+// AuthorizeRequest is what an application asks for. State is the decoded query
+// value and comes back with exactly the same bytes.
+type AuthorizeRequest struct {
+	ClientID            string
+	RedirectURI         string
+	ResponseType        string
+	State               string
+	HasState            bool // an empty state parameter is not an absent one
+	CodeChallenge       string
+	CodeChallengeMethod string
+	ScreenHint          string // "sign-up", "sign-in" or empty
+	LoginHint           string
+	Prompt              string // "login" asks again, "none" never asks
+	MaxAge              string // seconds; empty if absent
+	Provider            string
+	OrganizationID      string
+	ConnectionID        string
+	DomainHint          string
+	InvitationToken     string
+	PasswordResetToken  string
+}
+
+// Begun is the answer to an authorize request.
+type Begun struct {
+	Attempt AttemptID // empty if Step is a Done
+	Step    Step
+	Browser string // the value that BrowserCookie must have from now on
+}
+
+// Step is what the browser is to be shown or sent to. It is one of *AskSignIn,
+// *AskSignUp, *AskCode, *AskForgot, *AskNewPassword, *Done and *Over.
+type Step interface{ step() }
+
+// Screen is what all steps with a page have in common.
+type Screen struct {
+	Attempt     AttemptID
+	Environment identity.Environment
+	Problem     *Problem // what was wrong with the last answer; nil if nothing was
+	Notice      string   // something good to know ("We sent a new code."); may be empty
+}
+
+// Problem says what was wrong with an answer, in words for the person.
+type Problem struct {
+	Field   Field  // the input it concerns; empty for the whole form
+	Code    string // stable, for tests and style: "invalid_credentials"
+	Message string
+	Retry   time.Duration // for "too many attempts": when it makes sense again; else 0
+}
+
+// Field names an input of a page.
+type Field string
+
+// The inputs that problems point to.
+const (
+	FieldEmail    Field = "email"
+	FieldPassword Field = "password"
+	FieldCode     Field = "code"
+	FieldName     Field = "name"
+)
+
+// AskSignIn asks for Email and Password. Ways on: EnterPassword, GoTo SignUp,
+// GoTo Forgot.
+type AskSignIn struct {
+	Screen
+	Email         string // to be filled in
+	SignUpAllowed bool
+}
+
+// AskSignUp asks for Email, Password and, optionally, names. Ways on: Register,
+// GoTo SignIn.
+type AskSignUp struct {
+	Screen
+	Email, FirstName, LastName string
+	MinPassword                int // characters
+}
+
+// CodeFor is why a code was mailed.
+type CodeFor string
+
+// The reasons for a code.
+const (
+	CodeForVerification CodeFor = "verification" // the address is to be confirmed
+	CodeForReset        CodeFor = "reset"        // the password was forgotten
+)
+
+// AskCode asks for the six digits sent to Email. Ways on: EnterCode, SendAgain,
+// GoTo SignIn.
+type AskCode struct {
+	Screen
+	For   CodeFor
+	Email string
+}
+
+// AskForgot asks for the Email whose password was forgotten. Ways on:
+// ForgotPassword, GoTo SignIn.
+type AskForgot struct {
+	Screen
+	Email string
+}
+
+// AskNewPassword asks for a new Password. Ways on: ChoosePassword.
+type AskNewPassword struct {
+	Screen
+	Email       string // for password managers
+	MinPassword int
+}
+
+// Done ends an attempt: send the browser to RedirectTo. SSO, if not empty, is the
+// new value of the cookie SSOCookie(Client) for SSOMaxAge.
+type Done struct {
+	RedirectTo string
+	Client     identity.ClientID
+	SSO        string
+	SSOMaxAge  time.Duration
+}
+
+// OverReason says why nothing can be asked any more.
+type OverReason string
+
+// The reasons.
+const (
+	OverUnknown      OverReason = "unknown"       // there is no such attempt, or it was too long ago
+	OverOtherBrowser OverReason = "other_browser" // the attempt began in another browser
+	OverFinished     OverReason = "finished"      // it ended well, and its code was used
+)
+
+// Over is a page without a form: this attempt cannot go on. AppURL, if known, is
+// where the person can begin again.
+type Over struct {
+	Screen
+	Reason OverReason
+	AppURL string
+}
+
+func (*AskSignIn) step()      {}
+func (*AskSignUp) step()      {}
+func (*AskCode) step()        {}
+func (*AskForgot) step()      {}
+func (*AskNewPassword) step() {}
+func (*Done) step()           {}
+func (*Over) step()           {}
+
+// Answer is what a person did on a page. It is one of EnterPassword, Register,
+// EnterCode, ForgotPassword, ChoosePassword, SendAgain and GoTo. An answer that
+// does not fit the present step is no error: the present step is asked again.
+type Answer interface{ answer() }
+
+// EnterPassword answers AskSignIn.
+type EnterPassword struct{ Email, Password string }
+
+// Register answers AskSignUp.
+type Register struct{ Email, Password, FirstName, LastName string }
+
+// EnterCode answers AskCode; spaces and dashes within are fine.
+type EnterCode struct{ Code string }
+
+// ForgotPassword answers AskForgot.
+type ForgotPassword struct{ Email string }
+
+// ChoosePassword answers AskNewPassword.
+type ChoosePassword struct{ Password string }
+
+// SendAgain asks AskCode for another code.
+type SendAgain struct{}
+
+// Place is a page that a person may go to by a link.
+type Place string
+
+// The places.
+const (
+	SignIn Place = "sign-in"
+	SignUp Place = "sign-up"
+	Forgot Place = "forgot"
+)
+
+// GoTo follows a link to another page of the same attempt.
+type GoTo struct {
+	Place Place
+	Email string // what was typed so far, to be filled in there
+}
+
+func (EnterPassword) answer()  {}
+func (Register) answer()       {}
+func (EnterCode) answer()      {}
+func (ForgotPassword) answer() {}
+func (ChoosePassword) answer() {}
+func (SendAgain) answer()      {}
+func (GoTo) answer()           {}
