@@ -24,8 +24,7 @@ const module = "github.com/lentil-dev/lentil"
 // a leading slash names a public package. docs: ARCHITECTURE.md.
 const plan = `
 # words
-NONE < value, apierr;
-value, apierr < schema;
+NONE < apierr < value < schema;
 # tools: each handles one foreign thing; none knows documents, users or protocols
 NONE < persistence, blob, isolate, node, mail;
 persistence < persistence/persistencetest, persistence/pebblestore, persistence/postgres;
