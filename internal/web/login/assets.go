@@ -1,0 +1,35 @@
+package login
+
+import (
+	"net/http"
+	"strings"
+)
+
+// AssetsPath is where the stylesheet and the icon are served.
+const AssetsPath = "/_lentil/assets/"
+
+// assetTypes are the assets that exist and what they are.
+var assetTypes = map[string]string{
+	"login.css":  "text/css; charset=utf-8",
+	"lentil.svg": "image/svg+xml",
+}
+
+// serveAsset serves one asset. The stylesheet's address changes with its
+// content, so it may be kept for a year.
+func (pr *press) serveAsset(w http.ResponseWriter, r *http.Request) {
+	name := strings.TrimPrefix(r.URL.Path, AssetsPath)
+	kind, ok := assetTypes[name]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", kind)
+	h.Set("X-Content-Type-Options", "nosniff")
+	if r.URL.Query().Has("v") {
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	} else {
+		h.Set("Cache-Control", "public, max-age=3600")
+	}
+	http.ServeFileFS(w, r, pr.files, "assets/"+name)
+}

@@ -1,0 +1,257 @@
+package login
+
+import (
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/authflow"
+	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/wire"
+)
+
+// Authorize begins an attempt for an authorize request that the protocol's front
+// has read, and sends the browser on: to the attempt's page, back to the app, or
+// to the page that says why neither is possible.
+func (p *Pages) Authorize(w http.ResponseWriter, r *http.Request, q authflow.AuthorizeRequest) error {
+	v := p.visitor(r, identity.ClientID(q.ClientID))
+	begun, err := p.Flow.Begin(r.Context(), v, q)
+	if err != nil {
+		p.Refuse(w, r, err)
+		return nil
+	}
+	if begun.Browser != "" && begun.Browser != v.Browser {
+		p.setCookie(w, r, authflow.BrowserCookie, begun.Browser, browserAge)
+	}
+	if begun.Attempt == "" {
+		return p.step(w, r, begun.Step, http.StatusFound)
+	}
+	return p.redirect(w, r, AttemptPath+url.PathEscape(string(begun.Attempt)), http.StatusFound)
+}
+
+// show is the page of an attempt: whatever it asks now.
+func (p *Pages) show(w http.ResponseWriter, r *http.Request) error {
+	s, err := p.Flow.Step(r.Context(), p.visitor(r, ""), authflow.AttemptID(r.PathValue("attempt")))
+	if err != nil {
+		return err
+	}
+	return p.step(w, r, s, http.StatusFound)
+}
+
+// goTo follows a link within an attempt. Each place has an address, so that the
+// browser's back button does what it says.
+func (p *Pages) goTo(w http.ResponseWriter, r *http.Request) error {
+	var ans authflow.Answer
+	switch place := r.PathValue("place"); place {
+	case string(authflow.SignIn), string(authflow.SignUp), string(authflow.Forgot):
+		ans = authflow.GoTo{Place: authflow.Place(place)}
+	case "resend":
+		if r.Header.Get("Sec-Purpose") != "" || r.Header.Get("Purpose") != "" || r.Method == http.MethodHead {
+			return apierr.New(apierr.BadRequest, "prefetch_refused", "This link sends a mail and is not to be fetched ahead.")
+		}
+		ans = authflow.SendAgain{}
+	default:
+		return p.notFound(w, r)
+	}
+	a := authflow.AttemptID(r.PathValue("attempt"))
+	s, err := p.Flow.Submit(r.Context(), p.visitor(r, ""), a, ans)
+	if err != nil {
+		return err
+	}
+	return p.step(w, r, s, http.StatusFound)
+}
+
+// submit takes a posted form. What went well leads to the attempt's page by a
+// redirect, so that reloading does not post again.
+func (p *Pages) submit(w http.ResponseWriter, r *http.Request) error {
+	ans, err := decodeAnswer(w, r)
+	if err != nil {
+		return err
+	}
+	// The client id decides the name of the sign-in cookie and is only known once
+	// the step is; authflow needs the cookie at Begin alone.
+	a := authflow.AttemptID(r.PathValue("attempt"))
+	s, err := p.Flow.Submit(r.Context(), p.visitor(r, ""), a, ans)
+	if err != nil {
+		return err
+	}
+	return p.step(w, r, s, http.StatusSeeOther)
+}
+
+// decodeAnswer reads the posted form; the hidden field step says which it is.
+func decodeAnswer(w http.ResponseWriter, r *http.Request) (authflow.Answer, error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return nil, apierr.New(apierr.BadRequest, "malformed_form", "The form could not be read. Go back and try again.").Wrap(err)
+	}
+	f := r.PostForm
+	switch f.Get("step") {
+	case "sign-in":
+		return authflow.EnterPassword{Email: text(f, "email", 320), Password: text(f, "password", 1024)}, nil
+	case "sign-up":
+		return authflow.Register{Email: text(f, "email", 320), Password: text(f, "password", 1024)}, nil
+	case "code":
+		return authflow.EnterCode{Code: text(f, "code", 64)}, nil
+	case "forgot":
+		return authflow.ForgotPassword{Email: text(f, "email", 320)}, nil
+	case "new-password":
+		return authflow.ChoosePassword{Password: text(f, "password", 1024)}, nil
+	}
+	return nil, apierr.New(apierr.BadRequest, "malformed_form", "The form is not one of ours. Go back and try again.")
+}
+
+// text is one field of a form: valid UTF-8 without NUL, not longer than n bytes
+// and a bit, so that what is too long is refused as such further down.
+func text(f url.Values, name string, n int) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(clip(f.Get(name), n+1), "\uFFFD"), "\x00", "")
+}
+
+// step shows s: a form, the way back to the app, or the end of the road. moved is
+// the status for a redirect, and tells a posted form from a visited page.
+func (p *Pages) step(w http.ResponseWriter, r *http.Request, s authflow.Step, moved int) error {
+	switch s := s.(type) {
+	case *authflow.Done:
+		return p.done(w, r, s, moved)
+	case *authflow.Over:
+		return p.over(w, r, s)
+	case *authflow.AskSignIn:
+		f := p.form(s.Screen, "Sign in")
+		f.Email = s.Email
+		f.Focus = firstEmpty(f, "email", "password")
+		if !s.SignUpAllowed {
+			f.SignUpLink = ""
+		}
+		return p.ask(w, r, s.Screen, moved, signInPage{f})
+	case *authflow.AskSignUp:
+		f := p.form(s.Screen, "Sign up")
+		f.Email = s.Email
+		f.Focus = firstEmpty(f, "email", "password")
+		f.PasswordHint = passwordHint(s.MinPassword)
+		return p.ask(w, r, s.Screen, moved, signUpPage{f})
+	case *authflow.AskCode:
+		f := p.form(s.Screen, "Check your email")
+		f.Email, f.Focus = s.Email, "code"
+		return p.ask(w, r, s.Screen, moved, codePage{f, s.For == authflow.CodeForReset})
+	case *authflow.AskForgot:
+		f := p.form(s.Screen, "Forgotten password")
+		f.Email, f.Focus = s.Email, "email"
+		return p.ask(w, r, s.Screen, moved, forgotPage{f})
+	case *authflow.AskNewPassword:
+		f := p.form(s.Screen, "Choose a new password")
+		f.Email, f.Focus = s.Email, "password"
+		f.PasswordHint = passwordHint(s.MinPassword)
+		return p.ask(w, r, s.Screen, moved, newPasswordPage{f})
+	}
+	return apierr.New(apierr.Internal, "unknown_step", "unknown step %T", s)
+}
+
+// ask prints a form. After a post without a problem it redirects instead.
+func (p *Pages) ask(w http.ResponseWriter, r *http.Request, s authflow.Screen, moved int, pg page) error {
+	pb := s.Problem
+	switch {
+	case pb != nil && pb.Retry > 0:
+		w.Header().Set("Retry-After", strconv.Itoa(int((pb.Retry+time.Second-1)/time.Second)))
+		return p.print().print(w, wire.Status(apierr.RateLimited), pg)
+	case pb != nil && moved == http.StatusSeeOther:
+		return p.print().print(w, wire.Status(apierr.BadRequest), pg)
+	case moved == http.StatusSeeOther && s.Notice == "":
+		return p.redirect(w, r, AttemptPath+url.PathEscape(string(s.Attempt)), moved)
+	}
+	return p.print().print(w, http.StatusOK, pg)
+}
+
+// form is the common part of a form page for a screen.
+func (p *Pages) form(s authflow.Screen, heading string) form {
+	base := AttemptPath + url.PathEscape(string(s.Attempt))
+	f := form{
+		frame: p.frame(heading), App: appName(s.Environment), Action: base, Notice: s.Notice,
+		SignInLink: base + "/" + string(authflow.SignIn), SignUpLink: base + "/" + string(authflow.SignUp),
+		ForgotLink: base + "/" + string(authflow.Forgot), ResendLink: base + "/resend",
+	}
+	f.NewTab = true
+	if pb := s.Problem; pb != nil {
+		switch pb.Field {
+		case authflow.FieldEmail:
+			f.Problems.Email = pb.Message
+		case authflow.FieldPassword:
+			f.Problems.Password = pb.Message
+		case authflow.FieldCode:
+			f.Problems.Code = pb.Message
+		default:
+			f.Alert = pb.Message
+		}
+	}
+	return f
+}
+
+// firstEmpty chooses the field to focus: the one with a problem, else the first
+// that is still to be filled in.
+func firstEmpty(f form, first, second string) string {
+	if f.Problems.Email != "" || (f.Email == "" && f.Problems.Password == "") {
+		return first
+	}
+	return second
+}
+
+// passwordHint says what a new password must be like.
+func passwordHint(least int) string {
+	return "At least " + strconv.Itoa(least) + " characters. A few words in a row are easy to remember and hard to guess."
+}
+
+// done sets the signed-in cookie and sends the browser back to the app.
+func (p *Pages) done(w http.ResponseWriter, r *http.Request, s *authflow.Done, moved int) error {
+	if s.SSO != "" {
+		p.setCookie(w, r, authflow.SSOCookie(s.Client), s.SSO, max(1, int(s.SSOMaxAge/time.Second)))
+	}
+	scheme, _, _ := strings.Cut(s.RedirectTo, ":")
+	switch strings.ToLower(scheme) {
+	case "https", "http":
+		return p.redirect(w, r, s.RedirectTo, moved)
+	case "", "javascript", "data", "vbscript", "blob", "file":
+		return apierr.New(apierr.Internal, "unsafe_redirect", "refused to send a browser to a %s address", scheme)
+	}
+	// A native app's own scheme: the content security policy of the form that was
+	// posted does not let a redirect lead there, a link does.
+	return p.print().print(w, http.StatusOK, openAppPage{p.frame("Signed in"), template.URL(s.RedirectTo)})
+}
+
+// redirect sends the browser to an address exactly as written: http.Redirect
+// would clean its path, and state must come back byte for byte.
+func (p *Pages) redirect(w http.ResponseWriter, _ *http.Request, to string, status int) error {
+	h := w.Header()
+	harden(h)
+	h.Set("Location", to)
+	h.Set("Content-Length", "0")
+	w.WriteHeader(status)
+	return nil
+}
+
+// over is the end of an attempt that led nowhere.
+func (p *Pages) over(w http.ResponseWriter, r *http.Request, s *authflow.Over) error {
+	f := Refusal{Kind: apierr.NotFound, Code: "attempt_" + string(s.Reason), Heading: "This sign-in has expired",
+		What: "It was started too long ago. Go back to the app and sign in again."}
+	switch s.Reason {
+	case authflow.OverOtherBrowser:
+		f.Kind, f.Heading = apierr.Forbidden, "This sign-in belongs to another browser"
+		f.What = "It can only be finished where it was started. If this is that browser, allow cookies for this address, " +
+			"go back to the app and sign in again."
+	case authflow.OverFinished:
+		f.Kind, f.Heading = apierr.Conflict, "You already signed in here"
+		f.What = "This sign-in was completed and cannot be used a second time. Go back to the app; you may be signed in already."
+	case authflow.OverUnknown:
+	}
+	if isWeb(s.AppURL) {
+		f.Back = &Link{"Back to the app", s.AppURL}
+	}
+	return p.refuse(w, r, f)
+}
+
+// isWeb reports whether s is an http or https address, fit for a link.
+func isWeb(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
+}

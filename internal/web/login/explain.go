@@ -1,0 +1,90 @@
+package login
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/authflow"
+	"github.com/lentil-dev/lentil/internal/identity"
+)
+
+// explain turns a refusal of the rules into a page. The two that somebody setting
+// up an app meets first say exactly what to do.
+func (p *Pages) explain(r *http.Request, e *apierr.Error) Refusal {
+	f := Refusal{Kind: e.Kind, Code: e.Code, Heading: headings[e.Kind], What: e.Message}
+	switch e.Code {
+	case "redirect_uri_not_allowed":
+		if d, ok := e.Details.(*authflow.RefusedRedirect); ok {
+			p.explainRedirect(r, &f, d)
+		}
+	case "unknown_client":
+		f.Heading = "No app has this client id"
+		f.What = "The app sent a client id that does not exist here:"
+		f.Subject = clip(r.FormValue("client_id"), 256)
+		f.Remedies = []Remedy{{Heading: "If this is your app",
+			Text: "The client id of your environment is in the .env.local of your project. lentil dev writes it there when it " +
+				"starts, but leaves a line alone that you wrote yourself. Compare it with what the browser sent, and restart " +
+				"your app's dev server after a change."}}
+	}
+	if f.Heading == "" {
+		f.Heading = "This did not work"
+	}
+	return f
+}
+
+// explainRedirect fills in the page for an address that is not registered.
+func (p *Pages) explainRedirect(r *http.Request, f *Refusal, d *authflow.RefusedRedirect) {
+	f.Heading = "This redirect URI is not registered"
+	f.What = "After signing in, the app wants you sent to the address below. It is not on the list of its environment, " +
+		"so you were sent nowhere. It has to match exactly, to the last slash."
+	f.Subject = clip(d.URI, 2048)
+	add, _ := json.Marshal(map[string]string{"uri": f.Subject})
+	call := Remedy{Heading: "Register it",
+		Text: "With the API key of the environment, from a terminal:",
+		Snippet: "curl -X POST " + p.baseURL(r) + "/user_management/redirect_uris \\\n  -H \"Authorization: Bearer $WORKOS_API_KEY\" \\\n" +
+			"  -H 'Content-Type: application/json' \\\n  -d " + shellQuote(string(add))}
+	if d.Environment.Kind == identity.Production {
+		f.Remedies = []Remedy{call}
+		return
+	}
+	uri, _ := json.Marshal(f.Subject)
+	f.Remedies = []Remedy{
+		{Heading: "In your project",
+			Text:    "Put it into convex.json, then start lentil dev again:",
+			Snippet: "{\n  \"authKit\": { \"dev\": { \"configure\": {\n    \"redirectUris\": [" + string(uri) + "]\n  } } }\n}"},
+		call,
+	}
+	f.Remedies[1].Heading = "Or right now"
+	if len(d.Registered) > 0 {
+		f.KnownHeading, f.Known = "Registered at present", d.Registered
+	}
+}
+
+// shellQuote quotes s for a POSIX shell.
+func shellQuote(s string) string {
+	out := []byte{'\''}
+	for i := range len(s) {
+		if s[i] == '\'' {
+			out = append(out, `'\''`...)
+		} else {
+			out = append(out, s[i])
+		}
+	}
+	return string(append(out, '\''))
+}
+
+// headings head the pages of refusals that have no page of their own.
+var headings = map[apierr.Kind]string{
+	apierr.Internal:        "Something went wrong",
+	apierr.BadRequest:      "This request is not right",
+	apierr.Unauthenticated: "Please sign in first",
+	apierr.Forbidden:       "This is not allowed",
+	apierr.NotFound:        "Nothing here",
+	apierr.Conflict:        "This does not fit",
+	apierr.TooLarge:        "This is too large",
+	apierr.RateLimited:     "Too many tries",
+	apierr.Overloaded:      "Busy right now",
+	apierr.Unavailable:     "Busy right now",
+	apierr.Unsupported:     "Not offered here",
+}
