@@ -157,8 +157,11 @@ func (p *parser) number() (Value, error) {
 		}
 		i++
 	}
-	if i == first || s[first] == '0' && i > first+1 {
+	if s[start] == '-' && i == first {
 		p.pos = i
+		return nil, p.syntax("malformed number")
+	}
+	if s[first] == '0' && i > first+1 {
 		return nil, p.syntax("malformed number")
 	}
 	plain := i-first <= 15
