@@ -2,9 +2,69 @@ package token
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"strings"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
 )
+
+// ErrExpired is the refusal of an identity that ended while it was in use
+// (convex-sync.md §6).
+var ErrExpired = apierr.New(apierr.Unauthenticated, "TokenExpired", "Convex token identity expired")
+
+// Credential is what an Authorization header holds, not yet checked.
+type Credential struct {
+	JWT      string // of `Bearer`
+	AdminKey string // of `Convex`, without prefixes and identity
+	Acting   []byte // JSON of the identity to act as; nil for none
+}
+
+// ParseAuthorization reads an Authorization header (convex-sync.md §6.1). An
+// empty header is an empty Credential.
+func ParseAuthorization(header string) (Credential, error) {
+	switch {
+	case header == "":
+		return Credential{}, nil
+	case len(header) < 7 || len(header) > 2*maxJWT:
+		return Credential{}, apierr.New(apierr.BadRequest, "InvalidHeaderFailure",
+			"The Authorization header is malformed; expected `Bearer <token>` or `Convex <admin key>`.")
+	}
+	scheme, rest, _ := strings.Cut(header, " ")
+	rest = strings.TrimSpace(rest)
+	switch {
+	case strings.EqualFold(scheme, "Bearer"):
+		return Credential{JWT: rest}, nil
+	case strings.EqualFold(scheme, "Convex"):
+		return parseAdminCredential(rest)
+	}
+	return Credential{}, apierr.New(apierr.BadRequest, "InvalidAdminKey",
+		"The Authorization header's scheme is not known; expected `Bearer <token>` or `Convex <admin key>`.")
+}
+
+// parseAdminCredential splits `<key>[:<base64 identity>]`.
+func parseAdminCredential(text string) (Credential, error) {
+	key, acting, has := strings.Cut(stripKeyPrefix(text), ":")
+	c := Credential{AdminKey: key}
+	if c.AdminKey == "" {
+		return c, errBadAdminKey
+	}
+	if has {
+		trimmed := strings.TrimRight(acting, "=")
+		b, err := base64.RawStdEncoding.DecodeString(trimmed)
+		if err != nil {
+			b, err = base64.RawURLEncoding.DecodeString(trimmed)
+		}
+		if err != nil {
+			return c, apierr.New(apierr.BadRequest, "InvalidHeaderFailure",
+				"The identity after the admin key is not base64.")
+		}
+		c.Acting = b
+	}
+	return c, nil
+}
 
 // Gate answers "who is it" for one deployment, for every front alike.
 type Gate struct {
@@ -18,19 +78,84 @@ type Gate struct {
 // ("User", "Admin" or "None"), its value, and for admins the identity to act as
 // (nil for none).
 func (g *Gate) Message(ctx context.Context, tokenType, value string, acting json.RawMessage) (Caller, error) {
-	return g.message(ctx, tokenType, value, acting)
+	switch tokenType {
+	case "None":
+		return Caller{}, nil
+	case "User":
+		return g.user(ctx, value)
+	case "Admin":
+		c, err := parseAdminCredential(value)
+		if err != nil {
+			return Caller{}, err
+		}
+		if len(acting) > 0 && string(acting) != "null" {
+			c.Acting = acting
+		}
+		return g.admin(c)
+	}
+	return Caller{}, apierr.New(apierr.BadRequest, "InvalidTokenType", "The token type %q is not known; it is User, Admin or None.", clip(tokenType))
 }
 
 // Request authenticates an HTTP request by its Authorization header, or by its
 // query parameter adminKey when it has none.
-func (g *Gate) Request(r *http.Request) (Caller, error) { return g.request(r) }
-
-// Key authenticates an admin key that came in a body, with an optional
-// impersonation part.
-func (g *Gate) Key(key string) (Caller, error) { return g.key(key) }
-
-func (g *Gate) message(ctx context.Context, tokenType, value string, acting json.RawMessage) (Caller, error) {
-	panic("not written yet")
+func (g *Gate) Request(r *http.Request) (Caller, error) {
+	c, err := ParseAuthorization(r.Header.Get("Authorization"))
+	if err != nil {
+		return Caller{}, err
+	}
+	switch {
+	case c.JWT != "":
+		caller, err := g.user(r.Context(), c.JWT)
+		if err == nil && caller.Expired(time.Now()) {
+			return Caller{}, ErrExpired
+		}
+		return caller, err
+	case c.AdminKey != "":
+		return g.admin(c)
+	case r.Header.Get("Authorization") != "":
+		return Caller{}, badToken("The Authorization header holds no token.")
+	}
+	if key := r.URL.Query().Get("adminKey"); key != "" {
+		return g.Key(key)
+	}
+	return Caller{}, nil
 }
-func (g *Gate) request(r *http.Request) (Caller, error) { panic("not written yet") }
-func (g *Gate) key(key string) (Caller, error)          { panic("not written yet") }
+
+// Key authenticates an admin key that came in a body or query, with an optional
+// impersonation part.
+func (g *Gate) Key(key string) (Caller, error) {
+	c, err := parseAdminCredential(key)
+	if err != nil {
+		return Caller{}, err
+	}
+	return g.admin(c)
+}
+
+// user verifies an end user's JWT.
+func (g *Gate) user(ctx context.Context, jwt string) (Caller, error) {
+	providers, err := g.Providers(ctx)
+	if err != nil {
+		return Caller{}, err
+	}
+	claims, err := g.Verifier.Verify(ctx, providers, jwt)
+	if err != nil {
+		return Caller{}, err
+	}
+	return Caller{Role: User, Claims: claims}, nil
+}
+
+// admin checks an admin key and reads whom it acts as.
+func (g *Gate) admin(c Credential) (Caller, error) {
+	if err := g.Admin.Check(c.AdminKey); err != nil {
+		return Caller{}, err
+	}
+	caller := Caller{Role: Admin}
+	if c.Acting != nil {
+		acting, err := ParseActing(c.Acting)
+		if err != nil {
+			return Caller{}, err
+		}
+		caller.Acting = acting
+	}
+	return caller, nil
+}
