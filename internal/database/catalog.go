@@ -1,0 +1,283 @@
+package database
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/lentil-dev/lentil/internal/persistence"
+	"github.com/lentil-dev/lentil/internal/value"
+)
+
+// Table is a table as a transaction sees it.
+type Table struct {
+	Name   string
+	Number value.TableNumber
+}
+
+// System tells whether the table belongs to the house rather than the user.
+func (t Table) System() bool { return len(t.Name) > 0 && t.Name[0] == '_' }
+
+// IndexState says how far an index is.
+type IndexState string
+
+// The states of an index. A Building index becomes Ready by DB.Run's doing; an
+// index added as Enabled goes from Building to Enabled by itself.
+const (
+	Building IndexState = "building" // being backfilled; not to be queried
+	Ready    IndexState = "ready"    // backfilled; to be queried once it is set Enabled
+	Enabled  IndexState = "enabled"  // queryable
+	Staged   IndexState = "staged"   // kept up to date but never queryable; Built tells whether it is backfilled
+	dropped  IndexState = "dropped"  // nobody sees it; its entries go when retention allows
+)
+
+// Index is a declared index as a transaction sees it. by_id and
+// by_creation_time, which every table has, are not listed.
+type Index struct {
+	Table  string
+	Name   string
+	Fields []string
+	State  IndexState
+	Built  bool // every document has its entry
+}
+
+// Names of the indexes that every table has.
+const (
+	ByID           = "by_id"
+	ByCreationTime = "by_creation_time"
+)
+
+// The two tables that describe all tables, themselves included in nothing:
+// their numbers, and the ids and fields of their indexes, are fixed here.
+const (
+	tablesName   = "_tables"
+	indexesName  = "_index"
+	tablesTable  = value.TableNumber(1)
+	indexesTable = value.TableNumber(2)
+
+	tablesByName    = persistence.IndexID(1)
+	tablesByNumber  = persistence.IndexID(2)
+	indexesByName   = persistence.IndexID(3)
+	firstFreeIndex  = 1 << 10 // declared indexes have random ids from here
+	creationTimeBit = persistence.IndexID(1) << 62
+)
+
+// Table numbers are given out from these: convex-runtime §4.6.
+const (
+	firstSystemTable = value.TableNumber(513)
+	firstUserTable   = value.TableNumber(10001)
+	maxTables        = 10000
+)
+
+// byCreation is the index id of a table's by_creation_time.
+func byCreation(t value.TableNumber) persistence.IndexID {
+	return creationTimeBit | persistence.IndexID(t)
+}
+
+// tableMeta is what the catalog knows of a table. It is immutable; a change
+// makes a new one, so that equal pointers mean equal indexes.
+type tableMeta struct {
+	Table
+	row     value.ID
+	indexes []*indexMeta // every index that is written to, sorted by name
+}
+
+// indexMeta is what the catalog knows of an index.
+type indexMeta struct {
+	id     persistence.IndexID
+	row    value.ID
+	table  value.TableNumber
+	name   string
+	fields []string
+	state  IndexState
+	goal   IndexState // what Building turns into
+	built  bool
+}
+
+// index finds a declared index; nil if there is none.
+func (t *tableMeta) index(name string) *indexMeta {
+	for _, ix := range t.indexes {
+		if ix.name == name {
+			return ix
+		}
+	}
+	return nil
+}
+
+// catalog is every table and index at one point of history. It is immutable.
+type catalog struct {
+	byName   map[string]*tableMeta
+	byNumber map[value.TableNumber]*tableMeta
+	dropped  map[persistence.IndexID]*indexMeta
+}
+
+// newCatalog knows only the two tables that describe the others.
+func newCatalog() *catalog {
+	c := &catalog{byName: map[string]*tableMeta{}, byNumber: map[value.TableNumber]*tableMeta{}, dropped: map[persistence.IndexID]*indexMeta{}}
+	c.set(&tableMeta{Table: Table{tablesName, tablesTable}, indexes: []*indexMeta{
+		{id: tablesByName, table: tablesTable, name: "by_name", fields: []string{"name"}, state: Enabled, built: true},
+		{id: tablesByNumber, table: tablesTable, name: "by_number", fields: []string{"number"}, state: Enabled, built: true},
+	}})
+	c.set(&tableMeta{Table: Table{indexesName, indexesTable}, indexes: []*indexMeta{
+		{id: indexesByName, table: indexesTable, name: "by_table_and_name", fields: []string{"table", "name"}, state: Enabled, built: true},
+	}})
+	return c
+}
+
+// set is used only while a catalog is being made.
+func (c *catalog) set(t *tableMeta) { c.byName[t.Name], c.byNumber[t.Number] = t, t }
+
+// describes tells whether documents of the table are the catalog itself.
+func describes(t uint32) bool {
+	return value.TableNumber(t) == tablesTable || value.TableNumber(t) == indexesTable
+}
+
+// apply is the catalog after documents of _tables and _index went from old to
+// new; other changes are passed over. With none that matter it is c itself.
+func (c *catalog) apply(changes []*change) (*catalog, error) {
+	n := c
+	for _, ch := range changes {
+		if !describes(ch.doc.Table) {
+			continue
+		}
+		if n == c {
+			n = &catalog{byName: maps.Clone(c.byName), byNumber: maps.Clone(c.byNumber), dropped: maps.Clone(c.dropped)}
+		}
+		var err error
+		if value.TableNumber(ch.doc.Table) == tablesTable {
+			err = n.applyTable(ch.new)
+		} else {
+			err = n.applyIndex(ch.old, ch.new)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+// applyTable takes in a new row of _tables. Rows are never changed or removed.
+func (c *catalog) applyTable(doc *Document) error {
+	if doc == nil {
+		return fmt.Errorf("database: rows of %s are for good", tablesName)
+	}
+	name, _ := doc.Object().Get("name")
+	number, _ := doc.Object().Get("number")
+	s, ok := name.(value.String)
+	f, ok2 := number.(value.Float64)
+	if !ok || !ok2 {
+		return fmt.Errorf("database: row %s of %s: %w", doc.ID, tablesName, errBody)
+	}
+	t := &tableMeta{Table: Table{string(s), value.TableNumber(f)}, row: doc.ID}
+	if old := c.byNumber[t.Number]; old != nil {
+		t.indexes = old.indexes
+	}
+	c.set(t)
+	return nil
+}
+
+// applyIndex takes in a changed row of _index.
+func (c *catalog) applyIndex(old, doc *Document) error {
+	var was, is *indexMeta
+	var err error
+	if old != nil {
+		if was, err = decodeIndex(old); err != nil {
+			return err
+		}
+		delete(c.dropped, was.id)
+	}
+	if doc != nil {
+		if is, err = decodeIndex(doc); err != nil {
+			return err
+		}
+	}
+	number := cmp.Or(is, was).table
+	t := &tableMeta{Table: Table{Number: number}}
+	if have := c.byNumber[number]; have != nil {
+		*t = *have
+	}
+	t.indexes = slices.Clone(t.indexes)
+	if was != nil {
+		t.indexes = slices.DeleteFunc(t.indexes, func(ix *indexMeta) bool { return ix.id == was.id })
+	}
+	switch {
+	case is == nil:
+	case is.state == dropped:
+		c.dropped[is.id] = is
+	default:
+		t.indexes = append(t.indexes, is)
+		slices.SortFunc(t.indexes, func(a, b *indexMeta) int { return cmp.Compare(a.name, b.name) })
+	}
+	c.byNumber[number] = t
+	if t.Name != "" {
+		c.byName[t.Name] = t
+	}
+	return nil
+}
+
+// decodeIndex reads a row of _index.
+func decodeIndex(doc *Document) (*indexMeta, error) {
+	o := doc.Object()
+	str := func(name string) string {
+		v, _ := o.Get(name)
+		s, _ := v.(value.String)
+		return string(s)
+	}
+	id, _ := o.Get("index")
+	table, _ := o.Get("table")
+	built, _ := o.Get("built")
+	fields, _ := o.Get("fields")
+	n, ok1 := id.(value.Int64)
+	f, ok2 := table.(value.Float64)
+	b, ok3 := built.(value.Bool)
+	a, ok4 := fields.(value.Array)
+	ix := &indexMeta{
+		id: persistence.IndexID(n), row: doc.ID, table: value.TableNumber(f), name: str("name"),
+		state: IndexState(str("state")), goal: IndexState(str("goal")), built: bool(b),
+	}
+	for _, v := range a {
+		s, ok := v.(value.String)
+		ok4 = ok4 && ok
+		ix.fields = append(ix.fields, string(s))
+	}
+	if !ok1 || !ok2 || !ok3 || !ok4 {
+		return nil, fmt.Errorf("database: row %s of %s: %w", doc.ID, indexesName, errBody)
+	}
+	return ix, nil
+}
+
+// object is the row of _index that says ix.
+func (ix *indexMeta) object() value.Object {
+	fields := make(value.Array, len(ix.fields))
+	for i, f := range ix.fields {
+		fields[i] = value.String(f)
+	}
+	return value.NewObject(map[string]value.Value{
+		"table": value.Float64(ix.table), "name": value.String(ix.name), "fields": fields,
+		"index": value.Int64(ix.id), "state": value.String(ix.state), "goal": value.String(ix.goal), "built": value.Bool(ix.built),
+	})
+}
+
+// public is the index as users of the room see it.
+func (ix *indexMeta) public(table string) Index {
+	return Index{Table: table, Name: ix.name, Fields: slices.Clone(ix.fields), State: ix.state, Built: ix.built}
+}
+
+// Keys by which the catalog's rows are found, for read sets.
+
+// tableNameKey begins the key of a table's row in _tables.by_name.
+func tableNameKey(name string) []byte { return value.AppendKey(nil, value.String(name)) }
+
+// tableNumberKey begins the key of a table's row in _tables.by_number.
+func tableNumberKey(n value.TableNumber) []byte { return value.AppendKey(nil, value.Float64(n)) }
+
+// indexNameKey begins the keys of a table's rows in _index.by_table_and_name:
+// of all of them, or of the one index if a name is given.
+func indexNameKey(n value.TableNumber, name ...string) []byte {
+	k := tableNumberKey(n)
+	for _, s := range name {
+		k = value.AppendKey(k, value.String(s))
+	}
+	return k
+}

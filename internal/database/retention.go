@@ -1,0 +1,100 @@
+package database
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/persistence"
+)
+
+// How often, and in which portions, old revisions are pruned. Portions are
+// small so that commits do not wait long for the store.
+const (
+	pruneEvery = 5 * time.Minute
+	pruneChunk = 2000
+	prunePause = 20 * time.Millisecond
+)
+
+// retain forgets revisions that are older than the retention, until ctx ends.
+func (db *DB) retain(ctx context.Context) error {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-db.broken:
+			return db.commits.failure()
+		case <-tick.C:
+		}
+		if err := db.Prune(ctx, persistence.Timestamp(time.Now().Add(-db.retention).UnixNano())); err != nil && ctx.Err() == nil {
+			db.log.Warn("old revisions not pruned", "err", err)
+		}
+	}
+}
+
+// Prune forgets what no snapshot at or after before can see. Snapshots below
+// it can no longer be begun.
+func (db *DB) Prune(ctx context.Context, before persistence.Timestamp) error {
+	// A backfill writes entries of the past, which must not fall behind the
+	// pruning of the commits that removed them.
+	db.building.Lock()
+	defer db.building.Unlock()
+	before = min(before, db.Latest())
+	if before <= persistence.Timestamp(db.horizon.Load()) {
+		return nil
+	}
+	// The horizon is durable before anything below it goes.
+	db.horizon.Store(int64(before))
+	if err := db.store.SetCell(ctx, horizonCell, binary.BigEndian.AppendUint64(nil, uint64(before))); err != nil {
+		return fmt.Errorf("database: prune: %w", err)
+	}
+	db.history.forget(before)
+	if err := db.dropIndexes(ctx, before); err != nil {
+		return fmt.Errorf("database: prune: %w", err)
+	}
+	for {
+		n, err := db.store.Prune(ctx, before, pruneChunk)
+		if err != nil {
+			return fmt.Errorf("database: prune: %w", err)
+		}
+		if n < pruneChunk {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(prunePause):
+		}
+	}
+}
+
+// dropIndexes removes for good the indexes that were dropped before the horizon.
+func (db *DB) dropIndexes(ctx context.Context, before persistence.Timestamp) error {
+	var drop persistence.Commit
+	drop.Backfill = true
+	_, err := db.Update(ctx, func(tx *Tx) error {
+		drop.Drop = nil
+		for id, ix := range tx.cat.dropped {
+			d, err := tx.load(ctx, ix.row)
+			if err != nil {
+				return err
+			}
+			if d == nil || d.TS == 0 || d.TS > before {
+				continue
+			}
+			if err := tx.Delete(ctx, ix.row); err != nil {
+				return err
+			}
+			drop.Drop = append(drop.Drop, id)
+		}
+		return nil
+	})
+	if err != nil || len(drop.Drop) == 0 {
+		return err
+	}
+	// If the process ends here the entries stay behind: lost space, no more.
+	return db.append(ctx, drop)
+}
