@@ -1,0 +1,95 @@
+package udf
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/schema"
+	"github.com/lentil-dev/lentil/internal/value"
+)
+
+// activeState is the state of the row that holds the schema writes are checked
+// against; rows in other states are deploy's.
+const activeState = "active"
+
+// activeRow finds the row of the active schema; nil when there is none.
+func activeRow(ctx context.Context, tx *database.Tx) (*database.Document, error) {
+	var row *database.Document
+	err := scan(ctx, tx, schemaTable, byState, []value.Value{value.String(activeState)}, func(doc *database.Document) error {
+		row = doc
+		return nil
+	})
+	return row, err
+}
+
+// ActiveSchema is the schema writes are checked against; nil when there is none.
+func ActiveSchema(ctx context.Context, tx *database.Tx) (*schema.Schema, error) {
+	text, err := ActiveSchemaJSON(ctx, tx)
+	if err != nil || text == nil {
+		return nil, err
+	}
+	s, err := schema.ParseSchema(text)
+	if err != nil {
+		return nil, fmt.Errorf("udf: read active schema: %w", err)
+	}
+	return s, nil
+}
+
+// ActiveSchemaJSON is the text of the active schema as it was pushed; nil when there is none.
+func ActiveSchemaJSON(ctx context.Context, tx *database.Tx) ([]byte, error) {
+	doc, err := activeRow(ctx, tx)
+	if err != nil || doc == nil {
+		return nil, err
+	}
+	return []byte(text(doc.Object(), "schema")), nil
+}
+
+// SetActiveSchema makes the schema (its JSON as pushed; nil for none) the one
+// that writes are checked against, when the transaction commits.
+func SetActiveSchema(ctx context.Context, tx *database.Tx, pushed []byte) error {
+	doc, err := activeRow(ctx, tx)
+	if err != nil {
+		return err
+	}
+	fields := value.ObjectOf(
+		value.Field{Name: "state", Value: value.String(activeState)},
+		value.Field{Name: "schema", Value: value.String(pushed)},
+	)
+	switch {
+	case doc == nil && pushed == nil:
+	case doc == nil:
+		_, err = tx.Insert(ctx, schemaTable, fields)
+	case pushed == nil:
+		err = tx.Delete(ctx, doc.ID)
+	case text(doc.Object(), "schema") != string(pushed):
+		err = tx.Replace(ctx, doc.ID, fields)
+	}
+	if err != nil {
+		return fmt.Errorf("udf: write active schema: %w", err)
+	}
+	return nil
+}
+
+// schemaFor is ActiveSchema, parsed once for each text of the row.
+func (r *Runner) schemaFor(ctx context.Context, tx *database.Tx) (*schema.Schema, error) {
+	doc, err := activeRow(ctx, tx)
+	if err != nil || doc == nil {
+		return nil, err
+	}
+	if have := r.schema.Load(); have != nil && sameDocument(have.doc, doc) {
+		return have.schema, nil
+	}
+	s, err := schema.ParseSchema([]byte(text(doc.Object(), "schema")))
+	if err != nil {
+		return nil, fmt.Errorf("udf: read active schema: %w", err)
+	}
+	r.schema.Store(&parsedSchema{doc, s})
+	return s, nil
+}
+
+// parsedSchema is the schema of a row that was read before.
+type parsedSchema struct {
+	doc    *database.Document
+	schema *schema.Schema
+}

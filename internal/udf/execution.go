@@ -1,0 +1,239 @@
+package udf
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/isolate"
+	"github.com/lentil-dev/lentil/internal/schema"
+	"github.com/lentil-dev/lentil/internal/value"
+)
+
+// execution is one run of one function, and what its program may ask of the
+// house: it implements isolate.Host. Nested calls of queries and mutations are
+// executions of their own that share the run and its transaction.
+//
+// The engine makes one host call at a time for queries and mutations. In
+// actions several run at once; they touch nothing here but run.logs, which
+// locks itself.
+type execution struct {
+	run    *run
+	kind   Kind
+	path   funcPath
+	fn     *FunctionRow
+	tx     *database.Tx    // nil in actions
+	depth  int             // 0 for the call that came from outside
+	limits database.Limits // of the transaction, as far as this call is concerned
+
+	streams    map[int]*stream
+	lastStream int
+	paginated  bool
+}
+
+// run is what all executions of one request share.
+type run struct {
+	r       *Runner
+	req     *Request
+	live    *live
+	program *isolate.Program
+	now     time.Time
+	logs    *logBuffer
+
+	usedCaller   bool
+	observedTime bool
+	journal      *string // end cursor of the page that the outermost function read
+	usage        database.Usage
+}
+
+// failed is a failure of the function that its caller is told about: user code
+// threw, or broke a rule before or after it ran.
+type failed struct {
+	text string
+	data []byte
+}
+
+// Error gives the text that clients see below the request id.
+func (f *failed) Error() string { return f.text }
+
+// Limits on the time of one execution (convex-runtime.md §5.5).
+var timeLimits = map[Kind]isolate.Limits{
+	Query:    {UserTime: time.Second, TotalTime: 15 * time.Second},
+	Mutation: {UserTime: time.Second, TotalTime: 15 * time.Second},
+	Action:   {UserTime: 10 * time.Minute, TotalTime: 10 * time.Minute},
+}
+
+// engineKinds are our kinds as the engine calls them.
+var engineKinds = map[Kind]isolate.Kind{Query: isolate.Query, Mutation: isolate.Mutation, Action: isolate.Action}
+
+// lookup finds the function of a request and tells in the words of the wire
+// what is wrong if it cannot be run (convex-runtime.md §6.4).
+func (l *live) lookup(path string, kind Kind, internal bool) (funcPath, *FunctionRow, error) {
+	p, ok := parsePath(path)
+	if !ok {
+		return p, nil, notFound(path, internal)
+	}
+	fn := l.functions[p]
+	switch {
+	case fn == nil || !fn.Public && !internal:
+		return p, nil, notFound(p.Client(), internal)
+	case l.node[p.Module]:
+		return p, nil, &failed{text: fmt.Sprintf("The function %s is in a module with \"use node\". Actions in Node.js are not supported by Lentil yet.", p)}
+	case kind != fn.Kind:
+		return p, nil, &failed{text: fmt.Sprintf("Trying to execute %s as %s, but it is defined as %s.", p, kind, fn.Kind)}
+	}
+	return p, fn, nil
+}
+
+// notFound says that there is no function to call.
+func notFound(path string, internal bool) error {
+	if len(path) > 256 {
+		path = path[:256] + "…"
+	}
+	visibility := "public "
+	if internal {
+		visibility = ""
+	}
+	return &failed{text: fmt.Sprintf("Could not find %sfunction for '%s'. Did you forget to run `npx convex dev` or `npx convex deploy`?", visibility, strings.TrimSuffix(path, ":default"))}
+}
+
+// parseArguments reads the arguments of a request: an object, or an array of at most one.
+func parseArguments(raw []byte) (value.Object, error) {
+	if len(raw) == 0 {
+		return value.Object{}, nil
+	}
+	v, err := value.Parse(raw)
+	if err != nil {
+		return value.Object{}, &failed{text: "ArgumentValidationError: " + messageOf(err)}
+	}
+	if list, ok := v.(value.Array); ok {
+		switch len(list) {
+		case 0:
+			return value.Object{}, nil
+		case 1:
+			v = list[0]
+		}
+	}
+	o, ok := v.(value.Object)
+	if !ok {
+		return o, &failed{text: fmt.Sprintf("ArgumentValidationError: Expected to receive an object as the function's argument. Instead received: %s\n\n"+
+			"Convex functions take a single object of named arguments, like {\"name\": value}.", clip(value.JSON(v)))}
+	}
+	return o, nil
+}
+
+// messageOf is the public text of an error.
+func messageOf(err error) string {
+	if e, ok := apierr.As(err); ok {
+		return e.Message
+	}
+	return err.Error()
+}
+
+// clip shortens a text that is quoted in a message.
+func clip(b []byte) string {
+	if len(b) > 256 {
+		return string(b[:256]) + "…"
+	}
+	return string(b)
+}
+
+// checkArguments holds arguments against the size limit and the validator of the function.
+func checkArguments(fn *FunctionRow, path funcPath, args value.Object, tables schema.Tables) error {
+	if n := value.Size(args); n > value.MaxArgumentsSize {
+		return &failed{text: fmt.Sprintf("Arguments for %s are too large (actual: %s, limit: %s)", path, value.FormatSize(n), value.FormatSize(value.MaxArgumentsSize))}
+	}
+	if fn.Args == nil {
+		return nil
+	}
+	if err := fn.Args.Check(args, tables); err != nil {
+		return &failed{text: "ArgumentValidationError: " + err.Error()}
+	}
+	return nil
+}
+
+// checkResult holds a result against the size limit and the validator of the function.
+func checkResult(fn *FunctionRow, path funcPath, result string, tables schema.Tables) error {
+	// A result within the limit in JSON is within it by value.Size too, but for empty members; parse only what must be.
+	if fn.Returns == nil && len(result) < value.MaxResultSize/4 {
+		if !json.Valid([]byte(result)) {
+			return &failed{text: fmt.Sprintf("The function %s returned something that is no JSON.", path)}
+		}
+		return nil
+	}
+	v, err := value.Parse([]byte(result))
+	if err != nil {
+		return &failed{text: "ReturnsValidationError: " + messageOf(err)}
+	}
+	if n := value.Size(v); n > value.MaxResultSize {
+		return &failed{text: fmt.Sprintf("Function %s return value is too large (actual: %s, limit: %s)", path, value.FormatSize(n), value.FormatSize(value.MaxResultSize))}
+	}
+	if fn.Returns != nil {
+		if err := fn.Returns.Check(v, tables); err != nil {
+			return &failed{text: "ReturnsValidationError: " + err.Error()}
+		}
+	}
+	return nil
+}
+
+// invoke runs the function in JavaScript and checks what it returns. What user
+// code did wrong is a *failed; any other error is ours.
+func (x *execution) invoke(ctx context.Context, args value.Object, tables schema.Tables) (string, error) {
+	if err := checkArguments(x.fn, x.path, args, tables); err != nil {
+		return "", err
+	}
+	text := value.AppendJSON([]byte{'['}, args)
+	call := isolate.Call{
+		Kind: engineKinds[x.kind], Module: x.path.Module, Export: x.path.Export,
+		Method: "invoke" + x.kind.String(), Args: []string{string(append(text, ']'))},
+		Now: x.run.now, Host: x, Limits: timeLimits[x.kind],
+	}
+	rand.Read(call.Seed[:])
+	if x.kind == Action {
+		call.Args = []string{x.run.req.RequestID, call.Args[0]}
+	}
+	result, err := x.run.program.Run(ctx, call)
+	x.closeStreams()
+	if err != nil {
+		return "", err
+	}
+	x.run.observedTime = x.run.observedTime || result.ObservedTime
+	if n := len(result.Unawaited); n > 0 {
+		plural := "s"
+		if n == 1 {
+			plural = ""
+		}
+		x.run.logs.system("", fmt.Sprintf("%d unawaited operation%s: [%s]. Async operations should be awaited or they might not run. "+
+			"See https://docs.convex.dev/functions/actions#dangling-promises for more information.", n, plural, strings.Join(result.Unawaited, ", ")))
+	}
+	if e := result.Exception; e != nil {
+		return "", &failed{text: e.Text, data: e.Data}
+	}
+	return result.Value, checkResult(x.fn, x.path, result.Value, tables)
+}
+
+// closeStreams frees what the program left open.
+func (x *execution) closeStreams() {
+	for _, s := range x.streams {
+		s.close()
+	}
+	x.streams = nil
+}
+
+// Print takes a line that the program logged.
+func (x *execution) Print(level, line string) { x.run.logs.print(level, line) }
+
+// Syscall answers the operations that must not wait.
+func (x *execution) Syscall(op string, args []byte) ([]byte, error) {
+	return x.dispatch(context.Background(), op, args, true)
+}
+
+// AsyncSyscall answers the operations that the program awaits.
+func (x *execution) AsyncSyscall(ctx context.Context, op string, args []byte) ([]byte, error) {
+	return x.dispatch(ctx, op, args, false)
+}

@@ -1,0 +1,129 @@
+package udf
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/lentil-dev/lentil/internal/database"
+)
+
+// live is what is live in one snapshot: the package, and the environment it runs
+// in. It is immutable and shared by all transactions that read the same two rows.
+type live struct {
+	config    Config
+	installed bool // false before the first push
+	modules   []ModuleRow
+	functions map[funcPath]*FunctionRow
+	node      map[string]bool // modules that want the Node.js runtime
+	env       map[string]string
+	key       programKey
+
+	configDoc, envDoc *database.Document // the rows it was made of; nil for none
+}
+
+// liveCache remembers what the last distinct states of the registry were. More
+// than one is kept because queries may ask for a snapshot before a push.
+type liveCache struct {
+	mu    sync.Mutex
+	known []*live // newest first
+}
+
+// liveStates is how many states of the registry are remembered.
+const liveStates = 4
+
+// sameDocument tells whether two reads found the same revision of a row.
+func sameDocument(a, b *database.Document) bool {
+	if a == nil || b == nil || a == b {
+		return a == b
+	}
+	return a.ID == b.ID && a.TS == b.TS && bytes.Equal(a.JSON(), b.JSON())
+}
+
+// liveAt gives what is live in the transaction's snapshot. It records the reads of the
+// two rows, which is why a push or a changed variable invalidates whoever runs.
+func (r *Runner) liveAt(ctx context.Context, tx *database.Tx) (*live, error) {
+	configDoc, err := single(ctx, tx, configTable)
+	if err != nil {
+		return nil, err
+	}
+	envDoc, err := single(ctx, tx, environmentTable)
+	if err != nil {
+		return nil, err
+	}
+	if l := r.live.find(configDoc, envDoc); l != nil {
+		return l, nil
+	}
+	l := &live{configDoc: configDoc, envDoc: envDoc, env: map[string]string{}, installed: configDoc != nil}
+	if envDoc != nil {
+		l.env = environmentOf(envDoc)
+	}
+	r.addAddresses(l.env)
+	if configDoc != nil {
+		l.config = configOf(configDoc.Object())
+		if l.modules, err = LiveModules(ctx, tx); err != nil {
+			return nil, err
+		}
+	}
+	l.index()
+	r.live.add(l)
+	return l, nil
+}
+
+// index fills in what is derived from modules and environment.
+func (l *live) index() {
+	l.functions, l.node = map[funcPath]*FunctionRow{}, map[string]bool{}
+	for i := range l.modules {
+		m := &l.modules[i]
+		if m.Environment == "node" {
+			l.node[m.Path] = true
+		}
+		for j := range m.Functions {
+			l.functions[funcPath{m.Path, m.Functions[j].Name}] = &m.Functions[j]
+		}
+	}
+	c := l.config
+	l.key = programKey{
+		pkg: fmt.Sprintf("%s|%x|%d", c.Digest, c.ImportPhaseRngSeed, c.ImportPhaseUnixTimestampMS),
+		env: environmentDigest(l.env),
+	}
+}
+
+// environmentDigest identifies a set of variables.
+func environmentDigest(env map[string]string) string {
+	h := sha256.New()
+	for _, name := range sortedKeys(env) {
+		fmt.Fprintf(h, "%q=%q\n", name, env[name])
+	}
+	return string(h.Sum(nil))
+}
+
+// sortedKeys are the keys of a map in order.
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// find gives the state made of these rows, if it is remembered.
+func (c *liveCache) find(configDoc, envDoc *database.Document) *live {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.known {
+		if sameDocument(l.configDoc, configDoc) && sameDocument(l.envDoc, envDoc) {
+			return l
+		}
+	}
+	return nil
+}
+
+// add remembers a state unless it contains writes that are not committed yet.
+func (c *liveCache) add(l *live) {
+	if l.configDoc != nil && l.configDoc.TS == 0 || l.envDoc != nil && l.envDoc.TS == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.known = slices.Insert(c.known, 0, l)
+	c.known = c.known[:min(len(c.known), liveStates)]
+}

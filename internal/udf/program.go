@@ -1,0 +1,197 @@
+package udf
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/isolate"
+)
+
+// programKey says which modules are evaluated under which environment.
+type programKey struct{ pkg, env string }
+
+// programs are the loaded programs. A program is loaded once, however many calls
+// wait for it, and released when it is neither in use nor among the newest.
+type programs struct {
+	mu      sync.Mutex
+	entries []*program // least recently used first
+	closed  bool
+}
+
+// program is one loaded program, or the attempt to load it. Users and kept are
+// guarded by programs.mu; loaded and err are set before ready is closed.
+type program struct {
+	key    programKey
+	ready  chan struct{}
+	loaded *isolate.Program
+	err    error
+	users  int
+	kept   bool // among the newest
+}
+
+// keptPrograms is how many programs stay loaded: the newest, the one it
+// supersedes while calls and older snapshots still want it, and one to spare.
+const keptPrograms = 3
+
+// loadTimeout bounds the loading of a program; evaluation has its own limit (convex-runtime.md §5.5).
+const loadTimeout = 60 * time.Second
+
+// acquire gives the program for a state of the registry, loading it first if
+// need be. The caller must call done when it has finished with it.
+func (r *Runner) acquire(ctx context.Context, l *live, at func(context.Context) (*database.Tx, error)) (p *isolate.Program, done func(), err error) {
+	entry, first := r.programs.enter(l.key)
+	if first {
+		r.programs.load(ctx, entry, func(ctx context.Context) (*isolate.Program, error) { return r.loadProgram(ctx, l, at) })
+	}
+	select {
+	case <-entry.ready:
+	case <-ctx.Done():
+		r.programs.leave(entry)
+		return nil, nil, ctx.Err()
+	}
+	if entry.err != nil {
+		r.programs.leave(entry)
+		return nil, nil, entry.err
+	}
+	return entry.loaded, func() { r.programs.leave(entry) }, nil
+}
+
+// enter finds or begins the entry of a key and counts the caller as its user.
+func (ps *programs) enter(key programKey) (entry *program, first bool) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if i := slices.IndexFunc(ps.entries, func(p *program) bool { return p.key == key }); i >= 0 {
+		entry = ps.entries[i]
+		if i != len(ps.entries)-1 {
+			ps.entries = append(slices.Delete(ps.entries, i, i+1), entry)
+		}
+	} else {
+		entry, first = &program{key: key, ready: make(chan struct{}), kept: !ps.closed}, true
+		if !ps.closed {
+			ps.entries = append(ps.entries, entry)
+		}
+		for len(ps.entries) > keptPrograms {
+			ps.drop(0)
+		}
+	}
+	entry.users++
+	return entry, first
+}
+
+// leave takes back what enter counted; the last user of a superseded program releases it.
+func (ps *programs) leave(entry *program) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	entry.users--
+	entry.releaseIfIdle()
+}
+
+// drop stops keeping the i-th entry. The caller holds mu.
+func (ps *programs) drop(i int) {
+	entry := ps.entries[i]
+	ps.entries = slices.Delete(ps.entries, i, i+1)
+	entry.kept = false
+	entry.releaseIfIdle()
+}
+
+// releaseIfIdle releases a program that nobody keeps or uses. The caller holds programs.mu.
+func (p *program) releaseIfIdle() {
+	if !p.kept && p.users == 0 && p.loaded != nil {
+		p.loaded.Release()
+		p.loaded = nil
+	}
+}
+
+// load loads an entry in the background of whoever came first: it goes on when
+// that call is canceled, because others may be waiting. A failure is not kept.
+func (ps *programs) load(ctx context.Context, entry *program, f func(context.Context) (*isolate.Program, error)) {
+	ps.mu.Lock()
+	entry.users++ // the loading itself
+	ps.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
+	go func() {
+		defer cancel()
+		loaded, err := f(ctx)
+		ps.mu.Lock()
+		entry.loaded, entry.err = loaded, err
+		if i := slices.Index(ps.entries, entry); err != nil && i >= 0 {
+			ps.drop(i)
+		}
+		entry.users--
+		close(entry.ready)
+		entry.releaseIfIdle()
+		ps.mu.Unlock()
+	}()
+}
+
+// close releases everything that is not in use.
+func (ps *programs) close() {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	ps.closed = true
+	for len(ps.entries) > 0 {
+		ps.drop(0)
+	}
+}
+
+// unevaluated are modules of a push that are configuration, not code of functions.
+var unevaluated = map[string]bool{"auth.config.js": true, "schema.js": true, "convex.config.js": true}
+
+// loadProgram reads the sources of the live modules and evaluates them.
+func (r *Runner) loadProgram(ctx context.Context, l *live, at func(context.Context) (*database.Tx, error)) (*isolate.Program, error) {
+	tx, err := at(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("udf: load program: %w", err)
+	}
+	rows := slices.DeleteFunc(slices.Clone(l.modules), func(m ModuleRow) bool { return m.Environment == "node" || unevaluated[m.Path] })
+	if err := LoadSources(ctx, tx, rows); err != nil {
+		return nil, fmt.Errorf("udf: load program: %w", err)
+	}
+	return r.evaluate(ctx, rows, l.config, l.env)
+}
+
+// evaluate loads modules as the import phase of a package wants it.
+func (r *Runner) evaluate(ctx context.Context, rows []ModuleRow, c Config, env map[string]string) (*isolate.Program, error) {
+	modules := make([]isolate.Module, len(rows))
+	for i, m := range rows {
+		modules[i] = isolate.Module{Path: m.Path, Source: m.Source, SourceMap: m.SourceMap}
+	}
+	started := time.Now()
+	p, err := r.Engine.Load(ctx, modules, isolate.Import{
+		Env: env, Now: time.UnixMilli(c.ImportPhaseUnixTimestampMS), Seed: c.ImportPhaseRngSeed,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("udf: evaluate modules: %w", err)
+	}
+	r.Log.Debug("program loaded", "modules", len(modules), "took", time.Since(started))
+	return p, nil
+}
+
+// Warm loads the program of a package that is about to become live, so that no
+// call has to wait for it. The sources must be in the package or stored.
+func (r *Runner) Warm(ctx context.Context, p Package) error {
+	var l *live
+	var err error
+	if err := r.DB.View(ctx, func(tx *database.Tx) error {
+		env, err := r.Environment(ctx, tx)
+		l = &live{config: p.Config, modules: slices.Clone(p.Modules), env: env}
+		return err
+	}); err != nil {
+		return err
+	}
+	sortModules(l.modules)
+	if l.config.Digest, err = (&Package{Modules: l.modules, Config: p.Config}).digest(); err != nil {
+		return err
+	}
+	l.index()
+	_, done, err := r.acquire(ctx, l, r.DB.Begin)
+	if err != nil {
+		return err
+	}
+	done()
+	return nil
+}

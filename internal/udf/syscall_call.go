@@ -1,0 +1,253 @@
+package udf
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/isolate"
+	"github.com/lentil-dev/lentil/internal/value"
+)
+
+// maxCallDepth is how deep functions may call one another (convex-runtime.md §3.5).
+const maxCallDepth = 8
+
+// handlePrefix begins every function handle.
+const handlePrefix = "function://"
+
+// address is how the library names a function that is to be called: exactly one of these.
+type address struct {
+	Name      *string `json:"name"`
+	Reference *string `json:"reference"`
+	Handle    *string `json:"functionHandle"`
+}
+
+// callArgs are the arguments of every operation that calls a function.
+type callArgs struct {
+	address
+	Type   string             `json:"udfType"`
+	Args   json.RawMessage    `json:"args"`
+	Limits map[string]float64 `json:"transactionLimits"`
+}
+
+// resolve gives the path of a function as "module.js:export".
+func (a *address) resolve(ctx context.Context, tx *database.Tx, method string) (string, error) {
+	n := 0
+	for _, s := range []*string{a.Name, a.Reference, a.Handle} {
+		if s != nil {
+			n++
+		}
+	}
+	switch {
+	case n != 1:
+		return "", invalidArgument("functionReference", method, "expected exactly one of a name, a reference and a function handle")
+	case a.Handle != nil:
+		return resolveHandle(ctx, tx, *a.Handle)
+	case a.Name != nil:
+		return *a.Name, nil
+	}
+	ref := *a.Reference
+	if path, ok := strings.CutPrefix(ref, "_reference/function/"); ok {
+		return path, nil
+	}
+	if strings.HasPrefix(ref, "_reference/childComponent/") {
+		return "", unsupported(featureComponents)
+	}
+	return "", invalid("InvalidReference", "The function reference %q cannot be resolved.", ref)
+}
+
+// resolveHandle finds the path of the function that a handle was made for.
+func resolveHandle(ctx context.Context, tx *database.Tx, handle string) (string, error) {
+	text_, ok := strings.CutPrefix(handle, handlePrefix)
+	if text_, _, _ = strings.Cut(text_, "#"); ok {
+		if id, err := value.ParseID(text_); err == nil {
+			if name, _ := tx.TableNamed(id.Table); name == handleTable {
+				doc, err := tx.Get(ctx, id)
+				if err != nil {
+					return "", err
+				}
+				if doc != nil {
+					return text(doc.Object(), "path"), nil
+				}
+			}
+		}
+	}
+	return "", invalid("InvalidFunctionHandle", "The function handle %q is not one of this deployment.", clip([]byte(handle)))
+}
+
+// runUDF runs a function within the transaction of its caller: ctx.runQuery and
+// ctx.runMutation of queries and mutations.
+func (x *execution) runUDF(ctx context.Context, args json.RawMessage) ([]byte, error) {
+	var a callArgs
+	if err := decode(args, "runUdf", &a); err != nil {
+		return nil, err
+	}
+	child := &execution{run: x.run, tx: x.tx, depth: x.depth + 1, limits: x.limits}
+	snapshot := false
+	switch a.Type {
+	case "query":
+		child.kind = Query
+	case "snapshotQuery":
+		child.kind, snapshot = Query, true
+	case "mutation":
+		child.kind = Mutation
+	default:
+		return nil, invalidArgument("udfType", "runUdf", fmt.Sprintf("unknown type %q", a.Type))
+	}
+	if x.kind == Query && (snapshot || child.kind != Query) {
+		return nil, invalid("InvalidFunctionCall", "A query can only call other queries, not a %s.", a.Type)
+	}
+	if child.depth > maxCallDepth {
+		return nil, invalid("MaximumCallDepthExceeded", "Cross component call depth limit exceeded. Functions can call one another at most %d levels deep.", maxCallDepth)
+	}
+	path, err := a.resolve(ctx, x.tx, "runUdf")
+	if err != nil {
+		return nil, err
+	}
+	if child.path, child.fn, err = x.run.live.lookup(path, child.kind, true); err != nil {
+		return nil, nested(err)
+	}
+	o, err := parseArguments(a.Args)
+	if err != nil {
+		return nil, nested(err)
+	}
+	if snapshot {
+		// What it reads is as of the beginning and not depended on (convex-runtime.md §3.5).
+		if child.tx, err = x.run.r.DB.BeginAt(ctx, x.tx.Snapshot()); err != nil {
+			return nil, err
+		}
+		child.tx.SetLimits(child.limits)
+	}
+	restore := child.restrict(a.Limits)
+	savepoint := child.tx.Savepoint()
+	result, err := child.invoke(ctx, o, child.tx)
+	restore()
+	if err != nil {
+		child.tx.Rollback(savepoint)
+		return nil, nested(err)
+	}
+	return []byte(result), nil
+}
+
+// nested makes the failure of a called function an error that its caller can catch.
+func nested(err error) error {
+	var f *failed
+	if errors.As(err, &f) {
+		return &isolate.Throw{Message: f.text, Data: f.data}
+	}
+	return err
+}
+
+// restrict applies the transactionLimits of a nested call, on top of what was
+// used before it and within the limits of its caller, and gives back what lifts them.
+func (x *execution) restrict(limits map[string]float64) (restore func()) {
+	if len(limits) == 0 {
+		return func() {}
+	}
+	outer, used, inner := x.limits, x.tx.Usage(), x.limits
+	for _, l := range []struct {
+		name string
+		used int
+		max  *int
+	}{
+		{"documentsRead", used.DocumentsRead, &inner.DocumentsRead}, {"bytesRead", used.BytesRead, &inner.BytesRead},
+		{"documentsWritten", used.DocumentsWritten, &inner.DocumentsWritten}, {"bytesWritten", used.BytesWritten, &inner.BytesWritten},
+		{"databaseQueries", used.Intervals, &inner.Intervals},
+	} {
+		if n, ok := limits[l.name]; ok && n >= 0 {
+			*l.max = min(*l.max, l.used+int(min(n, 1<<31)))
+		}
+	}
+	x.limits = inner
+	x.tx.SetLimits(inner)
+	return func() { x.tx.SetLimits(outer) }
+}
+
+// callFromAction runs a function on behalf of an action, in a transaction of its own.
+func (x *execution) callFromAction(ctx context.Context, args json.RawMessage, method string, run func(context.Context, Request) (*Outcome, error)) ([]byte, error) {
+	var a callArgs
+	if err := decode(args, method, &a); err != nil {
+		return nil, err
+	}
+	req := Request{
+		Args: a.Args, Caller: x.run.req.Caller, Internal: true, RequestID: x.run.req.RequestID,
+		IP: x.run.req.IP, UserAgent: x.run.req.UserAgent, AuthToken: x.run.req.AuthToken, CallerName: "Action",
+		parent: x.run.logs.executionID,
+	}
+	err := x.run.r.DB.View(ctx, func(tx *database.Tx) (err error) {
+		req.Path, err = a.resolve(ctx, tx, method)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(req.Path, systemPrefix) {
+		return nil, nested(notFound(req.Path, true))
+	}
+	out, err := run(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	if f := out.Failure; f != nil {
+		return nil, &isolate.Throw{Message: f.Text, Data: f.Data}
+	}
+	return out.Value, nil
+}
+
+// actionQuery answers ctx.runQuery of actions.
+func (x *execution) actionQuery(ctx context.Context, args json.RawMessage) ([]byte, error) {
+	return x.callFromAction(ctx, args, "runQuery", x.run.r.Query)
+}
+
+// actionMutation answers ctx.runMutation of actions.
+func (x *execution) actionMutation(ctx context.Context, args json.RawMessage) ([]byte, error) {
+	return x.callFromAction(ctx, args, "runMutation", x.run.r.Mutation)
+}
+
+// actionAction answers ctx.runAction.
+func (x *execution) actionAction(ctx context.Context, args json.RawMessage) ([]byte, error) {
+	return x.callFromAction(ctx, args, "runAction", x.run.r.Action)
+}
+
+// createFunctionHandle gives the handle of a function; a handle stays as it is.
+func (x *execution) createFunctionHandle(ctx context.Context, args json.RawMessage) (out []byte, err error) {
+	var a callArgs
+	if err := decode(args, "createFunctionHandle", &a); err != nil {
+		return nil, err
+	}
+	if x.tx != nil {
+		return handleOf(ctx, x.tx, x.run.live, &a.address)
+	}
+	err = x.run.r.DB.View(ctx, func(tx *database.Tx) (err error) {
+		out, err = handleOf(ctx, tx, x.run.live, &a.address)
+		return err
+	})
+	return out, err
+}
+
+// handleOf finds the handle that was made for a function when it was pushed.
+func handleOf(ctx context.Context, tx *database.Tx, l *live, a *address) ([]byte, error) {
+	if a.Handle != nil {
+		return value.JSON(value.String(*a.Handle)), nil
+	}
+	name, err := a.resolve(ctx, tx, "createFunctionHandle")
+	if err != nil {
+		return nil, err
+	}
+	path, ok := parsePath(name)
+	if !ok || l.functions[path] == nil {
+		return nil, nested(notFound(name, true))
+	}
+	handle := ""
+	err = scan(ctx, tx, handleTable, byPath, []value.Value{value.String(path.String())}, func(doc *database.Document) error {
+		handle = handlePrefix + doc.ID.String() + "#" + path.Client()
+		return nil
+	})
+	if err != nil || handle == "" {
+		return nil, errors.Join(err, nested(notFound(name, true)))
+	}
+	return value.JSON(value.String(handle)), nil
+}

@@ -1,0 +1,402 @@
+package udf
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/value"
+)
+
+// nullJSON answers operations whose result the library ignores.
+var nullJSON = []byte("null")
+
+// idArgs are the arguments that name a document.
+type idArgs struct {
+	ID       json.RawMessage `json:"id"`
+	Table    *string         `json:"table"`
+	IsSystem bool            `json:"isSystem"`
+	Value    json.RawMessage `json:"value"`
+}
+
+// document reads the id of the arguments, checks that it belongs to the table
+// that was named, if one was, and gives the name of its table; "" if there is no such table.
+func (x *execution) document(a *idArgs, method string) (id value.ID, table string, err error) {
+	var s string
+	if err := json.Unmarshal(a.ID, &s); err != nil {
+		return id, "", invalidArgument("id", method, "expected a string")
+	}
+	if id, err = value.ParseID(s); err != nil {
+		return id, "", invalidArgument("id", method, "Unable to decode ID: "+messageOf(err))
+	}
+	table, _ = x.tx.TableName(id.Table)
+	if a.Table != nil && *a.Table != table {
+		got := table
+		if got == "" {
+			got = "unknown"
+		}
+		return id, "", invalid("InvalidTable", "Invalid argument `id` for `%s`: expected to be an Id<\"%s\">, got Id<\"%s\"> instead.", method, *a.Table, got)
+	}
+	return id, table, nil
+}
+
+// get answers ctx.db.get.
+func (x *execution) get(ctx context.Context, args json.RawMessage) ([]byte, error) {
+	var a idArgs
+	if err := decode(args, "db.get", &a); err != nil {
+		return nil, err
+	}
+	method := "db.get"
+	if a.IsSystem {
+		method = "db.system.get"
+	}
+	id, table, err := x.document(&a, method)
+	switch {
+	case err != nil:
+		return nil, err
+	case table == "": // no table with this number: no document either
+		return nullJSON, nil
+	case a.IsSystem:
+		return nil, invalid("InvalidTable", "User tables cannot be accessed with db.system.")
+	}
+	doc, err := x.tx.Get(ctx, id)
+	if err != nil || doc == nil {
+		return nullJSON, err
+	}
+	return doc.JSON(), nil
+}
+
+// queryStream begins reading a query.
+func (x *execution) queryStream(ctx context.Context, args json.RawMessage) ([]byte, error) {
+	var a struct {
+		Query json.RawMessage `json:"query"`
+	}
+	if err := decode(args, "queryStream", &a); err != nil {
+		return nil, err
+	}
+	q, err := parseQuery(x.tx, a.Query)
+	if err != nil {
+		return nil, err
+	}
+	if x.streams == nil {
+		x.streams = map[int]*stream{}
+	}
+	x.lastStream++
+	x.streams[x.lastStream] = q.open(x.tx)
+	return strconv.AppendInt([]byte(`{"queryId":`), int64(x.lastStream), 10)[:], nil
+}
+
+// streamArgs names an open stream.
+type streamArgs struct {
+	QueryID int `json:"queryId"`
+}
+
+// queryStreamNext gives the next row of a stream as it is stored.
+func (x *execution) queryStreamNext(ctx context.Context, args json.RawMessage) ([]byte, error) {
+	var a streamArgs
+	if err := decode(args, "queryStreamNext", &a); err != nil {
+		return nil, err
+	}
+	s := x.streams[a.QueryID]
+	if s == nil {
+		return nil, invalid("QueryNotFound", "Invalid argument `queryId` for `queryStreamNext`: there is no open query %d.", a.QueryID)
+	}
+	doc, err := s.next(ctx)
+	if err != nil {
+		return nil, queryError(err)
+	}
+	if doc == nil {
+		delete(x.streams, a.QueryID)
+		return []byte(`{"value":null,"done":true}`), nil
+	}
+	body := doc.JSON()
+	out := make([]byte, 0, len(body)+32)
+	out = append(out, `{"value":`...)
+	out = append(out, body...)
+	return append(out, `,"done":false}`...), nil
+}
+
+// queryError makes the database's error about an index one that user code may see.
+func queryError(err error) error {
+	var ie *database.IndexError
+	if errors.As(err, &ie) {
+		code := "IndexNotFound"
+		if ie.Backfilling {
+			code = "IndexNotReady"
+		}
+		return apierr.New(apierr.BadRequest, code, "%s", ie.Error())
+	}
+	return err
+}
+
+// queryCleanup closes a stream and tells whether it was open.
+func (x *execution) queryCleanup(_ context.Context, args json.RawMessage) ([]byte, error) {
+	var a streamArgs
+	if err := decode(args, "queryCleanup", &a); err != nil {
+		return nil, err
+	}
+	s := x.streams[a.QueryID]
+	if s == nil {
+		return []byte("false"), nil
+	}
+	s.close()
+	delete(x.streams, a.QueryID)
+	return []byte("true"), nil
+}
+
+// queryPage answers .paginate(). The end of the page that the outermost query
+// reads is its journal: a later run of the same live query stops there again.
+func (x *execution) queryPage(ctx context.Context, args json.RawMessage) ([]byte, error) {
+	var a struct {
+		Query     json.RawMessage `json:"query"`
+		Cursor    *string         `json:"cursor"`
+		EndCursor *string         `json:"endCursor"`
+		PageSize  float64         `json:"pageSize"`
+		MaxRows   *float64        `json:"maximumRowsRead"`
+		MaxBytes  *float64        `json:"maximumBytesRead"`
+	}
+	if err := decode(args, "queryPage", &a); err != nil {
+		return nil, err
+	}
+	if x.paginated {
+		return nil, invalid("MultiplePaginatedDatabaseQueries", "This query or mutation function ran multiple paginated queries. "+
+			"Convex only supports a single paginated query in each function.")
+	}
+	x.paginated = true
+	o := pageOptions{cursor: a.Cursor, end: a.EndCursor}
+	if err := o.sizes(a.PageSize, a.MaxRows, a.MaxBytes); err != nil {
+		return nil, err
+	}
+	outermost := x.kind == Query && x.depth == 0
+	if outermost && o.end == nil {
+		o.end = x.run.req.Journal
+	}
+	q, err := parseQuery(x.tx, a.Query)
+	if err != nil {
+		return nil, err
+	}
+	p, err := q.readPage(ctx, x.tx, cursorSealer{x.run.r.Sealer}, o)
+	if err != nil {
+		return nil, queryError(err)
+	}
+	if outermost {
+		x.run.journal = &p.next
+	}
+	return p.json(), nil
+}
+
+// sizes checks and sets the sizes of a page.
+func (o *pageOptions) sizes(size float64, maxRows, maxBytes *float64) error {
+	switch {
+	case size < 1:
+		return invalid("NoDocumentsForPagination", "Must request at least 1 document while paginating")
+	case size > maxPageSize:
+		return invalid("PageSizeTooLarge", "Page size %v is too large: at most %d documents can be requested at once", size, maxPageSize)
+	}
+	o.size = int(size)
+	for _, l := range []struct {
+		name string
+		in   *float64
+		out  *int
+	}{{"maximumRowsRead", maxRows, &o.maxRows}, {"maximumBytesRead", maxBytes, &o.maxBytes}} {
+		if l.in == nil {
+			continue
+		}
+		if !(*l.in >= 1) {
+			return invalid("InvalidPaginationLimit", "`%s` must be at least 1 while paginating, not %v", l.name, *l.in)
+		}
+		*l.out = int(min(*l.in, 1<<31))
+	}
+	return nil
+}
+
+// json is the answer to 1.0/queryPage.
+func (p *page) json() []byte {
+	n := 128
+	for _, d := range p.documents {
+		n += len(d.JSON()) + 1
+	}
+	out := append(make([]byte, 0, n), `{"page":[`...)
+	for i, d := range p.documents {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, d.JSON()...)
+	}
+	out = append(out, `],"isDone":`...)
+	out = strconv.AppendBool(out, p.isDone)
+	out = append(out, `,"continueCursor":`...)
+	out = value.AppendQuoted(out, p.next)
+	out = append(out, `,"splitCursor":`...)
+	out = appendOptional(out, p.split)
+	out = append(out, `,"pageStatus":`...)
+	if p.status == "" {
+		out = append(out, "null"...)
+	} else {
+		out = value.AppendQuoted(out, p.status)
+	}
+	return append(out, '}')
+}
+
+// appendOptional writes a JSON string, or null for nil.
+func appendOptional(dst []byte, s *string) []byte {
+	if s == nil {
+		return append(dst, "null"...)
+	}
+	return value.AppendQuoted(dst, *s)
+}
+
+// count answers .count().
+func (x *execution) count(ctx context.Context, args json.RawMessage) ([]byte, error) {
+	var a struct {
+		Table string `json:"table"`
+	}
+	if err := decode(args, "db.count", &a); err != nil {
+		return nil, err
+	}
+	if err := guardTable(a.Table, "db.count"); err != nil {
+		return nil, err
+	}
+	n, err := x.tx.Count(ctx, a.Table)
+	if err != nil {
+		return nil, err
+	}
+	return value.JSON(value.Float64(n)), nil
+}
+
+// insert answers ctx.db.insert.
+func (x *execution) insert(ctx context.Context, args json.RawMessage) ([]byte, error) {
+	var a struct {
+		Table string          `json:"table"`
+		Value json.RawMessage `json:"value"`
+	}
+	if err := decode(args, "db.insert", &a); err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(a.Table, "_") {
+		return nil, invalid("InvalidTable", "System tables (prefixed with `_`) are read-only.")
+	}
+	fields, err := value.ParseObject(a.Value)
+	if err != nil {
+		return nil, invalidArgument("value", "db.insert", messageOf(err))
+	}
+	if err := x.checkDocument(ctx, a.Table, fields); err != nil {
+		return nil, err
+	}
+	id, err := x.tx.Insert(ctx, a.Table, fields)
+	if err != nil {
+		return nil, err
+	}
+	out := append(make([]byte, 0, 48), `{"_id":"`...)
+	out = id.Append(out)
+	return append(out, `"}`...), nil
+}
+
+// checkDocument holds a document, without its system fields, against the active schema.
+func (x *execution) checkDocument(ctx context.Context, table string, fields value.Object) error {
+	s, err := x.run.r.schemaFor(ctx, x.tx)
+	if err != nil || s == nil {
+		return err
+	}
+	return s.CheckDocument(table, fields, x.tx)
+}
+
+// existing finds the document that a write is about.
+func (x *execution) existing(ctx context.Context, a *idArgs, method, verb string) (*database.Document, string, error) {
+	id, table, err := x.document(a, method)
+	if err != nil {
+		return nil, "", err
+	}
+	var doc *database.Document
+	if table != "" {
+		if doc, err = x.tx.Get(ctx, id); err != nil {
+			return nil, "", err
+		}
+	}
+	if doc == nil {
+		return nil, "", invalid("NonexistentDocument", "%s on nonexistent document ID %s", verb, id)
+	}
+	return doc, table, nil
+}
+
+// shallowMerge answers ctx.db.patch.
+func (x *execution) shallowMerge(ctx context.Context, args json.RawMessage) ([]byte, error) {
+	var a idArgs
+	if err := decode(args, "db.patch", &a); err != nil {
+		return nil, err
+	}
+	patch, err := value.ParsePatch(a.Value)
+	if err != nil {
+		return nil, invalidArgument("value", "db.patch", messageOf(err))
+	}
+	doc, table, err := x.existing(ctx, &a, "db.patch", "Update")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range [...]string{"_id", "_creationTime"} {
+		if v, ok := patch.Get(name); ok && v.Kind() == value.KindUndefined {
+			return nil, invalidArgument("value", "db.patch", "the system field `"+name+"` cannot be removed")
+		}
+	}
+	return x.put(ctx, doc, table, doc.Object().Merge(patch))
+}
+
+// replace answers ctx.db.replace.
+func (x *execution) replace(ctx context.Context, args json.RawMessage) ([]byte, error) {
+	var a idArgs
+	if err := decode(args, "db.replace", &a); err != nil {
+		return nil, err
+	}
+	fields, err := value.ParseObject(a.Value)
+	if err != nil {
+		return nil, invalidArgument("value", "db.replace", messageOf(err))
+	}
+	doc, table, err := x.existing(ctx, &a, "db.replace", "Replace")
+	if err != nil {
+		return nil, err
+	}
+	return x.put(ctx, doc, table, fields)
+}
+
+// put stores what a document becomes. The library ignores the answer, so the
+// document is not encoded for it.
+func (x *execution) put(ctx context.Context, doc *database.Document, table string, fields value.Object) ([]byte, error) {
+	if err := x.checkDocument(ctx, table, fields); err != nil {
+		return nil, err
+	}
+	return nullJSON, x.tx.Replace(ctx, doc.ID, fields)
+}
+
+// remove answers ctx.db.delete with the document as it was.
+func (x *execution) remove(ctx context.Context, args json.RawMessage) ([]byte, error) {
+	var a idArgs
+	if err := decode(args, "db.delete", &a); err != nil {
+		return nil, err
+	}
+	doc, _, err := x.existing(ctx, &a, "db.delete", "Delete")
+	if err != nil {
+		return nil, err
+	}
+	return doc.JSON(), x.tx.Delete(ctx, doc.ID)
+}
+
+// normalizeID answers ctx.db.normalizeId: the id if it is one of the table.
+func (x *execution) normalizeID(_ context.Context, args json.RawMessage) ([]byte, error) {
+	var a struct {
+		Table string `json:"table"`
+		ID    string `json:"idString"`
+	}
+	if err := decode(args, "db.normalizeId", &a); err != nil {
+		return nil, err
+	}
+	number, ok := x.tx.TableNumber(a.Table)
+	id, err := value.ParseID(a.ID)
+	if !ok || err != nil || id.Table != number {
+		return []byte(`{"id":null}`), nil
+	}
+	return append(value.AppendQuoted([]byte(`{"id":`), id.String()), '}'), nil
+}
