@@ -207,8 +207,8 @@ func (p *Pages) done(w http.ResponseWriter, r *http.Request, s *authflow.Done, m
 	if s.SSO != "" {
 		p.setCookie(w, r, authflow.SSOCookie(s.Client), s.SSO, max(1, int(s.SSOMaxAge/time.Second)))
 	}
-	scheme, _, _ := strings.Cut(s.RedirectTo, ":")
-	switch strings.ToLower(scheme) {
+	scheme := schemeOf(s.RedirectTo)
+	switch scheme {
 	case "https", "http":
 		return p.redirect(w, r, s.RedirectTo, moved)
 	case "", "javascript", "data", "vbscript", "blob", "file":
@@ -217,6 +217,15 @@ func (p *Pages) done(w http.ResponseWriter, r *http.Request, s *authflow.Done, m
 	// A native app's own scheme: the content security policy of the form that was
 	// posted does not let a redirect lead there, a link does.
 	return p.print().print(w, http.StatusOK, openAppPage{p.frame("Signed in"), template.URL(s.RedirectTo)})
+}
+
+// schemeOf is the scheme of an absolute address in lower case, or "".
+func schemeOf(address string) string {
+	scheme, _, ok := strings.Cut(strings.ToLower(address), ":")
+	if !ok || strings.Trim(scheme, "abcdefghijklmnopqrstuvwxyz0123456789+.-") != "" {
+		return ""
+	}
+	return scheme
 }
 
 // redirect sends the browser to an address exactly as written: http.Redirect

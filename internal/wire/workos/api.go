@@ -1,0 +1,195 @@
+package workos
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/authflow"
+	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/wire"
+)
+
+// API is the front that speaks the protocol. The exported fields are filled by
+// whoever assembles the house; call Open once before anything else.
+type API struct {
+	Identity *identity.Service
+	Flow     Flow
+	Hasher   Hasher // makes hashes of passwords that come with users
+	Pages    Pages
+	Log      *slog.Logger
+	// BaseURL is the public address of this front, without a slash at the end. Empty
+	// means: as the request says. Cookies are Secure if it is https.
+	BaseURL string
+	// ClientIP tells the address of the person; nil means the connection's.
+	ClientIP func(*http.Request) string
+
+	refused refusedOrigins
+	handler http.Handler
+}
+
+// Flow is what the protocol needs of authflow; *authflow.Flow is one.
+type Flow interface {
+	Redeem(ctx context.Context, r authflow.GrantRequest) (*authflow.Grant, error)
+	Logout(ctx context.Context, r authflow.LogoutRequest) (*authflow.LoggedOut, error)
+}
+
+// Hasher hashes a password in a bounded pool; *authflow.Hasher is one.
+type Hasher interface {
+	Hash(ctx context.Context, password string) (string, error)
+}
+
+// Pages shows what people see; web/login is one.
+type Pages interface {
+	http.Handler
+	// Mounts are the net/http patterns that Pages serves by itself.
+	Mounts() []string
+	// Authorize begins an attempt and sends the browser on.
+	Authorize(w http.ResponseWriter, r *http.Request, q authflow.AuthorizeRequest) error
+	// SignedOut ends the browser's sign-in and sends it where out says; asked is
+	// the return_to of the request.
+	SignedOut(w http.ResponseWriter, r *http.Request, out *authflow.LoggedOut, asked string) error
+	// Refuse shows an error as a page.
+	Refuse(w http.ResponseWriter, r *http.Request, err error)
+}
+
+// Open makes the routes; it starts nothing.
+func (a *API) Open() error {
+	front := wire.Front{Dialect: dialect, Log: a.Log}
+	mux := http.NewServeMux()
+	for _, row := range a.routes() {
+		mux.Handle(row.Method+" "+row.Path, front.Handle(a.guard(row)))
+	}
+	for _, row := range a.routes() {
+		if row.cors != corsNone {
+			mux.Handle("OPTIONS "+row.Path, front.Handle(a.preflight(row.cors)))
+		}
+	}
+	for _, pattern := range a.Pages.Mounts() {
+		mux.Handle(pattern, a.Pages)
+	}
+	mux.Handle("/", front.Handle(a.other))
+	a.handler = identify(mux)
+	return nil
+}
+
+// ServeHTTP answers one request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+
+// identify gives every request an id that its answer carries, whatever happens:
+// the official clients show it in their errors.
+func identify(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := wire.RequestID(r.Context())
+		if id == "" {
+			id = wire.NewRequestID()
+			r = r.WithContext(wire.WithRequestID(r.Context(), id))
+		}
+		w.Header().Set("X-Request-ID", id)
+		h.ServeHTTP(w, r)
+	})
+}
+
+// other answers what no row does: known operations that the house does not offer,
+// known paths with another method, and the rest.
+func (a *API) other(_ http.ResponseWriter, r *http.Request) error {
+	op, methods := lookup(r.Method, r.URL.Path)
+	switch {
+	case op != nil:
+		return apierr.New(apierr.Unsupported, "unsupported_operation."+op.Name,
+			"Lentil does not offer %s (%s %s) yet; docs/SUPPORTED.md lists what it does.", op.Name, op.Method, op.Path)
+	case methods != nil:
+		return apierr.New(apierr.NotFound, "method_not_found", "%s does not answer to %s, only to %s.",
+			clip(r.URL.Path, 256), clip(r.Method, 16), strings.Join(methods, ", "))
+	}
+	return apierr.New(apierr.NotFound, "not_found", "There is nothing at %s. This address speaks the WorkOS API; "+
+		"is the base URL of your client right?", clip(r.URL.Path, 256))
+}
+
+// caller says on whose behalf a request with an API key comes.
+type caller struct{ env *identity.Environment }
+
+// callerKey is the context key of the caller.
+type callerKey struct{}
+
+// environment is the environment of the request's API key; guard put it there.
+func environment(r *http.Request) *identity.Environment {
+	return r.Context().Value(callerKey{}).(*caller).env
+}
+
+// guard wraps a row's handler in what its columns ask for.
+func (a *API) guard(row Route) wire.Handler {
+	h := row.handle
+	if row.Auth == "key" && !row.ownAuth {
+		inner := h
+		h = func(w http.ResponseWriter, r *http.Request) error {
+			key, ok := bearer(r)
+			if !ok {
+				return apierr.New(apierr.Unauthenticated, "unauthorized",
+					"This request needs the environment's API key: send the header Authorization: Bearer sk_….")
+			}
+			env, _, err := a.Identity.AuthenticateKey(r.Context(), key)
+			if err != nil {
+				return err
+			}
+			return inner(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, &caller{env})))
+		}
+	}
+	if row.cors == corsOpen {
+		inner := h
+		h = func(w http.ResponseWriter, r *http.Request) error {
+			w.Header().Set("Access-Control-Allow-Origin", "*")
+			return inner(w, r)
+		}
+	}
+	return h
+}
+
+// bearer is the bearer token of r.
+func bearer(r *http.Request) (string, bool) {
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	token = strings.TrimSpace(token)
+	if !ok || !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > 512 {
+		return "", false
+	}
+	return token, true
+}
+
+// clientIP is the address of the person without a port.
+func (a *API) clientIP(r *http.Request) string {
+	if a.ClientIP != nil {
+		return a.ClientIP(r)
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// secure reports whether browsers reach this front over https.
+func (a *API) secure(r *http.Request) bool {
+	return r.TLS != nil || strings.HasPrefix(a.BaseURL, "https://")
+}
+
+// baseURL is the public address of this front.
+func (a *API) baseURL(r *http.Request) string {
+	switch {
+	case a.BaseURL != "":
+		return a.BaseURL
+	case r.TLS != nil:
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
+// clip keeps absurdly long input out of messages.
+func clip(s string, n int) string {
+	if len(s) > n {
+		return s[:n] + "…"
+	}
+	return s
+}

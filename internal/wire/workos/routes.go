@@ -1,0 +1,71 @@
+package workos
+
+import (
+	"net/http"
+
+	"github.com/lentil-dev/lentil/internal/wire"
+)
+
+// corsPolicy says which foreign origins may read a route's answers.
+type corsPolicy uint8
+
+const (
+	corsNone     corsPolicy = iota // servers only
+	corsOpen                       // anybody: the answer is public
+	corsBrowser                    // registered origins, with credentials
+	corsReadable                   // nobody, but whoever tries reads why
+)
+
+// Route is a row of the table of routes.
+type Route struct {
+	Method, Path string
+	Operation    string // its name in the inventory; empty for what is ours alone
+	Auth         string // as in the inventory
+
+	cors    corsPolicy
+	ownAuth bool // the handler looks at the API key itself
+	handle  wire.Handler
+}
+
+// routes is the table: every operation the house offers. Unknown members of bodies
+// and unknown query parameters are ignored throughout, as the real service does.
+func (a *API) routes() []Route {
+	return []Route{
+		// Sign-in. authorize and logout are visited by browsers; authenticate is called by
+		// browsers and servers, and looks at the API key itself: public clients have none.
+		{"GET", "/user_management/authorize", "authorize", "public", corsReadable, false, a.authorize},
+		{"POST", "/user_management/authenticate", "authenticate", "key", corsBrowser, true, a.authenticate},
+		{"GET", "/user_management/sessions/logout", "logout", "public", corsNone, false, a.logout},
+		{"POST", "/user_management/sessions/revoke", "revokeSession", "key", corsNone, false, a.revokeSession},
+		{"GET", "/sso/jwks/{clientId}", "getJwks", "public", corsOpen, false, a.jwks},
+
+		// Users.
+		{"GET", "/user_management/users", "listUsers", "key", corsNone, false, a.listUsers},
+		{"POST", "/user_management/users", "createUser", "key", corsNone, false, a.createUser},
+		{"GET", "/user_management/users/{id}", "getUser", "key", corsNone, false, a.getUser},
+		{"PUT", "/user_management/users/{id}", "updateUser", "key", corsNone, false, a.updateUser},
+		{"DELETE", "/user_management/users/{id}", "deleteUser", "key", corsNone, false, a.deleteUser},
+		{"GET", "/user_management/users/{id}/sessions", "listSessions", "key", corsNone, false, a.listSessions},
+
+		// Settings of the environment.
+		{"GET", "/user_management/redirect_uris", "listRedirectUris", "key", corsNone, false, a.listRedirectURIs},
+		{"POST", "/user_management/redirect_uris", "createRedirectUri", "key", corsNone, false, a.createRedirectURI},
+		{"DELETE", "/user_management/redirect_uris/{id}", "deleteRedirectUri", "key", corsNone, false, a.deleteRedirectURI},
+		{"GET", "/user_management/cors_origins", "listCorsOrigins", "key", corsNone, false, a.listCORSOrigins},
+		{"POST", "/user_management/cors_origins", "createCorsOrigin", "key", corsNone, false, a.createCORSOrigin},
+		// Not in the public description, but the convex CLI calls it (workos-api.md §7.1).
+		{"PUT", "/user_management/app_homepage_url", "", "key", corsNone, false, a.setHomepage},
+
+		// Ours.
+		{"GET", "/health", "", "public", corsOpen, false, health},
+	}
+}
+
+// Routes lists the table for documentation and tests.
+func Routes() []Route { return (&API{}).routes() }
+
+// health says that the front answers.
+func health(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Cache-Control", "no-store")
+	return wire.WriteRawJSON(w, []byte(`{"status":"ok"}`))
+}

@@ -1,0 +1,213 @@
+package workos
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/identity"
+)
+
+// userObject is a user on the wire.
+type userObject struct {
+	Object            string            `json:"object"`
+	ID                string            `json:"id"`
+	Email             string            `json:"email"`
+	EmailVerified     bool              `json:"email_verified"`
+	FirstName         *string           `json:"first_name"`
+	LastName          *string           `json:"last_name"`
+	Name              *string           `json:"name"`
+	ProfilePictureURL *string           `json:"profile_picture_url"`
+	LastSignInAt      *string           `json:"last_sign_in_at"`
+	ExternalID        *string           `json:"external_id"`
+	Metadata          map[string]string `json:"metadata"`
+	Locale            *string           `json:"locale"`
+	CreatedAt         string            `json:"created_at"`
+	UpdatedAt         string            `json:"updated_at"`
+}
+
+// newUserObject shows u.
+func newUserObject(u *identity.User) userObject {
+	o := userObject{
+		Object: "user", ID: string(u.ID), Email: u.Email, EmailVerified: u.EmailVerified,
+		FirstName: orNull(u.FirstName), LastName: orNull(u.LastName),
+		Name:              orNull(strings.TrimSpace(u.FirstName + " " + u.LastName)),
+		ProfilePictureURL: orNull(u.ProfilePictureURL), LastSignInAt: timeOrNull(u.LastSignIn),
+		ExternalID: orNull(u.ExternalID), Metadata: u.Metadata, Locale: orNull(u.Locale),
+		CreatedAt: identity.FormatTime(u.Created), UpdatedAt: identity.FormatTime(u.Updated),
+	}
+	if o.Metadata == nil {
+		o.Metadata = map[string]string{}
+	}
+	return o
+}
+
+// userBody is the body of creating and of changing a user. A member is absent
+// (nil), null (JSON null) or given.
+type userBody struct {
+	Email         member[string]            `json:"email"`
+	Password      member[string]            `json:"password"`
+	PasswordHash  member[string]            `json:"password_hash"`
+	HashType      member[string]            `json:"password_hash_type"`
+	FirstName     member[string]            `json:"first_name"`
+	LastName      member[string]            `json:"last_name"`
+	Name          member[string]            `json:"name"`
+	EmailVerified member[bool]              `json:"email_verified"`
+	ExternalID    member[string]            `json:"external_id"`
+	Locale        member[string]            `json:"locale"`
+	Metadata      member[map[string]string] `json:"metadata"`
+}
+
+// member is a JSON member that may be absent. null counts as the zero value.
+type member[T any] struct {
+	given bool
+	value T
+}
+
+// UnmarshalJSON notes that the member is there.
+func (m *member[T]) UnmarshalJSON(b []byte) error {
+	m.given = true
+	if bytes.Equal(b, []byte("null")) {
+		return nil
+	}
+	return json.Unmarshal(b, &m.value)
+}
+
+// pointer is the value if it was given, else nil.
+func (m *member[T]) pointer() *T {
+	if !m.given {
+		return nil
+	}
+	return &m.value
+}
+
+// listUsers is GET /user_management/users.
+func (a *API) listUsers(w http.ResponseWriter, r *http.Request) error {
+	page, err := pageOf(r)
+	if err != nil {
+		return err
+	}
+	q := r.URL.Query()
+	if q.Get("organization_id") != "" || q.Get("organization") != "" {
+		return apierr.New(apierr.Unsupported, "unsupported_parameter.organization_id",
+			"Lentil has no organizations yet, so users cannot be listed by one.")
+	}
+	list, err := a.Identity.Users(r.Context(), environment(r).ID, identity.UserQuery{Page: page, Email: q.Get("email")})
+	if err != nil {
+		return err
+	}
+	return writeList(w, list, newUserObject)
+}
+
+// getUser is GET /user_management/users/{id}.
+func (a *API) getUser(w http.ResponseWriter, r *http.Request) error {
+	u, err := a.Identity.User(r.Context(), environment(r).ID, identity.UserID(r.PathValue("id")))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, newUserObject(u))
+	return nil
+}
+
+// createUser is POST /user_management/users.
+func (a *API) createUser(w http.ResponseWriter, r *http.Request) error {
+	var b userBody
+	if err := decodeBody(r, &b); err != nil {
+		return err
+	}
+	if b.Email.value == "" {
+		return invalid("The member email is missing.")
+	}
+	hash, err := a.passwordHash(r, &b)
+	if err != nil {
+		return err
+	}
+	n := identity.NewUser{
+		Email: b.Email.value, EmailVerified: b.EmailVerified.value, FirstName: b.FirstName.value, LastName: b.LastName.value,
+		ExternalID: b.ExternalID.value, Locale: b.Locale.value, Metadata: b.Metadata.value,
+	}
+	if hash != nil {
+		n.PasswordHash = *hash
+	}
+	if n.FirstName == "" && n.LastName == "" {
+		n.FirstName, n.LastName = splitName(b.Name.value)
+	}
+	u, err := a.Identity.CreateUser(r.Context(), environment(r).ID, n)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusCreated, newUserObject(u))
+	return nil
+}
+
+// updateUser is PUT /user_management/users/{id}: members that are absent stay.
+func (a *API) updateUser(w http.ResponseWriter, r *http.Request) error {
+	var b userBody
+	if err := decodeBody(r, &b); err != nil {
+		return err
+	}
+	if b.Email.given && b.Email.value == "" {
+		return invalid("The member email cannot be empty.")
+	}
+	hash, err := a.passwordHash(r, &b)
+	if err != nil {
+		return err
+	}
+	c := identity.UserChange{
+		Email: b.Email.pointer(), EmailVerified: b.EmailVerified.pointer(), FirstName: b.FirstName.pointer(),
+		LastName: b.LastName.pointer(), ExternalID: b.ExternalID.pointer(), Locale: b.Locale.pointer(),
+		Metadata: b.Metadata.value, PasswordHash: hash,
+	}
+	if b.Name.given && !b.FirstName.given && !b.LastName.given {
+		first, last := splitName(b.Name.value)
+		c.FirstName, c.LastName = &first, &last
+	}
+	u, err := a.Identity.UpdateUser(r.Context(), environment(r).ID, identity.UserID(r.PathValue("id")), c)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, newUserObject(u))
+	return nil
+}
+
+// deleteUser is DELETE /user_management/users/{id}.
+func (a *API) deleteUser(w http.ResponseWriter, r *http.Request) error {
+	if err := a.Identity.DeleteUser(r.Context(), environment(r).ID, identity.UserID(r.PathValue("id"))); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// passwordHash is the hash of the body's password, hashed here or before; nil if
+// there is none.
+func (a *API) passwordHash(r *http.Request, b *userBody) (*string, error) {
+	switch {
+	case b.Password.value != "" && b.PasswordHash.value != "":
+		return nil, apierr.New(apierr.BadRequest, "password_and_password_hash_provided", "Give password or password_hash, not both.")
+	case b.PasswordHash.value != "":
+		if b.HashType.value != "argon2" || !strings.HasPrefix(b.PasswordHash.value, "$argon2id$") {
+			return nil, apierr.New(apierr.Unsupported, "unsupported_parameter.password_hash_type",
+				"Lentil takes password hashes of type argon2 in the form $argon2id$… only, so far.")
+		}
+		return &b.PasswordHash.value, nil
+	case b.Password.value == "":
+		return nil, nil
+	}
+	hash, err := a.Hasher.Hash(r.Context(), b.Password.value)
+	if err != nil {
+		return nil, err
+	}
+	return &hash, nil
+}
+
+// splitName splits a full name at its last space.
+func splitName(name string) (first, last string) {
+	name = strings.TrimSpace(name)
+	if i := strings.LastIndexByte(name, ' '); i > 0 {
+		return strings.TrimSpace(name[:i]), name[i+1:]
+	}
+	return name, ""
+}
