@@ -30,6 +30,8 @@ type Environment struct {
 	Settings Settings
 	Created  time.Time
 	Updated  time.Time
+
+	sealed string // the environment's own secret, under the house's master key
 }
 
 // Settings are an environment's adjustable facts. The zero value of a field means

@@ -1,0 +1,90 @@
+package identity
+
+import (
+	"context"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/database"
+)
+
+// How often Run looks around, how many rows one transaction sweeps, and how long
+// events are kept.
+const (
+	sweepEvery = time.Minute
+	sweepBatch = 200
+	keepEvents = 90 * 24 * time.Hour
+)
+
+// Run sweeps what has expired and writes down when keys were used, until ctx
+// ends.
+func (s *Service) Run(ctx context.Context) error {
+	t := time.NewTicker(sweepEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+		if err := s.writeUses(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Warn("use of api keys not written", "err", err)
+		}
+		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Warn("sweep of expired rows failed", "err", err)
+		}
+	}
+}
+
+// sweep deletes sessions nobody asks for any more, browsers' sign-ins that
+// expired, retired keys and old events.
+func (s *Service) sweep(ctx context.Context) error {
+	now := time.Now()
+	for _, sw := range []struct {
+		table, index string
+		until        time.Time
+	}{
+		{tableSessions, "on_forget", now},
+		{tableBrowsers, "on_expires", now},
+		{tableEvents, "by_creation_time", now.Add(-keepEvents)},
+	} {
+		if err := s.Sweep(ctx, sw.table, sw.index, sw.until); err != nil {
+			return err
+		}
+	}
+	return s.Update(ctx, func(tx *Tx) error {
+		return tx.Each(tableSigningKeys, "on_environment", database.Interval{}, database.Asc, func(f Found) (bool, error) {
+			if end := f.Time("retires"); end.IsZero() || tx.now.Before(end) {
+				return true, nil
+			}
+			return true, tx.Remove(&f)
+		})
+	})
+}
+
+// Sweep deletes the rows whose time, by an index on it, is not after until; a zero
+// time is none. It goes on in batches until nothing is left.
+func (s *Service) Sweep(ctx context.Context, table, index string, until time.Time) error {
+	for {
+		n := 0
+		err := s.Update(ctx, func(tx *Tx) error {
+			var rows []Found
+			err := tx.Each(table, index, sweepSpan(until), database.Asc, func(f Found) (bool, error) {
+				rows = append(rows, f)
+				return len(rows) < sweepBatch, nil
+			})
+			if err != nil {
+				return err
+			}
+			n = len(rows)
+			for i := range rows {
+				if err := tx.Remove(&rows[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil || n < sweepBatch {
+			return err
+		}
+	}
+}

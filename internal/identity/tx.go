@@ -1,0 +1,131 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/value"
+)
+
+// Tx is a transaction over the room's tables. authflow uses it to commit its own
+// rows together with identity's. It must not outlive the closure it is given to.
+type Tx struct {
+	*database.Tx
+	s   *Service
+	ctx context.Context // the transaction's, whose lifetime is one closure call
+	now time.Time       // of this run of the closure, to the millisecond
+}
+
+// Now is the time as of which the transaction happens.
+func (tx *Tx) Now() time.Time { return tx.now }
+
+// Update runs f in a transaction and commits it. f may run again after a
+// conflict: no mail, no hashing, no sends within.
+func (s *Service) Update(ctx context.Context, f func(*Tx) error) error {
+	_, err := s.DB.Update(ctx, func(tx *database.Tx) error { return f(s.wrap(ctx, tx)) })
+	return err
+}
+
+// View runs f in a transaction that writes nothing.
+func (s *Service) View(ctx context.Context, f func(*Tx) error) error {
+	return s.DB.View(ctx, func(tx *database.Tx) error { return f(s.wrap(ctx, tx)) })
+}
+
+// wrap makes a Tx of a database transaction.
+func (s *Service) wrap(ctx context.Context, tx *database.Tx) *Tx {
+	return &Tx{Tx: tx, s: s, ctx: ctx, now: time.Now().UTC().Truncate(time.Millisecond)}
+}
+
+// Found is a row and where it lies.
+type Found struct {
+	Doc value.ID
+	Record
+}
+
+// key is the beginning of an index key.
+func key(values ...string) []byte {
+	var k []byte
+	for _, v := range values {
+		k = value.AppendKey(k, value.String(v))
+	}
+	return k
+}
+
+// First finds the first row of an index whose first fields have the given values;
+// nil if there is none.
+func (tx *Tx) First(table, index string, values ...string) (*Found, error) {
+	var found *Found
+	err := tx.Each(table, index, database.Prefix(key(values...)), database.Asc, func(f Found) (bool, error) {
+		found = &f
+		return false, nil
+	})
+	return found, err
+}
+
+// All gives all rows of an index whose first fields have the given values. It is
+// for lists that a person keeps by hand.
+func (tx *Tx) All(table, index string, values ...string) ([]Found, error) {
+	var out []Found
+	err := tx.Each(table, index, database.Prefix(key(values...)), database.Asc, func(f Found) (bool, error) {
+		out = append(out, f)
+		return true, nil
+	})
+	return out, err
+}
+
+// Each calls f for the rows of a span of an index until it says false.
+func (tx *Tx) Each(table, index string, in database.Interval, o database.Order, f func(Found) (bool, error)) error {
+	c := tx.Scan(table, index, in, o)
+	defer c.Close()
+	for {
+		d, err := c.Next(tx.ctx)
+		if err != nil {
+			return fmt.Errorf("identity: read %s: %w", table, err)
+		}
+		if d == nil {
+			return nil
+		}
+		more, err := f(Found{Doc: d.ID, Record: Record{d.Object()}})
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+// Add inserts a row.
+func (tx *Tx) Add(table string, r Row) error {
+	if _, err := tx.Insert(tx.ctx, table, r.Object()); err != nil {
+		return fmt.Errorf("identity: write %s: %w", table, err)
+	}
+	return nil
+}
+
+// Put replaces a row.
+func (tx *Tx) Put(doc value.ID, r Row) error {
+	if err := tx.Replace(tx.ctx, doc, r.Object()); err != nil {
+		return fmt.Errorf("identity: replace row: %w", err)
+	}
+	return nil
+}
+
+// Patch replaces some fields of a row.
+func (tx *Tx) Patch(f *Found, r Row) error {
+	o := f.Fields
+	for _, field := range r {
+		o = o.With(field.Name, field.Value)
+	}
+	if err := tx.Replace(tx.ctx, f.Doc, o); err != nil {
+		return fmt.Errorf("identity: change row: %w", err)
+	}
+	return nil
+}
+
+// Remove deletes a row.
+func (tx *Tx) Remove(f *Found) error {
+	if err := tx.Delete(tx.ctx, f.Doc); err != nil {
+		return fmt.Errorf("identity: delete row: %w", err)
+	}
+	return nil
+}
