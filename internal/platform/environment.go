@@ -1,0 +1,129 @@
+package platform
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"fmt"
+	"strings"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/identity"
+)
+
+// DevEnvironment is what a development deployment wants of its environment.
+type DevEnvironment struct {
+	Name         string // for lists; the deployment's name if empty
+	RedirectURIs []string
+	CORSOrigins  []string
+	HomepageURL  string
+	// Settings edits the environment's settings; nil leaves them.
+	Settings func(*identity.Settings)
+}
+
+// EnsureDevEnvironment gives the deployment an environment, unless it has one,
+// and registers what is wanted and not registered yet. It never removes anything.
+// The API key stays the same for the life of the environment.
+func (s *Service) EnsureDevEnvironment(ctx context.Context, deployment string, want DevEnvironment) (*Deployment, error) {
+	d, err := s.ensureEnvironment(ctx, deployment, want)
+	if err == nil {
+		err = s.register(ctx, d.Environment, want)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("platform: environment of %s: %w", deployment, err)
+	}
+	return d, nil
+}
+
+// ensureEnvironment makes environment and key under ids that are written down first.
+func (s *Service) ensureEnvironment(ctx context.Context, name string, want DevEnvironment) (*Deployment, error) {
+	var d Deployment
+	fresh := Deployment{
+		Environment: identity.EnvironmentID(identity.NewID("environment_")),
+		Client:      identity.ClientID(identity.NewID("client_")),
+		APIKey:      newAPIKey(),
+	}
+	err := s.change(ctx, name, func(r *Deployment) bool {
+		changed := r.Environment == ""
+		if changed {
+			r.Environment, r.Client, r.APIKey = fresh.Environment, fresh.Client, fresh.APIKey
+		}
+		d = *r
+		return changed
+	})
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.Identity.Environment(ctx, d.Environment)
+	if apierr.KindOf(err) == apierr.NotFound {
+		n := identity.NewEnvironment{ID: d.Environment, ClientID: d.Client, Name: want.Name, Kind: identity.Development}
+		if n.Name == "" {
+			n.Name = name
+		}
+		if want.Settings != nil {
+			want.Settings(&n.Settings)
+		}
+		e, err = s.Identity.CreateEnvironment(ctx, n)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if want.Settings != nil {
+		now := e.Settings
+		want.Settings(&now)
+		if settingsDiffer(now, e.Settings) {
+			if _, err := s.Identity.ChangeSettings(ctx, d.Environment, want.Settings); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if _, _, err := s.Identity.AuthenticateKey(ctx, d.APIKey); err != nil {
+		if apierr.KindOf(err) != apierr.Unauthenticated {
+			return nil, err
+		}
+		if _, _, err := s.Identity.CreateAPIKey(ctx, d.Environment, "Made for "+name, d.APIKey); err != nil {
+			return nil, err
+		}
+	}
+	return &d, nil
+}
+
+// settingsDiffer compares the settings that a configuration may set.
+func settingsDiffer(a, b identity.Settings) bool {
+	return a.IssuerTemplate != b.IssuerTemplate || a.AccessTokenLifetime != b.AccessTokenLifetime ||
+		a.RefreshReuseWindow != b.RefreshReuseWindow || a.HomepageURL != b.HomepageURL
+}
+
+// register adds redirect URIs, origins and the homepage; what is there already is fine.
+func (s *Service) register(ctx context.Context, id identity.EnvironmentID, want DevEnvironment) error {
+	known := func(err error) bool { return err == nil || apierr.KindOf(err) == apierr.Conflict }
+	for _, uri := range want.RedirectURIs {
+		if _, err := s.Identity.AddRedirectURI(ctx, id, uri); !known(err) {
+			return fmt.Errorf("register redirect URI %q: %w", uri, err)
+		}
+	}
+	for _, origin := range want.CORSOrigins {
+		if _, err := s.Identity.AddCORSOrigin(ctx, id, origin); !known(err) {
+			return fmt.Errorf("register CORS origin %q: %w", origin, err)
+		}
+	}
+	if want.HomepageURL == "" {
+		return nil
+	}
+	e, err := s.Identity.Environment(ctx, id)
+	if err == nil && e.Settings.HomepageURL != want.HomepageURL {
+		err = s.Identity.SetHomepage(ctx, id, want.HomepageURL)
+	}
+	if err != nil {
+		return fmt.Errorf("set homepage %q: %w", want.HomepageURL, err)
+	}
+	return nil
+}
+
+// newAPIKey makes the text of a development key: the vendor's prefix and 160
+// random bits.
+func newAPIKey() string {
+	b := make([]byte, 20)
+	rand.Read(b)
+	return "sk_test_" + strings.TrimRight(base32.StdEncoding.EncodeToString(b), "=")
+}
