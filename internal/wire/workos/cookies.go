@@ -48,7 +48,7 @@ func (a *API) rememberBrowser(w http.ResponseWriter, r *http.Request, g *authflo
 		return // a cross-site cookie must be Secure; there is no cookie to be had here
 	}
 	client := g.Environment.ClientID
-	a.setRefreshCookie(w, r, client, g.RefreshToken, sameSite, refreshCookieAge)
+	a.setRefreshCookie(w, r, client, g.RefreshToken, sameSite, g.Environment.Settings.Defaulted().SessionLifetime)
 	if sameSite {
 		a.setHasSession(w, r, domain, append(otherClients(r, client), string(client)))
 	}
@@ -155,7 +155,3 @@ func sharedDomain(api, app string) (domain string, sameSite bool) {
 	}
 	return strings.Join(x[len(x)-n:], "."), true
 }
-
-// refreshCookieAge is how long the refresh cookie is kept. The session's own
-// limits are authflow's; a cookie that outlives them is refused there.
-const refreshCookieAge = 400 * 24 * time.Hour

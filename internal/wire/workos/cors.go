@@ -123,6 +123,10 @@ func (a *API) admitTo(r *http.Request, env *identity.Environment) error {
 // why a preflight failed, so the one place where the developer surely sees the fix
 // is the server's log.
 func (a *API) refuseOrigin(r *http.Request, origin string) error {
+	if origin == "null" {
+		return apierr.New(apierr.Forbidden, "cors_origin_not_registered", "The page hides its origin, as files and sandboxed "+
+			"frames do, so it may not call this. Serve it over http and register that origin.")
+	}
 	fix := "add " + clip(origin, 256) + " to authKit.dev.configure.corsOrigins in convex.json and start lentil dev again, or POST {\"origin\": \"" +
 		clip(origin, 256) + "\"} to " + a.baseURL(r) + "/user_management/cors_origins with the environment's API key"
 	if a.refused.note(origin, time.Now()) {

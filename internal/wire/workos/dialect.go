@@ -1,6 +1,7 @@
 package workos
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -21,7 +22,7 @@ var statuses = map[string]int{
 	"invalid_request_parameters": http.StatusUnprocessableEntity,
 	"invalid_session_id":         http.StatusUnprocessableEntity,
 	"invalid_redirect_uri":       http.StatusUnprocessableEntity,
-	"invalid_homepage_url":       http.StatusUnprocessableEntity,
+	"invalid_app_homepage_url":   http.StatusUnprocessableEntity,
 	"invalid_cors_origin":        http.StatusUnprocessableEntity,
 	// The convex CLI takes 422 with "already exists" for a redirect URI and 409 for
 	// an origin as done (§7.1).
@@ -122,16 +123,21 @@ func addMembers(body map[string]any, d any) {
 // writeJSON writes v with a status. The answer is measured beforehand, so that
 // short ones need no chunks.
 func writeJSON(w http.ResponseWriter, status int, v any) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		status, b = http.StatusInternalServerError, []byte(`{"code":"server_error","message":"The answer could not be written."}`)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		status = http.StatusInternalServerError
+		b.Reset()
+		b.WriteString(`{"code":"server_error","message":"The answer could not be written."}`)
 	}
+	b.Truncate(len(bytes.TrimRight(b.Bytes(), "\n")))
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(b)))
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(b)
+	_, _ = b.WriteTo(w)
 }
 
 // oauthError makes an error with an OAuth body.

@@ -3,6 +3,8 @@ package workos
 import (
 	_ "embed"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -118,8 +120,5 @@ func lookup(method, path string) (op *Operation, methods []string) {
 	if op := n.methods[method]; op != nil {
 		return op, nil
 	}
-	for m := range n.methods {
-		methods = append(methods, m)
-	}
-	return nil, methods
+	return nil, slices.Sorted(maps.Keys(n.methods))
 }

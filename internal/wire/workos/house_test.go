@@ -1,0 +1,112 @@
+package workos
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/lentil-dev/lentil/internal/authflow"
+	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/persistence"
+	"github.com/lentil-dev/lentil/internal/token"
+)
+
+// house is an API over a real identity service on the in-memory store.
+type house struct {
+	*API
+	t   testing.TB
+	env *identity.Environment
+	key string
+	log *strings.Builder
+}
+
+// newHouse makes a house with one development environment whose app lives at
+// http://localhost:5173.
+func newHouse(t testing.TB, flow Flow) *house {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	db, err := database.Open(ctx, database.Options{Store: persistence.NewMemory()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- db.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done; db.Close() })
+	svc := &identity.Service{DB: db, Sealer: token.NewSealer([]byte("a master key of thirty-two bytes"))}
+	h := &house{t: t, log: &strings.Builder{}}
+	h.API = &API{Identity: svc, Flow: flow, Hasher: plainHasher{}, Pages: &pages{}, BaseURL: "http://localhost:4100",
+		Log: slog.New(slog.NewTextHandler(h.log, nil))}
+	check(t, svc.Open(ctx))
+	h.env, err = svc.CreateEnvironment(ctx, identity.NewEnvironment{Name: "soup", Kind: identity.Development})
+	check(t, err)
+	_, h.key, err = svc.CreateAPIKey(ctx, h.env.ID, "test", "")
+	check(t, err)
+	_, err = svc.AddCORSOrigin(ctx, h.env.ID, appOrigin)
+	check(t, err)
+	check(t, h.Open())
+	return h
+}
+
+// appOrigin is the registered origin of the tests.
+const appOrigin = "http://localhost:5173"
+
+// check fails the test on an error.
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// do sends a request; a body is JSON unless a header says otherwise.
+func (h *house) do(method, target, body string, headers ...string) *http.Response {
+	r := httptest.NewRequestWithContext(h.t.Context(), method, target, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result()
+}
+
+// plainHasher stands in for the slow hasher where hashes are not what is tried.
+type plainHasher struct{}
+
+func (plainHasher) Hash(_ context.Context, password string) (string, error) {
+	return "$argon2id$v=19$m=65536,t=1,p=1$c2FsdHNhbHQ$" + strings.Repeat("A", 43), nil
+}
+
+// pages notes what it was asked to show.
+type pages struct {
+	request *authflow.AuthorizeRequest
+	out     *authflow.LoggedOut
+	refused error
+}
+
+func (p *pages) ServeHTTP(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }
+func (p *pages) Mounts() []string                                 { return []string{"/{$}"} }
+
+func (p *pages) Authorize(w http.ResponseWriter, _ *http.Request, q authflow.AuthorizeRequest) error {
+	p.request = &q
+	w.WriteHeader(http.StatusFound)
+	return nil
+}
+
+func (p *pages) SignedOut(w http.ResponseWriter, _ *http.Request, out *authflow.LoggedOut, _ string) error {
+	p.out = out
+	w.Header().Set("Location", out.RedirectTo)
+	w.WriteHeader(http.StatusFound)
+	return nil
+}
+
+func (p *pages) Refuse(w http.ResponseWriter, _ *http.Request, err error) {
+	p.refused = err
+	w.WriteHeader(http.StatusBadRequest)
+}
