@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// scenario is one measurement; it prints its rows through report.
+type scenario struct {
+	name string
+	run  func(ctx context.Context, b *bench) error
+}
+
+// scenarios in the order of their figures in README.md.
+var scenarios = []scenario{
+	{"start", benchStart},
+	{"mutations", benchMutations},
+	{"queries", benchQueries},
+	{"screen", benchScreen},
+	{"subscriptions", benchSubscriptions},
+	{"refresh", benchRefresh},
+}
+
+// bench is what every scenario gets.
+type bench struct {
+	binary string
+	root   string        // of the repository
+	length time.Duration // of one measurement
+	house  *house        // started before the first scenario that needs it
+}
+
+func main() {
+	pattern := flag.String("run", "", "only scenarios whose name matches this regular expression")
+	length := flag.Duration("for", 10*time.Second, "how long one measurement takes")
+	binary := flag.String("binary", "bin/lentil", "the binary to measure")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *pattern, *binary, *length); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// run plays the scenarios one after the other, each on a fresh house.
+func run(ctx context.Context, pattern, binary string, length time.Duration) error {
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s\n\n| scenario | figure |\n|---|---|\n", machine())
+	for _, s := range scenarios {
+		if !re.MatchString(s.name) {
+			continue
+		}
+		b := &bench{binary: binary, root: ".", length: length}
+		err := s.run(ctx, b)
+		b.house.stop()
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+// report prints one row.
+func report(name, format string, args ...any) {
+	fmt.Printf("| %s | %s |\n", name, fmt.Sprintf(format, args...))
+}
+
+// machine names what the figures were measured on.
+func machine() string {
+	cpu := "unknown processor"
+	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(b)) {
+			if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
+				cpu = strings.TrimSpace(v)
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%s, %d cores, %s/%s, %s, %s", cpu, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), time.Now().Format(time.DateOnly))
+}
+
+// spread is a set of measured times.
+type spread []time.Duration
+
+// at is the time below which the share q of all times lies.
+func (s spread) at(q float64) time.Duration {
+	if len(s) == 0 {
+		return 0
+	}
+	slices.Sort(s)
+	return s[min(int(q*float64(len(s))), len(s)-1)]
+}
+
+// String gives median and tail.
+func (s spread) String() string {
+	r := func(d time.Duration) time.Duration {
+		if d > 10*time.Millisecond {
+			return d.Round(100 * time.Microsecond)
+		}
+		return d.Round(time.Microsecond)
+	}
+	return fmt.Sprintf("p50 %v, p99 %v, max %v (n=%d)", r(s.at(.5)), r(s.at(.99)), r(s.at(1)), len(s))
+}
