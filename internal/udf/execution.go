@@ -41,14 +41,16 @@ type run struct {
 	r       *Runner
 	req     *Request
 	live    *live
-	program *isolate.Program
+	program javascript
 	now     time.Time
 	logs    *logBuffer
 
 	usedCaller   bool
 	observedTime bool
-	journal      *string // end cursor of the page that the outermost function read
-	usage        database.Usage
+	journal      *string        // end cursor of the page that the outermost function read
+	schema       *schema.Schema // the active one, once it was read in the transaction
+	schemaRead   bool
+	before       database.Usage // of the transaction before the function began
 }
 
 // failed is a failure of the function that its caller is told about: user code

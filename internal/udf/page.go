@@ -112,7 +112,7 @@ func (p *page) fill(ctx context.Context, s *stream, o pageOptions) (keys [][]byt
 		if doc == nil {
 			return keys, true, nil
 		}
-		keys = append(keys, slices.Clone(s.cursor.Key()))
+		keys = append(keys, s.cursor.Key())
 		if passed {
 			p.documents = append(p.documents, doc)
 		}

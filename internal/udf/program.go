@@ -14,6 +14,12 @@ import (
 // programKey says which modules are evaluated under which environment.
 type programKey struct{ pkg, env string }
 
+// javascript is what this room needs of a loaded program.
+type javascript interface {
+	Run(ctx context.Context, c isolate.Call) (isolate.Result, error)
+	Release()
+}
+
 // programs are the loaded programs. A program is loaded once, however many calls
 // wait for it, and released when it is neither in use nor among the newest.
 type programs struct {
@@ -27,7 +33,7 @@ type programs struct {
 type program struct {
 	key    programKey
 	ready  chan struct{}
-	loaded *isolate.Program
+	loaded javascript
 	err    error
 	users  int
 	kept   bool // among the newest
@@ -42,10 +48,10 @@ const loadTimeout = 60 * time.Second
 
 // acquire gives the program for a state of the registry, loading it first if
 // need be. The caller must call done when it has finished with it.
-func (r *Runner) acquire(ctx context.Context, l *live, at func(context.Context) (*database.Tx, error)) (p *isolate.Program, done func(), err error) {
+func (r *Runner) acquire(ctx context.Context, l *live, at func(context.Context) (*database.Tx, error)) (p javascript, done func(), err error) {
 	entry, first := r.programs.enter(l.key)
 	if first {
-		r.programs.load(ctx, entry, func(ctx context.Context) (*isolate.Program, error) { return r.loadProgram(ctx, l, at) })
+		r.programs.load(ctx, entry, func(ctx context.Context) (javascript, error) { return r.loadProgram(ctx, l, at) })
 	}
 	select {
 	case <-entry.ready:
@@ -108,7 +114,7 @@ func (p *program) releaseIfIdle() {
 
 // load loads an entry in the background of whoever came first: it goes on when
 // that call is canceled, because others may be waiting. A failure is not kept.
-func (ps *programs) load(ctx context.Context, entry *program, f func(context.Context) (*isolate.Program, error)) {
+func (ps *programs) load(ctx context.Context, entry *program, f func(context.Context) (javascript, error)) {
 	ps.mu.Lock()
 	entry.users++ // the loading itself
 	ps.mu.Unlock()
@@ -142,7 +148,7 @@ func (ps *programs) close() {
 var unevaluated = map[string]bool{"auth.config.js": true, "schema.js": true, "convex.config.js": true}
 
 // loadProgram reads the sources of the live modules and evaluates them.
-func (r *Runner) loadProgram(ctx context.Context, l *live, at func(context.Context) (*database.Tx, error)) (*isolate.Program, error) {
+func (r *Runner) loadProgram(ctx context.Context, l *live, at func(context.Context) (*database.Tx, error)) (javascript, error) {
 	tx, err := at(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("udf: load program: %w", err)
@@ -155,13 +161,13 @@ func (r *Runner) loadProgram(ctx context.Context, l *live, at func(context.Conte
 }
 
 // evaluate loads modules as the import phase of a package wants it.
-func (r *Runner) evaluate(ctx context.Context, rows []ModuleRow, c Config, env map[string]string) (*isolate.Program, error) {
+func (r *Runner) evaluate(ctx context.Context, rows []ModuleRow, c Config, env map[string]string) (javascript, error) {
 	modules := make([]isolate.Module, len(rows))
 	for i, m := range rows {
 		modules[i] = isolate.Module{Path: m.Path, Source: m.Source, SourceMap: m.SourceMap}
 	}
 	started := time.Now()
-	p, err := r.Engine.Load(ctx, modules, isolate.Import{
+	p, err := r.loader(ctx, modules, isolate.Import{
 		Env: env, Now: time.UnixMilli(c.ImportPhaseUnixTimestampMS), Seed: c.ImportPhaseRngSeed,
 	})
 	if err != nil {

@@ -28,9 +28,10 @@ func (r *Runner) start(ctx context.Context, q *Request, kind Kind, tx *database.
 	if err != nil {
 		return nil, func() {}, err
 	}
-	limits := database.DefaultLimits()
+	limits, before := database.DefaultLimits(), tx.Usage()
+	limits.Intervals += before.Intervals // finding the function is not its own to pay for
 	tx.SetLimits(limits)
-	shared := &run{r: r, req: q, live: l, program: program, now: time.Now(), logs: b}
+	shared := &run{r: r, req: q, live: l, program: program, now: time.Now(), logs: b, before: before}
 	return &execution{run: shared, kind: kind, path: path, fn: fn, tx: tx, limits: limits}, done, nil
 }
 

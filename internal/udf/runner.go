@@ -38,6 +38,7 @@ type Runner struct {
 	logs     *LogStream
 	live     liveCache
 	schema   atomic.Pointer[parsedSchema]
+	loader   func(context.Context, []isolate.Module, isolate.Import) (javascript, error)
 }
 
 // Defaults of the optional fields.
@@ -64,6 +65,9 @@ func (r *Runner) Open(ctx context.Context) error {
 	}
 	r.cache = newCache(r.CacheBytes)
 	r.programs = &programs{}
+	r.loader = func(ctx context.Context, m []isolate.Module, world isolate.Import) (javascript, error) {
+		return r.Engine.Load(ctx, m, world)
+	}
 	r.logs = newLogStream(r.LogEntries)
 	if err := r.DB.EnsureTables(ctx, tables); err != nil {
 		return fmt.Errorf("udf: open registry: %w", err)

@@ -87,7 +87,7 @@ func (x *execution) queryStream(ctx context.Context, args json.RawMessage) ([]by
 	}
 	x.lastStream++
 	x.streams[x.lastStream] = q.open(x.tx)
-	return strconv.AppendInt([]byte(`{"queryId":`), int64(x.lastStream), 10)[:], nil
+	return append(strconv.AppendInt([]byte(`{"queryId":`), int64(x.lastStream), 10), '}'), nil
 }
 
 // streamArgs names an open stream.
@@ -298,11 +298,17 @@ func (x *execution) insert(ctx context.Context, args json.RawMessage) ([]byte, e
 
 // checkDocument holds a document, without its system fields, against the active schema.
 func (x *execution) checkDocument(ctx context.Context, table string, fields value.Object) error {
-	s, err := x.run.r.schemaFor(ctx, x.tx)
-	if err != nil || s == nil {
-		return err
+	if !x.run.schemaRead {
+		s, err := x.run.r.schemaFor(ctx, x.tx)
+		if err != nil {
+			return err
+		}
+		x.run.schema, x.run.schemaRead = s, true
 	}
-	return s.CheckDocument(table, fields, x.tx)
+	if x.run.schema == nil {
+		return nil
+	}
+	return x.run.schema.CheckDocument(table, fields, x.tx)
 }
 
 // existing finds the document that a write is about.

@@ -34,10 +34,10 @@ const (
 
 // getTransactionMetrics answers ctx.meta.getTransactionMetrics.
 func (x *execution) getTransactionMetrics(context.Context, json.RawMessage) ([]byte, error) {
-	u, l := x.tx.Usage(), x.limits
+	u, l, before := x.tx.Usage(), x.limits, x.run.before.Intervals
 	return json.Marshal(map[string]metric{
 		"bytesRead": metricOf(u.BytesRead, l.BytesRead), "bytesWritten": metricOf(u.BytesWritten, l.BytesWritten),
-		"databaseQueries": metricOf(u.Intervals, l.Intervals),
+		"databaseQueries": metricOf(u.Intervals-before, l.Intervals-before),
 		"documentsRead":   metricOf(u.DocumentsRead, l.DocumentsRead), "documentsWritten": metricOf(u.DocumentsWritten, l.DocumentsWritten),
 		"functionsScheduled": metricOf(0, maxScheduled), "scheduledFunctionArgsBytes": metricOf(0, maxScheduledBytes),
 	})
