@@ -49,7 +49,7 @@ func (p *Package) digest() (string, error) {
 // none. A package equal to the live one changes nothing and invalidates nothing.
 func InstallModules(ctx context.Context, tx *database.Tx, p Package) error {
 	p.Modules = slices.Clone(p.Modules)
-	sortModules(p.Modules)
+	arrange(p.Modules)
 	for i := range p.Modules {
 		if i > 0 && p.Modules[i].Path == p.Modules[i-1].Path {
 			return invalid("InvalidModules", "The module %s is there twice.", p.Modules[i].Path)
@@ -78,8 +78,14 @@ func InstallModules(ctx context.Context, tx *database.Tx, p Package) error {
 	return setSingle(ctx, tx, configTable, p.Config.fields())
 }
 
-// sortModules puts modules into the order in which they are digested.
-func sortModules(modules []ModuleRow) {
+// arrange puts modules into the order in which they are digested, and hashes
+// those that carry their source.
+func arrange(modules []ModuleRow) {
+	for i := range modules {
+		if m := &modules[i]; m.Source != "" || m.SourceMap != "" {
+			m.Hash = HashModule(m.Source, m.SourceMap)
+		}
+	}
 	slices.SortFunc(modules, func(a, b ModuleRow) int { return strings.Compare(a.Path, b.Path) })
 }
 
@@ -151,9 +157,7 @@ func StoreSources(ctx context.Context, tx *database.Tx, modules []ModuleRow) err
 		if m.Source == "" && m.SourceMap == "" {
 			continue
 		}
-		if m.Hash == "" {
-			m.Hash = HashModule(m.Source, m.SourceMap)
-		}
+		m.Hash = HashModule(m.Source, m.SourceMap)
 		stored, err := hasSource(ctx, tx, m.Hash)
 		if err != nil {
 			return err

@@ -189,7 +189,7 @@ func (r *Runner) Warm(ctx context.Context, p Package) error {
 	}); err != nil {
 		return err
 	}
-	sortModules(l.modules)
+	arrange(l.modules)
 	if l.config.Digest, err = (&Package{Modules: l.modules, Config: p.Config}).digest(); err != nil {
 		return err
 	}

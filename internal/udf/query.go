@@ -15,6 +15,9 @@ import (
 // maxOperators is how many operators a query may have (convex-runtime.md §5.4).
 const maxOperators = 256
 
+// maxQuerySize bounds the JSON of a query: each level of a filter is scanned again.
+const maxQuerySize = 1 << 20
+
 // Names of the two indexes that every table has.
 const (
 	byID           = "by_id"
@@ -54,6 +57,9 @@ type query struct {
 
 // parseQuery understands a query and resolves its index in the transaction.
 func parseQuery(tx *database.Tx, raw json.RawMessage) (*query, error) {
+	if len(raw) > maxQuerySize {
+		return nil, badQuery("The query is too large (%s > maximum size %s).", value.FormatSize(len(raw)), value.FormatSize(maxQuerySize))
+	}
 	var spec querySpec
 	if err := json.Unmarshal(raw, &spec); err != nil {
 		return nil, badQuery("The query cannot be understood: %v", err)
