@@ -1,0 +1,98 @@
+package deploy
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/isolate"
+	"github.com/lentil-dev/lentil/internal/udf"
+)
+
+// countLimit is where counting documents stops: the client asks its user from
+// 100,000 documents on and does not care for more.
+const countLimit = 150_000
+
+// EvaluateSchema tells what a push of the schema would have to do, without doing
+// any of it. Documents are only counted where the push would have to look at them.
+func (s *Service) EvaluateSchema(ctx context.Context, r *StartPushRequest) (*EvaluateSchemaResponse, error) {
+	next, err := s.evaluateSchema(ctx, r.AppDefinition.Schema, isolate.Import{Now: time.Now()})
+	if err != nil {
+		return nil, about("evaluate schema", err)
+	}
+	out := &SchemaPrediction{Tables: []TablePrediction{}, Indexes: []IndexPrediction{}, SchemaValidation: next != nil && next.Validate}
+	err = s.DB.View(ctx, func(tx *database.Tx) error {
+		active, err := udf.ActiveSchema(ctx, tx)
+		if err != nil {
+			return err
+		}
+		sizes := sizes{tx: tx, known: map[string][2]int{}}
+		check := tablesToCheck(active, next)
+		if next != nil {
+			for _, t := range next.Tables {
+				p := TablePrediction{Name: t.Name, Outcome: "supersetOfEnforced"}
+				switch {
+				case !next.Validate:
+					p.Outcome = "notValidated"
+				case slices.Contains(check, t.Name):
+					p.Outcome = "mustWalk"
+					if p.NumDocs, p.SizeBytes, err = sizes.of(ctx, t.Name); err != nil {
+						return err
+					}
+				}
+				out.Tables = append(out.Tables, p)
+			}
+		}
+		plan := planOf(tx, next)
+		for _, c := range []struct {
+			change string
+			steps  []step
+			count  bool // deleting and building take time in large tables
+		}{{"added", plan.added, true}, {"identical", plan.identical, false}, {"enabled", plan.enabled, false}, {"disabled", plan.disabled, false}, {"dropped", plan.removed, true}} {
+			for _, st := range c.steps {
+				p := IndexPrediction{IndexConfig: st.config(), Change: c.change}
+				if c.count {
+					if p.NumDocs, _, err = sizes.of(ctx, st.table); err != nil {
+						return err
+					}
+				}
+				p.NeedsBackfill = c.change == "added" && p.NumDocs > 0
+				out.Indexes = append(out.Indexes, p)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, about("evaluate schema", err)
+	}
+	return &EvaluateSchemaResponse{Evaluations: map[string]*SchemaPrediction{"": out}, NewDefinitions: []string{}}, nil
+}
+
+// sizes counts documents of tables, each once.
+type sizes struct {
+	tx    *database.Tx
+	known map[string][2]int
+}
+
+// of is the number of documents of a table and their size, up to countLimit documents.
+func (s sizes) of(ctx context.Context, table string) (docs, bytes int, err error) {
+	if n, ok := s.known[table]; ok {
+		return n[0], n[1], nil
+	}
+	c := s.tx.Scan(table, database.ByCreationTime, database.Interval{}, database.Asc)
+	defer c.Close()
+	for docs < countLimit {
+		d, err := c.Next(ctx)
+		if err != nil {
+			return 0, 0, err
+		}
+		if d == nil {
+			break
+		}
+		docs++
+		bytes += d.Size
+	}
+	s.known[table] = [2]int{docs, bytes}
+	return docs, bytes, nil
+}

@@ -1,0 +1,93 @@
+package deploy
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/schema"
+)
+
+// What a push may contain that this version cannot take, by the name developers
+// know it under.
+const (
+	featureHTTP       = "HTTP actions (convex/http.ts)"
+	featureCrons      = "Cron jobs (convex/crons.ts)"
+	featureNode       = "The Node.js runtime (\"use node\")"
+	featureComponents = "Components (app.use in convex.config.ts)"
+	featureSearch     = "Full-text search indexes"
+	featureVector     = "Vector indexes"
+	featureStaged     = "Staged validators of tables"
+)
+
+// notYet refuses a feature of a later version, saying where it was found.
+func notYet(feature, where string) *apierr.Error {
+	return bad("UnsupportedFeature", "%s are not supported yet by this version of Lentil. Found in %s: remove it and push again.",
+		feature, where)
+}
+
+// checkFeatures refuses a push that needs what this version does not have.
+func (r *StartPushRequest) checkFeatures(modules []moduleSource) error {
+	for _, c := range r.ComponentDefinitions {
+		return notYet(featureComponents, "component "+clip(c.DefinitionPath))
+	}
+	for _, d := range r.AppDefinition.Dependencies {
+		return notYet(featureComponents, "the app's dependency on "+clip(d))
+	}
+	for _, m := range modules {
+		switch {
+		case m.Environment == environmentNode:
+			e := notYet(featureNode, m.Path)
+			e.Message = strings.Replace(e.Message, "are not", "is not", 1)
+			return e
+		case m.Path == "http.js":
+			return notYet(featureHTTP, m.Path)
+		case m.Path == "crons.js":
+			return notYet(featureCrons, m.Path)
+		}
+	}
+	for _, d := range r.NodeDependencies {
+		e := notYet(featureNode, "node.externalPackages of convex.json ("+clip(d.Name)+")")
+		e.Message = strings.Replace(e.Message, "are not", "is not", 1)
+		return e
+	}
+	return nil
+}
+
+// checkSchemaFeatures refuses a schema that needs what this version does not have.
+func checkSchemaFeatures(sc *schema.Schema) error {
+	if sc == nil {
+		return nil
+	}
+	for _, t := range sc.Tables {
+		switch {
+		case len(t.Search) > 0:
+			return notYet(featureSearch, "table "+t.Name+" (index "+t.Search[0].Name+")")
+		case len(t.Vector) > 0:
+			return notYet(featureVector, "table "+t.Name+" (index "+t.Vector[0].Name+")")
+		case t.Staged != nil:
+			return notYet(featureStaged, "table "+t.Name)
+		}
+	}
+	return nil
+}
+
+// checkDefinitionFeatures refuses an app definition that mounts components.
+func checkDefinitionFeatures(d *Definition) error {
+	if len(d.ChildComponents) > 0 {
+		var child struct {
+			Name string `json:"name"`
+		}
+		_ = json.Unmarshal(d.ChildComponents[0], &child) // the name only serves the message
+		return notYet(featureComponents, "convex.config.ts (component "+clip(child.Name)+")")
+	}
+	return nil
+}
+
+// clip cuts a text that a message quotes.
+func clip(s string) string {
+	if len(s) > 100 {
+		return strings.ToValidUTF8(s[:100], "") + "…"
+	}
+	return s
+}
