@@ -1,33 +1,105 @@
 package isolate
 
+// #include <stdlib.h>
+// #include "binding.h"
+import "C"
+
 import (
-	"context"
+	"errors"
 	"log/slog"
 	"net/http"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
+)
+
+// Defaults of Options and limits of the reference (runtime §3.9: 64 MB heap).
+const (
+	defaultHeap    = 64 << 20
+	defaultBuffers = 64 << 20
+	defaultQueue   = 10_000
+	keepIdle       = time.Minute // how long an idle isolate is kept
 )
 
 // Options are the settings of an Engine; zero fields take the defaults.
 type Options struct {
-	Workers     int   // invocations that execute JavaScript at once (default: number of CPUs)
+	Workers     int   // invocations that execute JavaScript at once (default: twice the number of CPUs, at least 4, so that a few hogs do not stall the others)
 	Queue       int   // callers that may wait for a worker (default 10,000); beyond, Run answers Overloaded
 	HeapLimit   int64 // bytes of one invocation's heap (default 64 MiB)
 	BufferLimit int64 // bytes of one invocation's array buffers (default 64 MiB)
-	Isolates    int   // isolates kept alive while idle (default 2 × Workers)
+	Isolates    int   // isolates kept alive while idle, all programs together (default Workers)
 	Client      *http.Client
 	Log         *slog.Logger
 }
 
-// Engine runs JavaScript. One per process.
+// Engine runs JavaScript. One per process is enough, more do no harm.
+//
+// Lock order: Engine.mu before Program.mu; neither is held while V8 runs.
 type Engine struct {
-	opt Options
+	opt    Options
+	slots  *slots
+	parked atomic.Int64
+	alive  atomic.Int64 // isolates
+	busy   sync.WaitGroup
+
+	mu       sync.Mutex // over the fields below
+	closed   bool
+	idle     []*heap // of all programs, longest idle first
+	programs int
+	running  map[*invocation]struct{} // what the watchdog looks at
+	watching bool
+	sweeping bool
 }
 
 // Open prepares V8. Isolates are made when first needed.
-func Open(opt Options) (*Engine, error) { return &Engine{opt: opt}, nil }
+func Open(opt Options) (*Engine, error) {
+	if opt.Workers <= 0 {
+		opt.Workers = max(4, 2*runtime.NumCPU())
+	}
+	if opt.Queue <= 0 {
+		opt.Queue = defaultQueue
+	}
+	if opt.HeapLimit <= 0 {
+		opt.HeapLimit = defaultHeap
+	}
+	if opt.BufferLimit <= 0 {
+		opt.BufferLimit = defaultBuffers
+	}
+	if opt.Isolates <= 0 {
+		opt.Isolates = opt.Workers
+	}
+	if opt.Client == nil {
+		opt.Client = newClient()
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := startV8(); err != nil {
+		return nil, err
+	}
+	return &Engine{opt: opt, slots: newSlots(opt.Workers, opt.Queue), running: map[*invocation]struct{}{}}, nil
+}
 
-// Close frees idle isolates; running calls finish first.
-func (e *Engine) Close() error { return nil }
+// errClosed is what calls get after Close.
+var errClosed = errors.New("isolate: the engine is closed")
+
+// Close waits for running calls and frees idle isolates.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	e.closed = true
+	idle := e.idle
+	e.idle = nil
+	for _, h := range idle {
+		h.program.dropIdle(h)
+	}
+	e.mu.Unlock()
+	for _, h := range idle {
+		h.dispose()
+	}
+	e.busy.Wait()
+	return nil
+}
 
 // Stats are figures for operators.
 type Stats struct {
@@ -40,45 +112,66 @@ type Stats struct {
 }
 
 // Stats says how the engine stands.
-func (e *Engine) Stats() Stats { return Stats{} }
-
-// Module is one ES module as pushed. Imports between modules are relative.
-type Module struct {
-	Path      string // "messages.js", "_deps/X.js"
-	Source    string
-	SourceMap string // JSON, may be empty
+func (e *Engine) Stats() Stats {
+	taken, waiting := e.slots.counts()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return Stats{
+		Isolates: int(e.alive.Load()), Idle: len(e.idle), Running: taken, Queued: waiting,
+		Parked: int(e.parked.Load()), Programs: e.programs,
+	}
 }
 
-// Import is the world in which modules are evaluated: no database, a frozen
-// clock, seeded randomness, and the environment variables, which stay constant
-// for the life of the Program.
-type Import struct {
-	Env  map[string]string
-	Now  time.Time
-	Seed [32]byte
+// limits are the engine's limits in their C form.
+func (e *Engine) limits() C.lentil_limits {
+	return C.lentil_limits{heap: C.size_t(e.opt.HeapLimit), buffers: C.size_t(e.opt.BufferLimit)}
 }
 
-// Program is the modules of a push, evaluated and ready to run. It is
-// reference-counted: Load returns it with one reference.
-type Program struct{ engine *Engine }
+// watchEvery is how often the watchdog looks at running JavaScript.
+const watchEvery = 5 * time.Millisecond
 
-// Load evaluates modules into a Program. A module whose evaluation throws is
-// remembered (see ImportError); the others work. The error is for what
-// concerns the push as a whole: an *Exception when evaluation ran out of time or memory.
-func (e *Engine) Load(ctx context.Context, modules []Module, world Import) (*Program, error) {
-	return &Program{engine: e}, nil
+// watch puts an invocation under the watchdog, starting it if needed. The
+// watchdog lives while there is something to watch.
+func (e *Engine) watch(v *invocation) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.running[v] = struct{}{}
+	if !e.watching {
+		e.watching = true
+		go e.watchdog()
+	}
 }
 
-// ImportError says why a module could not be evaluated, or nil.
-func (p *Program) ImportError(path string) *Exception { return nil }
+// unwatch ends what watch began. After it the invocation's isolate may go.
+func (e *Engine) unwatch(v *invocation) {
+	e.mu.Lock()
+	delete(e.running, v)
+	e.mu.Unlock()
+}
 
-// Retain adds a reference.
-func (p *Program) Retain() {}
-
-// Release drops a reference. When the last is gone idle isolates are freed;
-// running calls finish.
-func (p *Program) Release() {}
-
-// Run executes one call in a fresh context. What user code does wrong is in
-// Result.Exception; the error is ours, the Host's or ctx's.
-func (p *Program) Run(ctx context.Context, c Call) (Result, error) { return Result{}, nil }
+// watchdog ends JavaScript that has run for too long. It leaves a while after
+// the last invocation.
+func (e *Engine) watchdog() {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for quiet := 0; ; {
+		now := <-tick.C
+		e.mu.Lock()
+		for v := range e.running {
+			if now.After(v.deadline) {
+				C.lentil_stop(v.heap.c, C.LENTIL_TIMEOUT)
+			} else {
+				C.lentil_watch(v.heap.c, C.int64_t(v.budget))
+			}
+		}
+		if quiet++; len(e.running) > 0 {
+			quiet = 0
+		}
+		if quiet > 200 {
+			e.watching = false
+			e.mu.Unlock()
+			return
+		}
+		e.mu.Unlock()
+	}
+}

@@ -1,0 +1,28 @@
+package isolate
+
+import (
+	"embed"
+	"fmt"
+	"sync"
+)
+
+// shimFiles are the web-platform shims.
+//
+//go:embed runtime/*.js
+var shimFiles embed.FS
+
+// shimOrder is the order in which the shims are set up.
+var shimOrder = []string{"core.js", "console.js"}
+
+// packedShims gives names and sources in the form lentil_load takes.
+var packedShims = sync.OnceValues(func() ([]byte, error) {
+	var b []byte
+	for _, name := range shimOrder {
+		src, err := shimFiles.ReadFile("runtime/" + name)
+		if err != nil {
+			return nil, fmt.Errorf("isolate: read shim %s: %w", name, err)
+		}
+		b = appendString(appendString(b, shimPrefix+name), string(src))
+	}
+	return b, nil
+})

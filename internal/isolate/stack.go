@@ -1,0 +1,149 @@
+package isolate
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-sourcemap/sourcemap"
+)
+
+// sourceMap is a module's map, parsed when the first stack trace needs it.
+type sourceMap struct {
+	text string
+	once sync.Once
+	c    *sourcemap.Consumer
+}
+
+// consumer parses the map; nil when it is broken.
+func (m *sourceMap) consumer() *sourcemap.Consumer {
+	m.once.Do(func() { m.c, _ = sourcemap.Parse("", []byte(m.text)) })
+	return m.c
+}
+
+// place is where V8 says a frame is: in a module or one of our shims.
+var place = regexp.MustCompile(`(?m)([A-Za-z0-9_\-./:]+\.js):(\d+):(\d+)`)
+
+// shimPrefix marks the script names of our own shims.
+const shimPrefix = "lentil:"
+
+// source maps a place (1-based) to the sources. Lines and columns stay as
+// Chrome prints them, 1-based.
+func (p *Program) source(path string, line, column int) (string, int, int, bool) {
+	m := p.maps[path]
+	if m == nil {
+		return "", 0, 0, false
+	}
+	c := m.consumer()
+	if c == nil {
+		return "", 0, 0, false
+	}
+	file, _, l, col, ok := c.Source(line, column-1)
+	if !ok {
+		return "", 0, 0, false
+	}
+	return file, l, col + 1, true
+}
+
+// mapPlaces rewrites every place that is in a module of the push.
+func (p *Program) mapPlaces(s string) string {
+	if len(p.maps) == 0 || !strings.Contains(s, ".js:") {
+		return s
+	}
+	return place.ReplaceAllStringFunc(s, func(at string) string {
+		m := place.FindStringSubmatch(at)
+		line, _ := strconv.Atoi(m[2])
+		col, _ := strconv.Atoi(m[3])
+		file, l, c, ok := p.source(m[1], line, col)
+		if !ok {
+			return at
+		}
+		return fmt.Sprintf("%s:%d:%d", file, l, c)
+	})
+}
+
+// frames maps the frames of a stack and leaves out those of our shims.
+func (p *Program) frames(stack string) string {
+	var b strings.Builder
+	for line := range strings.Lines(stack) {
+		line = strings.TrimRight(line, "\n")
+		if !strings.HasPrefix(line, "    at ") || strings.Contains(line, shimPrefix) ||
+			strings.HasSuffix(line, "(<anonymous>)") {
+			continue
+		}
+		b.WriteByte('\n')
+		b.WriteString(p.mapPlaces(line))
+	}
+	return b.String()
+}
+
+// described is what hooks.describe tells of a thrown value.
+type described struct {
+	Name    string  `json:"name"`
+	Message string  `json:"message"`
+	Stack   string  `json:"stack"`
+	Data    *string `json:"data"`
+	Code    string  `json:"code"`
+}
+
+// exception reads a description: JSON, a zero byte, and where V8 saw it.
+func (p *Program) exception(text []byte) *Exception {
+	body, where, _ := strings.Cut(string(text), "\x00")
+	var d described
+	if err := json.Unmarshal([]byte(body), &d); err != nil {
+		d.Message = body
+	}
+	x := &Exception{Name: d.Name, Message: d.Message, Code: d.Code}
+	switch {
+	case d.Name == "":
+		x.Text = "Uncaught " + d.Message
+	case d.Message == "":
+		x.Text = "Uncaught " + d.Name
+	default:
+		x.Text = "Uncaught " + d.Name + ": " + d.Message
+	}
+	frames := p.frames(d.Stack)
+	if frames == "" && d.Name == "SyntaxError" && where != "" {
+		frames = "\n    at " + p.mapPlaces(where)
+	}
+	x.Text += frames
+	if d.Data != nil {
+		x.Data = []byte(*d.Data)
+	}
+	return x
+}
+
+// missing is the answer to a call of what the modules do not have.
+func (p *Program) missing(c *Call, what string) *Exception {
+	if x := p.failed[c.Module]; x != nil {
+		return x
+	}
+	switch what {
+	case "module":
+		return developer(Developer, fmt.Sprintf("Couldn't find JavaScript module '%s'", c.Module))
+	case "export":
+		return developer(Developer, fmt.Sprintf("Couldn't find %q in module %q.", c.Export, c.Module))
+	}
+	return developer(Developer, fmt.Sprintf("%q in module %q is not registered as a %s. Did you forget to wrap it with `%s`?",
+		c.Export, c.Module, strings.ToLower(c.Kind.String()), strings.ToLower(c.Kind.String())))
+}
+
+// developer makes an exception that has no place in the sources.
+func developer(cause Cause, message string) *Exception {
+	return &Exception{Text: message, Name: "Error", Message: message, Cause: cause}
+}
+
+// timeoutException has the text of runtime §3.9.
+func timeoutException(limit time.Duration) *Exception {
+	d := strconv.FormatFloat(limit.Seconds(), 'f', -1, 64) + "s"
+	return developer(Timeout, "Function execution timed out (maximum duration: "+d+")")
+}
+
+// memoryException has the text of runtime §3.9.
+func memoryException(limit int64) *Exception {
+	return developer(OutOfMemory, fmt.Sprintf("JavaScript execution ran out of memory (maximum memory usage: %d MB)", limit>>20))
+}
