@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/lentil-dev/lentil/internal/server"
+)
+
+// talk is what is said to a person, on stderr; in colour only on a terminal.
+type talk struct {
+	w     io.Writer
+	plain bool
+}
+
+// newTalk decides about colour: https://no-color.org.
+func newTalk(e *env) *talk {
+	return &talk{w: e.stderr, plain: e.getenv("NO_COLOR") != "" || e.getenv("TERM") == "dumb" || !isTerminal(e.stderr)}
+}
+
+// The styles, as select graphic rendition codes.
+const (
+	bold   = "1"
+	faint  = "2"
+	green  = "32"
+	yellow = "33"
+)
+
+// style wraps s in a style if colour is allowed.
+func (t *talk) style(code, s string) string {
+	if t.plain {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+// notice says something that the person should know.
+func (t *talk) notice(format string, args ...any) {
+	fmt.Fprintf(t.w, "%s %s\n", t.style(yellow, "note:"), fmt.Sprintf(format, args...))
+}
+
+// addresses prints the short table. The admin key is not in it: it stands in
+// .env.local, and in the output of --json.
+func (t *talk) addresses(a server.Addresses, note string) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n  %s  %s\n\n", t.style(bold+";"+green, "lentil"), t.style(faint, note))
+	row := func(what, value string) { fmt.Fprintf(&b, "  %-12s %s\n", what, value) }
+	row("Deployment", t.style(bold, a.URL)+"  "+t.style(faint, a.Deployment))
+	row("HTTP actions", a.SiteURL)
+	row("Sign-in", t.style(bold, a.AuthKitURL)+"  "+t.style(faint, a.ClientID))
+	if a.OutboxURL != "" {
+		row("Mail", a.OutboxURL)
+	}
+	b.WriteString("\n")
+	io.WriteString(t.w, b.String())
+}

@@ -1,0 +1,166 @@
+package deployment
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lentil-dev/lentil/internal/blob"
+	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/deploy"
+	"github.com/lentil-dev/lentil/internal/isolate"
+	"github.com/lentil-dev/lentil/internal/persistence"
+	"github.com/lentil-dev/lentil/internal/persistence/pebblestore"
+	"github.com/lentil-dev/lentil/internal/token"
+	"github.com/lentil-dev/lentil/internal/udf"
+)
+
+// Config says what a deployment is made of.
+type Config struct {
+	// Name is the deployment's name, as it stands in its admin key.
+	Name string
+	// Dir holds the store and the blobs; "" keeps both in memory.
+	Dir string
+	// Secret is the house's master secret, of at least 16 random bytes. The
+	// deployment's own secrets are derived from it and its name.
+	Secret []byte
+	// CloudURL and SiteURL are its public addresses.
+	CloudURL, SiteURL string
+	// Engine runs its functions; shared by all deployments of a house.
+	Engine *isolate.Engine
+	// House resolves JWKS URLs to the house's own key sets; nil for none.
+	House func(jwksURL string) token.KeySet
+	// Client fetches other providers' keys; nil means http.DefaultClient.
+	Client *http.Client
+	Log    *slog.Logger
+}
+
+// Deployment is an open deployment.
+type Deployment struct {
+	Name              string
+	CloudURL, SiteURL string
+
+	DB     *database.DB
+	Blobs  blob.Store
+	Runner *udf.Runner
+	Deploy *deploy.Service
+	Gate   *token.Gate
+	Admin  *token.AdminKeys
+
+	log *slog.Logger
+}
+
+// Open opens or creates a deployment. Functions can be called from now on; what
+// goes on beside them needs Run.
+func Open(ctx context.Context, c Config) (_ *Deployment, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("deployment %s: %w", c.Name, err)
+		}
+	}()
+	secret, err := hkdf.Key(sha256.New, c.Secret, nil, "lentil deployment v1|"+c.Name, 32)
+	if err != nil {
+		return nil, err
+	}
+	d := &Deployment{Name: c.Name, CloudURL: c.CloudURL, SiteURL: c.SiteURL, log: c.Log, Admin: token.NewAdminKeys(c.Name, secret)}
+	var store persistence.Store = persistence.NewMemory()
+	d.Blobs = blob.NewMemory()
+	if c.Dir != "" {
+		if d.Blobs, err = blob.OpenDir(filepath.Join(c.Dir, "blobs")); err != nil {
+			return nil, err
+		}
+		if store, err = pebblestore.Open(filepath.Join(c.Dir, "store"), pebblestore.Options{Log: c.Log}); err != nil {
+			return nil, err
+		}
+	}
+	if d.DB, err = database.Open(ctx, database.Options{Store: store, Log: c.Log}); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	if err := d.assemble(ctx, c, secret); err != nil {
+		return nil, errors.Join(err, d.DB.Close())
+	}
+	return d, nil
+}
+
+// assemble fills in what stands on the database.
+func (d *Deployment) assemble(ctx context.Context, c Config, secret []byte) error {
+	d.Runner = &udf.Runner{
+		DB: d.DB, Engine: c.Engine, Sealer: token.NewSealer(secret), Log: c.Log,
+		CloudURL: c.CloudURL, SiteURL: c.SiteURL, Deployment: c.Name,
+	}
+	if err := d.Runner.Open(ctx); err != nil {
+		return err
+	}
+	d.Deploy = &deploy.Service{DB: d.DB, Runner: d.Runner, Engine: c.Engine, Log: c.Log}
+	if err := d.Deploy.Open(ctx); err != nil {
+		return err
+	}
+	d.Gate = &token.Gate{
+		Admin:     d.Admin,
+		Verifier:  &token.Verifier{House: c.House, Client: c.Client, Log: c.Log},
+		Providers: d.providers,
+	}
+	return nil
+}
+
+// providers are the live auth providers, from the newest snapshot.
+func (d *Deployment) providers(ctx context.Context) (list []token.Provider, err error) {
+	err = d.DB.View(ctx, func(tx *database.Tx) error {
+		list, err = udf.AuthProviders(ctx, tx)
+		return err
+	})
+	return list, err
+}
+
+// Run does what goes on beside requests (building indexes, retention, sweeping)
+// until ctx ends. An earlier return means that the store has failed.
+func (d *Deployment) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.DB.Run(ctx) })
+	g.Go(func() error { return d.Runner.Run(ctx) })
+	if err := g.Wait(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("deployment %s: %w", d.Name, err)
+	}
+	return nil
+}
+
+// Close releases everything, in reverse. No request may be running.
+func (d *Deployment) Close() error {
+	err := errors.Join(d.Runner.Close(), d.DB.Close())
+	if err != nil {
+		return fmt.Errorf("deployment %s: close: %w", d.Name, err)
+	}
+	return nil
+}
+
+// EnsureVariables sets environment variables that are not set yet; those that
+// are keep their value, whatever it is.
+func (d *Deployment) EnsureVariables(ctx context.Context, want map[string]string) error {
+	var changes []udf.EnvChange
+	err := d.DB.View(ctx, func(tx *database.Tx) error {
+		now, err := udf.Environment(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for name, v := range want {
+			if _, ok := now[name]; !ok {
+				changes = append(changes, udf.EnvChange{Name: name, Value: &v})
+			}
+		}
+		return nil
+	})
+	if err == nil && len(changes) > 0 {
+		err = d.Deploy.UpdateEnvironment(ctx, &deploy.UpdateEnvironmentRequest{Changes: changes})
+	}
+	if err != nil {
+		return fmt.Errorf("deployment %s: set variables: %w", d.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,218 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+
+	"github.com/lentil-dev/lentil/internal/authflow"
+	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/deployment"
+	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/isolate"
+	"github.com/lentil-dev/lentil/internal/mail"
+	"github.com/lentil-dev/lentil/internal/persistence"
+	"github.com/lentil-dev/lentil/internal/persistence/pebblestore"
+	"github.com/lentil-dev/lentil/internal/platform"
+	"github.com/lentil-dev/lentil/internal/token"
+	"github.com/lentil-dev/lentil/internal/web/login"
+	"github.com/lentil-dev/lentil/internal/wire/workos"
+)
+
+// open assembles the house from below: data directory, the house's own store,
+// identity and control plane, sockets, the deployment, fronts.
+func (s *Server) open(ctx context.Context) error {
+	secret := []byte("a house in memory keeps nothing that this could protect")
+	if s.cfg.Data != "" {
+		data, err := openDataDir(s.cfg.Data)
+		if err != nil {
+			return err
+		}
+		s.data, secret = data, data.secret
+		s.onClose(func() error { data.close(); return nil })
+	}
+	if err := s.openHouse(ctx, secret); err != nil {
+		return err
+	}
+	row, err := s.platform.EnsureDeployment(ctx, s.cfg.Deployment)
+	if err != nil {
+		return err
+	}
+	if err := s.bindAll(ctx, row.Ports); err != nil {
+		return err
+	}
+	if row, err = s.provision(ctx, row.Name); err != nil {
+		return err
+	}
+	if err := s.openDeployment(ctx, secret, row); err != nil {
+		return err
+	}
+	s.addresses = Addresses{
+		URL: s.deployment.CloudURL, SiteURL: s.deployment.SiteURL, AuthKitURL: s.authKitURL(),
+		Deployment: row.Name, AdminKey: s.deployment.Admin.Key(),
+		EnvironmentID: string(row.Environment), ClientID: string(row.Client), APIKey: row.APIKey,
+	}
+	return s.openFronts()
+}
+
+// openHouse opens the house's own store and what keeps its rows there.
+func (s *Server) openHouse(ctx context.Context, secret []byte) error {
+	var store persistence.Store = persistence.NewMemory()
+	if s.data != nil {
+		var err error
+		if store, err = pebblestore.Open(filepath.Join(s.data.path, houseName), pebblestore.Options{Log: s.log}); err != nil {
+			return err
+		}
+	}
+	var err error
+	if s.db, err = database.Open(ctx, database.Options{Store: store, Log: s.log}); err != nil {
+		return errors.Join(err, store.Close())
+	}
+	s.onClose(s.db.Close)
+	seal := token.NewSealer(secret)
+	s.identity = &identity.Service{DB: s.db, Sealer: seal, Log: s.log}
+	if err := s.identity.Open(ctx); err != nil {
+		return err
+	}
+	s.platform = &platform.Service{DB: s.db, Identity: s.identity, Sealer: seal, Log: s.log}
+	if err := s.platform.Open(ctx); err != nil {
+		return err
+	}
+	s.flow = &authflow.Flow{Identity: s.identity, Hasher: &authflow.Hasher{}, Log: s.log}
+	if s.cfg.SMTP != "" {
+		if s.flow.Mail, err = mail.ParseSMTP(s.cfg.SMTP, s.cfg.MailFrom); err != nil {
+			return err
+		}
+	} else {
+		s.outbox = &mail.Outbox{}
+		s.flow.Mail = s.outbox
+	}
+	return s.flow.Open(ctx)
+}
+
+// bindAll binds the three listeners and remembers their ports.
+func (s *Server) bindAll(ctx context.Context, last platform.Ports) error {
+	for _, b := range []struct {
+		into            **socket
+		purpose         string
+		wish            Port
+		last, byDefault int
+	}{
+		{&s.deploymentSocket, "the deployment", s.cfg.Port, last.Deployment, DefaultPort},
+		{&s.siteSocket, "HTTP actions", s.cfg.SitePort, last.Site, DefaultSitePort},
+		{&s.authKitSocket, "sign-in", s.cfg.AuthKitPort, last.AuthKit, DefaultAuthKitPort},
+	} {
+		sock, err := bindNear(ctx, s.cfg.Host, b.purpose, b.wish, b.last, b.byDefault, s.cfg.Notice)
+		if err != nil {
+			return err
+		}
+		*b.into = sock
+		s.onClose(func() error { sock.close(); return nil })
+	}
+	return nil
+}
+
+// authKitURL is the sign-in service's address. It is "localhost" where people
+// develop, because their pages are: cookies between two ports of one host name are
+// same-site, between localhost and 127.0.0.1 they are not.
+func (s *Server) authKitURL() string {
+	host := s.cfg.Host
+	if host == "127.0.0.1" {
+		host = "localhost"
+	}
+	return address(s.cfg.AuthKitURL, host, s.authKitSocket.number)
+}
+
+// provision makes sure that the deployment has its identity environment, and
+// saves where it answers.
+func (s *Server) provision(ctx context.Context, name string) (*platform.Deployment, error) {
+	want := platform.DevEnvironment{Settings: func(st *identity.Settings) {
+		st.IssuerTemplate = s.cfg.Issuer
+		st.AccessTokenLifetime = s.cfg.AccessTokenLifetime
+		st.RefreshReuseWindow = s.cfg.RefreshReuseWindow
+	}}
+	if p := s.cfg.Project; p != nil {
+		want.Name, want.RedirectURIs, want.CORSOrigins, want.HomepageURL = p.Name, p.RedirectURIs, p.CORSOrigins, p.HomepageURL
+	}
+	row, err := s.platform.EnsureDevEnvironment(ctx, name, want)
+	if err != nil {
+		return nil, err
+	}
+	return row, s.platform.SavePorts(ctx, name, platform.Ports{
+		Deployment: s.deploymentSocket.number, Site: s.siteSocket.number, AuthKit: s.authKitSocket.number,
+	})
+}
+
+// openDeployment starts the engine and opens the deployment over it.
+func (s *Server) openDeployment(ctx context.Context, secret []byte, row *platform.Deployment) error {
+	var err error
+	if s.engine, err = isolate.Open(isolate.Options{Workers: s.cfg.Workers, Log: s.log}); err != nil {
+		return err
+	}
+	s.onClose(s.engine.Close)
+	c := deployment.Config{
+		Name: row.Name, Secret: secret, Engine: s.engine, House: s.houseKeys, Log: s.log,
+		CloudURL: address(s.cfg.URL, s.cfg.Host, s.deploymentSocket.number),
+		SiteURL:  address(s.cfg.SiteURL, s.cfg.Host, s.siteSocket.number),
+	}
+	if s.data != nil {
+		c.Dir = filepath.Join(s.data.path, deploymentsName, row.Name)
+	}
+	if s.deployment, err = deployment.Open(ctx, c); err != nil {
+		return err
+	}
+	s.onClose(s.deployment.Close)
+	return s.deployment.EnsureVariables(ctx, map[string]string{
+		"WORKOS_CLIENT_ID": string(row.Client), "WORKOS_API_KEY": row.APIKey, "WORKOS_ENVIRONMENT_ID": string(row.Environment),
+	})
+}
+
+// openFronts puts the protocols on the listeners.
+func (s *Server) openFronts() error {
+	base := s.authKitURL()
+	pages := &login.Pages{Flow: s.flow, Identity: s.identity, Log: s.log, BaseURL: base}
+	if s.outbox != nil && s.private() {
+		pages.Outbox = s.outbox
+		s.addresses.OutboxURL = base + login.OutboxPath
+	}
+	if err := pages.Open(); err != nil {
+		return err
+	}
+	api := &workos.API{Identity: s.identity, Flow: s.flow, Hasher: s.flow.Hasher, Pages: pages, Log: s.log, BaseURL: base}
+	if err := api.Open(); err != nil {
+		return err
+	}
+	var authKit http.Handler = api
+	if s.private() {
+		authKit = ownHost(base, authKit)
+	}
+	functions, site, err := s.deploymentFronts()
+	if err != nil {
+		return err
+	}
+	s.fronts = []front{{s.deploymentSocket, functions}, {s.siteSocket, site}, {s.authKitSocket, authKit}}
+	return nil
+}
+
+// private says whether only people on this machine reach the sign-in service.
+// What helps a developer there, such as reading everybody's mail, must not be
+// offered anywhere else.
+func (s *Server) private() bool {
+	for _, l := range s.authKitSocket.listeners {
+		if !l.Addr().(*net.TCPAddr).IP.IsLoopback() {
+			return false
+		}
+	}
+	u, err := url.Parse(s.authKitURL())
+	if err != nil {
+		return false
+	}
+	return loopbackName(u.Hostname())
+}
+
+// errNoFront reports a front that cannot be opened.
+func errNoFront(name string, err error) error { return fmt.Errorf("open front %s: %w", name, err) }

@@ -1,0 +1,146 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// The ports that a house prefers.
+const (
+	DefaultPort        = 3210 // the deployment: functions and sync
+	DefaultSitePort    = 3211 // its HTTP actions
+	DefaultAuthKitPort = 4100 // sign-in, its API and management
+)
+
+// Config is everything that can be set about a house. The zero value of a field
+// is its default.
+type Config struct {
+	// Data is the directory that holds everything durable; "" keeps the house in
+	// memory, for tests.
+	Data string
+	// Deployment is the name of the deployment to create in a new house; chosen
+	// when empty. A house that has one keeps its name.
+	Deployment string
+
+	// Host is the address to listen on; default 127.0.0.1 (and ::1 beside it).
+	Host string
+	// Port, SitePort and AuthKitPort are where the three listeners answer.
+	Port, SitePort, AuthKitPort Port
+	// URL, SiteURL and AuthKitURL are the public addresses when a proxy stands in
+	// front; by default they are made from host and port.
+	URL, SiteURL, AuthKitURL string
+
+	// Project is what a development project wants registered with the sign-in
+	// service; nil for none.
+	Project *Project
+
+	// Issuer is the iss claim of access tokens, with <clientId> standing for the
+	// client id; default is the vendor's.
+	Issuer string
+	// AccessTokenLifetime overrides the environment's setting when not 0.
+	AccessTokenLifetime time.Duration
+	// RefreshReuseWindow overrides the environment's setting when not 0.
+	RefreshReuseWindow time.Duration
+
+	// SMTP is where mail goes, as smtp://user:password@host:port or smtps://…;
+	// "" keeps mail in the outbox.
+	SMTP string
+	// MailFrom is the sender of mail that leaves the house.
+	MailFrom string
+
+	// Workers bounds the JavaScript isolates; 0 means one for each processor.
+	Workers int
+
+	// Version is told to clients that ask.
+	Version string
+	// Notice is told what a person at the terminal should know, such as a port
+	// that was taken; nil ignores it.
+	Notice func(format string, args ...any)
+	// Log receives everything else.
+	Log *slog.Logger
+}
+
+// Port is a wish for a port.
+type Port struct {
+	Number int
+	// Fixed says that nothing but Number will do; 0 then means any free port.
+	// Otherwise Number 0 means the default, and the next free one is taken if it
+	// is in use.
+	Fixed bool
+}
+
+// Project is what a development project needs of the sign-in service.
+type Project struct {
+	// Name names the project's environment.
+	Name         string
+	RedirectURIs []string
+	CORSOrigins  []string
+	HomepageURL  string
+}
+
+// FromEnv fills fields that are still empty from LENTIL_* variables. It is the
+// only place that reads the environment.
+func (c *Config) FromEnv(getenv func(string) string) error {
+	for name, field := range map[string]*string{
+		"LENTIL_HOST": &c.Host, "LENTIL_URL": &c.URL, "LENTIL_SITE_URL": &c.SiteURL, "LENTIL_AUTHKIT_URL": &c.AuthKitURL,
+		"LENTIL_ISSUER": &c.Issuer, "LENTIL_SMTP_URL": &c.SMTP, "LENTIL_MAIL_FROM": &c.MailFrom,
+	} {
+		if *field == "" {
+			*field = getenv(name)
+		}
+	}
+	for name, field := range map[string]*time.Duration{
+		"LENTIL_ACCESS_TOKEN_LIFETIME": &c.AccessTokenLifetime, "LENTIL_REFRESH_REUSE_WINDOW": &c.RefreshReuseWindow,
+	} {
+		if v := getenv(name); v != "" && *field == 0 {
+			d, err := time.ParseDuration(v)
+			if err != nil {
+				return fmt.Errorf("%s=%q is not a duration such as 300s or 5m", name, v)
+			}
+			*field = d
+		}
+	}
+	return nil
+}
+
+// prepare checks c and fills in the defaults.
+func (c *Config) prepare() error {
+	if c.Log == nil {
+		return errors.New("server: Config.Log is nil")
+	}
+	if c.Notice == nil {
+		c.Notice = func(string, ...any) {}
+	}
+	if c.Host == "" {
+		c.Host = "127.0.0.1"
+	}
+	if c.Host != "localhost" && net.ParseIP(c.Host) == nil {
+		return fmt.Errorf("the host to listen on must be an IP address, not %q; use 0.0.0.0 for all interfaces", c.Host)
+	}
+	for name, u := range map[string]*string{"url": &c.URL, "site-url": &c.SiteURL, "authkit-url": &c.AuthKitURL} {
+		if *u == "" {
+			continue
+		}
+		p, err := url.Parse(*u)
+		if err != nil || p.Scheme != "http" && p.Scheme != "https" || p.Host == "" || p.RawQuery != "" || p.Fragment != "" {
+			return fmt.Errorf("%s must look like https://name.example.com, not %q", name, *u)
+		}
+		*u = strings.TrimRight(*u, "/")
+	}
+	for _, p := range []Port{c.Port, c.SitePort, c.AuthKitPort} {
+		if p.Number < 0 || p.Number > 65535 {
+			return fmt.Errorf("port %d is not between 0 and 65535", p.Number)
+		}
+	}
+	for what, d := range map[string]time.Duration{"access token lifetime": c.AccessTokenLifetime, "refresh reuse window": c.RefreshReuseWindow} {
+		if d < 0 || d > 24*time.Hour {
+			return fmt.Errorf("the %s must be between 0 and 24h, not %v", what, d)
+		}
+	}
+	return nil
+}

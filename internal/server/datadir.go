@@ -1,0 +1,190 @@
+package server
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/lentil-dev/lentil/internal/persistence"
+)
+
+// The names in a data directory.
+const (
+	lockName        = "lock"        // locked while a process has the house open; holds its id
+	secretName      = "secret.key"  // the master secret, in hexadecimal
+	houseName       = "house"       // the store of control plane and identity
+	deploymentsName = "deployments" // one folder for each deployment
+)
+
+// dataDir is a locked data directory.
+type dataDir struct {
+	path   string
+	lock   *os.File
+	secret []byte
+}
+
+// openDataDir creates the directory if needed, locks it for this process and
+// reads its secret.
+func openDataDir(path string) (*dataDir, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	d := &dataDir{path: path, lock: f}
+	// The lock belongs to the open file and ends with the process, however it ends.
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		defer f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			by, _ := io.ReadAll(io.LimitReader(f, 20))
+			return nil, lockedBy(strings.TrimSpace(string(by)))
+		}
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	err = f.Truncate(0)
+	if err == nil {
+		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
+	}
+	if err == nil {
+		d.secret, err = d.readSecret()
+	}
+	if err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// lockedBy is ErrLocked with the id of the process that has the lock.
+func lockedBy(pid string) error {
+	if pid == "" {
+		return persistence.ErrLocked
+	}
+	return fmt.Errorf("%w (process %s)", persistence.ErrLocked, pid)
+}
+
+// close gives the directory back. The file stays: removing it would let two
+// processes lock two files of the same name.
+func (d *dataDir) close() {
+	if d != nil && d.lock != nil {
+		d.lock.Truncate(0)
+		d.lock.Close()
+	}
+}
+
+// readSecret reads the master secret, or makes one in a new directory. A
+// directory that has data but no secret is an error: what was sealed under the
+// lost secret could never be opened again, so it must be put back.
+func (d *dataDir) readSecret() ([]byte, error) {
+	path := filepath.Join(d.path, secretName)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(filepath.Join(d.path, houseName)); err == nil {
+			return nil, fmt.Errorf("%s is missing; its sessions and keys cannot be read without it: put it back from a backup", secretName)
+		}
+		secret := make([]byte, 32)
+		rand.Read(secret)
+		return secret, d.writeSecret(path, secret)
+	}
+	if err != nil {
+		return nil, err
+	}
+	secret, err := hex.DecodeString(strings.TrimSpace(string(b)))
+	if err != nil || len(secret) != 32 {
+		return nil, fmt.Errorf("%s is not 64 hexadecimal digits: put it back from a backup", secretName)
+	}
+	return secret, nil
+}
+
+// writeSecret makes the secret durable before anything is sealed under it.
+func (d *dataDir) writeSecret(path string, secret []byte) error {
+	tmp := path + ".new"
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(hex.EncodeToString(secret) + "\n")
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		return err
+	}
+	dir, err := os.Open(d.path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// explain turns what can be wrong with a data directory into one line for the
+// person who started the house.
+func explain(dir string, err error) error {
+	var path *fs.PathError
+	where := dir
+	if errors.As(err, &path) {
+		where = path.Path
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, persistence.ErrLocked):
+		return &plainError{fmt.Sprintf("%s is %v; stop it first, or use another directory", dir, rootOf(err, persistence.ErrLocked)), err}
+	case errors.Is(err, persistence.ErrNewerFormat):
+		return &plainError{fmt.Sprintf("%s was written by a newer version of Lentil; start that version, its data is untouched", dir), err}
+	case errors.Is(err, persistence.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return &plainError{fmt.Sprintf("the disk that holds %s is full; make room and start again, what was committed is safe", dir), err}
+	case errors.Is(err, persistence.ErrReadOnly), errors.Is(err, syscall.EROFS):
+		return &plainError{fmt.Sprintf("%s is on a read-only disk or directory; Lentil must be able to write there", dir), err}
+	case errors.Is(err, fs.ErrPermission):
+		return &plainError{fmt.Sprintf("no permission to read and write %s; give it to this user, or use another directory", where), err}
+	case errors.Is(err, syscall.ENOTDIR):
+		return &plainError{fmt.Sprintf("%s is not a directory", where), err}
+	default:
+		return fmt.Errorf("open %s: %w", dir, err)
+	}
+}
+
+// rootOf is the innermost error of the chain that still is target: the one with
+// the details and without the story of who was doing what.
+func rootOf(err, target error) error {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil || next == target || !errors.Is(next, target) {
+			return err
+		}
+		err = next
+	}
+}
+
+// plainError is an error whose text says all that a person needs.
+type plainError struct {
+	text  string
+	cause error
+}
+
+// Error is the line for the person.
+func (e *plainError) Error() string { return e.text }
+
+// Unwrap is what happened.
+func (e *plainError) Unwrap() error { return e.cause }

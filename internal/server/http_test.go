@@ -1,0 +1,144 @@
+package server
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/wire"
+)
+
+func TestShellGivesIdsAndSurvivesPanics(t *testing.T) {
+	t.Parallel()
+	var id string
+	h := shell(slog.New(slog.DiscardHandler), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/panic" {
+			panic("on purpose")
+		}
+		id = wire.RequestID(r.Context())
+	}))
+	s := httptest.NewServer(h)
+	defer s.Close()
+	res, err := http.Get(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if id == "" || res.Header.Get("X-Request-Id") != id || res.Header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("id %q, headers %v", id, res.Header)
+	}
+	if res, err := http.Get(s.URL + "/panic"); err == nil {
+		res.Body.Close()
+		t.Error("a panic was answered as if nothing had happened")
+	}
+}
+
+func TestOwnHostRefusesForeignNames(t *testing.T) {
+	t.Parallel()
+	h := ownHost("https://auth.example.com", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for host, want := range map[string]int{
+		"localhost:4100": 200, "127.0.0.1:4100": 200, "[::1]:4100": 200, "app.localhost": 200, "AUTH.example.com": 200,
+		"evil.example": 421, "evil.example:4100": 421, "localhost.evil.example": 421, "10.0.0.1": 421, "": 421,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%q: %d", host, w.Code)
+		}
+	}
+}
+
+func TestServeLetsRunningRequestsFinish(t *testing.T) {
+	t.Parallel()
+	sock, err := bind(t.Context(), "127.0.0.1", "a test", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrived, finish := make(chan struct{}), make(chan struct{})
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		<-finish
+		io.WriteString(w, "done")
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- serve(ctx, slog.New(slog.DiscardHandler), []front{{sock, h}}) }()
+	answer := make(chan string, 1)
+	go func() {
+		res, err := http.Get("http://" + sock.listeners[0].Addr().String())
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		defer res.Body.Close()
+		b, _ := io.ReadAll(res.Body)
+		answer <- string(b)
+	}()
+	<-arrived
+	stop()
+	close(finish)
+	if got := <-answer; got != "done" {
+		t.Errorf("answer = %q", got)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestServeEndsLongRequestsWithTheirContext(t *testing.T) {
+	t.Parallel()
+	sock, err := bind(t.Context(), "127.0.0.1", "a test", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrived := make(chan struct{})
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		<-r.Context().Done() // a long poll, or a socket
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- serve(ctx, slog.New(slog.DiscardHandler), []front{{sock, h}}) }()
+	go func() {
+		if res, err := http.Get("http://" + sock.listeners[0].Addr().String()); err == nil {
+			res.Body.Close()
+		}
+	}()
+	<-arrived
+	began := time.Now()
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > drainTime/2 {
+		t.Errorf("stopping took %v", took)
+	}
+}
+
+func TestConfigRefusesNonsense(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[string]func(*Config){
+		"an IP address":             func(c *Config) { c.Host = "example.com" },
+		"must look like https://":   func(c *Config) { c.AuthKitURL = "auth.example.com" },
+		"between 0 and 65535":       func(c *Config) { c.Port.Number = 70000 },
+		"between 0 and 24h":         func(c *Config) { c.AccessTokenLifetime = -time.Second },
+		"must look like https://na": func(c *Config) { c.URL = "https://x/?q" },
+	} {
+		c := Config{Log: slog.New(slog.DiscardHandler)}
+		change(&c)
+		if err := c.prepare(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("err = %v, want %q", err, want)
+		}
+	}
+	c := Config{}
+	if err := c.FromEnv(func(string) string { return "soon" }); err == nil || !strings.Contains(err.Error(), "is not a duration") {
+		t.Errorf("err = %v", err)
+	}
+}

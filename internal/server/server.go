@@ -1,0 +1,215 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/authflow"
+	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/deployment"
+	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/isolate"
+	"github.com/lentil-dev/lentil/internal/mail"
+	"github.com/lentil-dev/lentil/internal/platform"
+	"github.com/lentil-dev/lentil/internal/wire/convexsync"
+)
+
+// Addresses say where a house answers and with which keys: what a program needs
+// to use it.
+type Addresses struct {
+	URL           string `json:"url"`
+	SiteURL       string `json:"siteUrl"`
+	AuthKitURL    string `json:"authkitUrl"`
+	Deployment    string `json:"deployment"`
+	AdminKey      string `json:"adminKey"`
+	EnvironmentID string `json:"environmentId"`
+	ClientID      string `json:"clientId"`
+	APIKey        string `json:"apiKey"`
+	OutboxURL     string `json:"outboxUrl,omitempty"`
+}
+
+// Server is an open house. Call Run once.
+type Server struct {
+	cfg  Config
+	log  *slog.Logger
+	data *dataDir // nil for a house in memory
+
+	deploymentSocket, siteSocket, authKitSocket *socket
+
+	db         *database.DB // the house's own: control plane and identity
+	identity   *identity.Service
+	flow       *authflow.Flow
+	outbox     *mail.Outbox // nil when mail leaves the house
+	platform   *platform.Service
+	engine     *isolate.Engine
+	deployment *deployment.Deployment
+	sync       *convexsync.Server
+	fronts     []front
+	keySets    sync.Map // client id → token.KeySet of our own; a set follows rotation by itself
+	addresses  Addresses
+
+	serving  chan struct{} // closed when Run has begun to answer
+	stopping chan struct{} // closed when Run begins to stop
+	closers  []func() error
+}
+
+// Open opens everything, in order, and binds the sockets; nothing answers before
+// Run. Its errors are lines for the person who started the house.
+func Open(ctx context.Context, cfg Config) (*Server, error) {
+	if err := cfg.prepare(); err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, log: cfg.Log, serving: make(chan struct{}), stopping: make(chan struct{})}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(s.explain(err), s.close())
+	}
+	return s, nil
+}
+
+// Explain turns what can be wrong with a directory of state into one line for the
+// person who named it.
+func Explain(dir string, err error) error { return explain(dir, err) }
+
+// explain names the data directory in errors that come from it.
+func (s *Server) explain(err error) error {
+	if err == nil || s.cfg.Data == "" {
+		return err
+	}
+	var sock *net.OpError
+	if errors.As(err, &sock) {
+		return err // bind has said what is wrong
+	}
+	return explain(s.cfg.Data, err)
+}
+
+// Addresses say where the house answers.
+func (s *Server) Addresses() Addresses { return s.addresses }
+
+// Stopping is closed when the house begins to stop, for whatever reason.
+func (s *Server) Stopping() <-chan struct{} { return s.stopping }
+
+// Run answers requests until ctx ends or something that the house cannot live
+// without fails, then lets running requests finish and closes everything. The
+// Server is of no use afterwards.
+func (s *Server) Run(ctx context.Context) error {
+	stop := sync.OnceFunc(func() { close(s.stopping) })
+	defer stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	context.AfterFunc(ctx, stop)
+
+	// Two rings: the rooms run until the last request is answered, the house's own
+	// store until the last room has ended.
+	stores := s.background(cancel, map[string]func(context.Context) error{"house": s.db.Run})
+	rooms := s.background(cancel, map[string]func(context.Context) error{
+		"identity": s.identity.Run, "authflow": s.flow.Run, "deployment": s.deployment.Run,
+	})
+	close(s.serving)
+	err := serve(ctx, s.log, s.fronts)
+	if ctx.Err() == nil {
+		cancel(err)
+	}
+	stop()
+	s.awaitCalls()
+	rooms()
+	stores()
+	cause := context.Cause(ctx)
+	if errors.Is(cause, context.Canceled) {
+		cause = nil // a stop that was asked for
+	}
+	if cause == nil {
+		cause = err
+	}
+	return errors.Join(s.explain(cause), s.close())
+}
+
+// awaitCalls lets mutations and actions finish whose sockets have gone.
+func (s *Server) awaitCalls() {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	s.sync.Wait(ctx)
+}
+
+// background runs long-lived things until the returned function is called, which
+// waits for them to end. One that ends before fails the house.
+func (s *Server) background(fail context.CancelCauseFunc, runs map[string]func(context.Context) error) (end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for name, run := range runs {
+		wg.Go(func() {
+			err := run(ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			if err == nil {
+				err = errors.New("ended by itself")
+			}
+			fail(fmt.Errorf("%s: %w", name, err))
+		})
+	}
+	return func() { cancel(); wg.Wait() }
+}
+
+// Ready waits until every listener answers.
+func (s *Server) Ready(ctx context.Context) error {
+	select {
+	case <-s.serving:
+	case <-s.stopping:
+		return context.Canceled
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+	for _, f := range s.fronts {
+		addr := f.socket.listeners[0].Addr().(*net.TCPAddr)
+		if addr.IP.IsUnspecified() {
+			addr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: addr.Port}
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr.String()+"/version", nil)
+		if err != nil {
+			return err
+		}
+		req.Host = "localhost"
+		res, err := client.Do(req)
+		if err != nil {
+			return fmt.Errorf("%s does not answer: %w", f.socket.purpose, err)
+		}
+		res.Body.Close()
+	}
+	return nil
+}
+
+// onClose remembers how to undo a step of opening.
+func (s *Server) onClose(f func() error) { s.closers = append(s.closers, f) }
+
+// close undoes what was opened, in reverse.
+func (s *Server) close() error {
+	var errs []error
+	for len(s.closers) > 0 {
+		last := len(s.closers) - 1
+		f := s.closers[last]
+		s.closers = s.closers[:last]
+		errs = append(errs, f())
+	}
+	return errors.Join(errs...)
+}
+
+// address makes a public URL from the host that people use and a bound port.
+func address(configured, host string, port int) string {
+	if configured != "" {
+		return configured
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(port))
+}
