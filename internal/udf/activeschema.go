@@ -71,21 +71,29 @@ func SetActiveSchema(ctx context.Context, tx *database.Tx, pushed []byte) error 
 	return nil
 }
 
-// schemaFor is ActiveSchema, parsed once for each text of the row.
-func (r *Runner) schemaFor(ctx context.Context, tx *database.Tx) (*schema.Schema, error) {
-	doc, err := activeRow(ctx, tx)
+// schemas are the schema that writes are checked against, parsed once for each text
+// of its row, and the one that a push waits for. Either may be nil.
+func (r *Runner) schemas(ctx context.Context, tx *database.Tx) (active *schema.Schema, waiting *Pending, err error) {
+	var doc *database.Document
+	err = scan(ctx, tx, schemaTable, byState, nil, func(row *database.Document) (err error) {
+		if text(row.Object(), "state") == activeState {
+			doc = row
+		} else {
+			waiting, err = pendingOf(row)
+		}
+		return err
+	})
 	if err != nil || doc == nil {
-		return nil, err
+		return nil, waiting, err
 	}
 	if have := r.schema.Load(); have != nil && sameDocument(have.doc, doc) {
-		return have.schema, nil
+		return have.schema, waiting, nil
 	}
-	s, err := schema.ParseSchema([]byte(text(doc.Object(), "schema")))
-	if err != nil {
-		return nil, fmt.Errorf("udf: read active schema: %w", err)
+	if active, err = schema.ParseSchema([]byte(text(doc.Object(), "schema"))); err != nil {
+		return nil, nil, fmt.Errorf("udf: read active schema: %w", err)
 	}
-	r.schema.Store(&parsedSchema{doc, s})
-	return s, nil
+	r.schema.Store(&parsedSchema{doc, active})
+	return active, waiting, nil
 }
 
 // parsedSchema is the schema of a row that was read before.

@@ -50,6 +50,7 @@ type run struct {
 	journal      *string        // end cursor of the page that the outermost function read
 	schema       *schema.Schema // the active one, once it was read in the transaction
 	schemaRead   bool
+	pending      *Pending       // the schema that a push waits for, read with schema; nil for none
 	before       database.Usage // of the transaction before the function began
 }
 

@@ -92,7 +92,7 @@ func SetPendingSchema(ctx context.Context, tx *database.Tx, push string, pushed 
 
 // check holds a write against the schema. One that does not match makes the
 // schema fail, in the same transaction; the write itself goes on.
-func (p *Pending) check(ctx context.Context, tx *database.Tx, table string, id string, fields value.Object) error {
+func (p *Pending) check(ctx context.Context, tx *database.Tx, table string, id value.ID, fields value.Object) error {
 	if p == nil || p.Schema == nil || !p.Schema.Validate {
 		return nil
 	}
@@ -105,8 +105,8 @@ func (p *Pending) check(ctx context.Context, tx *database.Tx, table string, id s
 		return nil
 	}
 	what := "A new document"
-	if id != "" {
-		what = fmt.Sprintf("Document with ID %q", id)
+	if id.Table != 0 {
+		what = fmt.Sprintf("Document with ID %q", id.String())
 	}
 	return tx.Replace(ctx, p.row.ID, value.ObjectOf(
 		value.Field{Name: "state", Value: value.String(failedState)},

@@ -284,7 +284,7 @@ func (x *execution) insert(ctx context.Context, args json.RawMessage) ([]byte, e
 	if err != nil {
 		return nil, invalidArgument("value", "db.insert", messageOf(err))
 	}
-	if err := x.checkDocument(ctx, a.Table, fields); err != nil {
+	if err := x.checkDocument(ctx, a.Table, value.ID{}, fields); err != nil {
 		return nil, err
 	}
 	id, err := x.tx.Insert(ctx, a.Table, fields)
@@ -296,19 +296,20 @@ func (x *execution) insert(ctx context.Context, args json.RawMessage) ([]byte, e
 	return append(out, `"}`...), nil
 }
 
-// checkDocument holds a document, without its system fields, against the active schema.
-func (x *execution) checkDocument(ctx context.Context, table string, fields value.Object) error {
+// checkDocument holds a document against the active schema, and against the one that a
+// push waits for. The id is zero for a new document.
+func (x *execution) checkDocument(ctx context.Context, table string, id value.ID, fields value.Object) error {
 	if !x.run.schemaRead {
-		s, err := x.run.r.schemaFor(ctx, x.tx)
+		active, pending, err := x.run.r.schemas(ctx, x.tx)
 		if err != nil {
 			return err
 		}
-		x.run.schema, x.run.schemaRead = s, true
+		x.run.schema, x.run.pending, x.run.schemaRead = active, pending, true
 	}
-	if x.run.schema == nil {
-		return nil
+	if err := x.run.schema.CheckDocument(table, fields, x.tx); err != nil {
+		return err
 	}
-	return x.run.schema.CheckDocument(table, fields, x.tx)
+	return x.run.pending.check(ctx, x.tx, table, id, fields)
 }
 
 // existing finds the document that a write is about.
@@ -371,7 +372,7 @@ func (x *execution) replace(ctx context.Context, args json.RawMessage) ([]byte, 
 // put stores what a document becomes. The library ignores the answer, so the
 // document is not encoded for it.
 func (x *execution) put(ctx context.Context, doc *database.Document, table string, fields value.Object) ([]byte, error) {
-	if err := x.checkDocument(ctx, table, fields); err != nil {
+	if err := x.checkDocument(ctx, table, doc.ID, fields); err != nil {
 		return nil, err
 	}
 	return nullJSON, x.tx.Replace(ctx, doc.ID, fields)
