@@ -494,3 +494,9 @@ func (m *Machine) close(code int, reason string) {
 	m.queries, m.mutations, m.removed, m.update = nil, nil, nil, nil
 	m.do(Close{Code: code, Reason: reason})
 }
+
+// has tells whether a query is in the set.
+func (m *Machine) has(id uint32) bool {
+	_, ok := m.queries[id]
+	return ok
+}

@@ -1,0 +1,113 @@
+package convexhttp
+
+import "github.com/lentil-dev/lentil/internal/apierr"
+
+// access says who may call a route.
+type access uint8
+
+// The kinds of access.
+const (
+	anyone      access = iota // nobody looks
+	caller                    // anybody; a credential that is sent must be good
+	admin                     // holders of the admin key
+	adminOrBody               // the same, and the key may be the body's member adminKey
+)
+
+// route is one line of the table. Unknown members of a body are ignored
+// everywhere, as the official service ignores them.
+type route struct {
+	method, pattern string // of net/http; method "" is all
+	who             access
+	handle          func(*Server, *request) error
+}
+
+// routes is what the deployment answers (convex-cli.md §6). The sync protocol's
+// routes are convexsync's.
+var routes = []route{
+	// functions
+	{"POST", "/api/query", caller, (*Server).query},
+	{"GET", "/api/query", caller, (*Server).getQuery},
+	{"POST", "/api/query_ts", anyone, (*Server).queryTS},
+	{"POST", "/api/query_at_ts", caller, (*Server).queryAtTS},
+	{"POST", "/api/query_batch", caller, (*Server).queryBatch},
+	{"POST", "/api/mutation", caller, (*Server).mutation},
+	{"POST", "/api/action", caller, (*Server).action},
+	{"POST", "/api/function", caller, (*Server).function},
+	{"POST", "/api/run/{path...}", caller, (*Server).runPath},
+
+	// pushes
+	{"POST", "/api/get_config_hashes", adminOrBody, (*Server).configHashes},
+	{"POST", "/api/deploy2/evaluate_schema", adminOrBody, (*Server).evaluateSchema},
+	{"POST", "/api/deploy2/start_push", adminOrBody, (*Server).startPush},
+	{"POST", "/api/deploy2/wait_for_schema", adminOrBody, (*Server).waitForSchema},
+	{"POST", "/api/deploy2/finish_push", adminOrBody, (*Server).finishPush},
+	{"POST", "/api/deploy2/report_push_completed", adminOrBody, (*Server).reportPushCompleted},
+
+	// environment variables
+	{"POST", "/api/update_environment_variables", adminOrBody, (*Server).updateEnvironment},
+	{"POST", "/api/v1/update_environment_variables", admin, (*Server).updateEnvironment},
+	{"GET", "/api/list_environment_variables", admin, (*Server).listEnvironment},
+	{"GET", "/api/v1/list_environment_variables", admin, (*Server).listEnvironment},
+
+	// logs
+	{"GET", "/api/stream_function_logs", admin, (*Server).functionLogs},
+	{"GET", "/api/app_metrics/stream_function_logs", admin, (*Server).functionLogs},
+	{"GET", "/api/stream_udf_execution", admin, (*Server).completions},
+	{"GET", "/api/app_metrics/stream_udf_execution", admin, (*Server).completions},
+
+	// the deployment itself
+	{"GET", "/api/v1/get_canonical_urls", admin, (*Server).canonicalURLs},
+	{"GET", "/api/check_admin_key", admin, (*Server).checkAdminKey},
+	{"GET", "/api/v1/deployment_info", admin, (*Server).deploymentInfo},
+	{"GET", "/api/shapes2", admin, (*Server).shapes},
+	{"POST", "/api/debug_event", anyone, (*Server).ignore},
+	{"GET", "/version", anyone, (*Server).version},
+	{"GET", "/instance_version", anyone, (*Server).version},
+	{"GET", "/instance_name", anyone, (*Server).instanceName},
+	{"POST", "/echo", anyone, (*Server).echo},
+	{"GET", "/{$}", anyone, (*Server).root},
+
+	// known, and not offered yet
+	{"", "/api/run_test_function", anyone, lacks("RunTestFunctionNotSupported", "Running inline test functions (`run --inline-query`)")},
+	{"", "/api/get_config", anyone, lacks("GetConfigNotSupported", "Reading back pushed sources (`/api/get_config`)")},
+	{"", "/api/push_config", anyone, lacks("LegacyPushNotSupported", "The push protocol of convex CLIs before 1.20 (update the `convex` package)")},
+	{"", "/api/prepare_schema", anyone, lacks("LegacyPushNotSupported", "The push protocol of convex CLIs before 1.20 (update the `convex` package)")},
+	{"", "/api/deploy2/evaluate_push", anyone, lacks("EvaluatePushNotSupported", "Evaluating a push without a schema")},
+	{"", "/api/storage/", anyone, lacks("FileStorageNotSupported", "File storage")},
+	{"", "/api/export/", anyone, lacks("ExportNotSupported", "Exporting snapshots")},
+	{"", "/api/import", anyone, lacks("ImportNotSupported", "Importing data")},
+	{"", "/api/import/", anyone, lacks("ImportNotSupported", "Importing data")},
+	{"", "/api/perform_import", anyone, lacks("ImportNotSupported", "Importing data")},
+	{"", "/api/cancel_import", anyone, lacks("ImportNotSupported", "Importing data")},
+	{"", "/api/list_snapshot", anyone, lacks("StreamingExportNotSupported", "Streaming export")},
+	{"", "/api/document_deltas", anyone, lacks("StreamingExportNotSupported", "Streaming export")},
+	{"", "/api/json_schemas", anyone, lacks("StreamingExportNotSupported", "Streaming export")},
+	{"", "/api/streaming_import/", anyone, lacks("StreamingImportNotSupported", "Streaming import")},
+	{"", "/api/app_metrics/", anyone, lacks("MetricsNotSupported", "Function metrics")},
+	{"", "/api/actions/", anyone, lacks("NodeActionsNotSupported", "Actions with \"use node\"")},
+	{"", "/api/cancel_job", anyone, lacks("SchedulerNotSupported", "Scheduled functions")},
+	{"", "/api/cancel_all_jobs", anyone, lacks("SchedulerNotSupported", "Scheduled functions")},
+	{"", "/api/v1/", anyone, lacks("PlatformRouteNotSupported", "This route of the platform API")},
+	{"", "/api/", anyone, unknown},
+}
+
+// lacks makes a handler for what is not offered yet.
+func lacks(code, feature string) func(*Server, *request) error {
+	return func(*Server, *request) error {
+		return apierr.New(apierr.Unsupported, code, "%s is not offered by this version of Lentil.", feature)
+	}
+}
+
+// unknown answers every other path below /api/.
+func unknown(_ *Server, q *request) error {
+	return apierr.New(apierr.Unsupported, "UnknownRoute",
+		"%s %s is not a route of a deployment. Is the client newer than this version of Lentil?", q.Method, clip(q.URL.Path))
+}
+
+// clip shortens foreign text for a message.
+func clip(s string) string {
+	if len(s) > 200 {
+		return s[:200] + "…"
+	}
+	return s
+}

@@ -1,0 +1,383 @@
+package convexsync
+
+import (
+	"context"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/lentil-dev/lentil/internal/token"
+)
+
+const (
+	// appPing is the silence after which the server sends a Ping message (convex-sync.md §1.2).
+	appPing = 15 * time.Second
+	// wsPing is the time between pings of the WebSocket itself.
+	wsPing = 5 * time.Second
+	// idleLimit is the silence of a client after which it is taken for gone.
+	idleLimit = 120 * time.Second
+	// writeLimit is how long writing one message may take, and a client that
+	// does not read may hold its connection.
+	writeLimit = 60 * time.Second
+	// pongWait is how long a goroutine waits for a pong; the pong counts later too.
+	pongWait = 4 * time.Second
+	// maxQueued is the number of unwritten messages above which no more is read
+	// from the client. A client that does not read is answered no more.
+	maxQueued = 256
+	// closeWait bounds the closing handshake.
+	closeWait = time.Second
+)
+
+// session is the shell around one Machine and one socket.
+type session struct {
+	server  *Server
+	conn    *websocket.Conn
+	ctx     context.Context // of the socket
+	cancel  context.CancelFunc
+	chunked bool // the client understands TransitionChunk
+	ip      string
+	agent   string
+	heard   atomic.Int64 // when anything last came from the client, UnixNano
+
+	mu      sync.Mutex
+	machine Machine
+	live    map[uint32]*liveQuery
+	verify  *Verify // for the reader, which holds messages back meanwhile
+	out     []serverMessage
+	room    *sync.Cond // signalled when out has shrunk, and at the end
+	writing bool
+	closing *Close
+	sent    time.Time // when the last message was written
+	pinged  time.Time // when the last WebSocket ping was sent
+	timer   *time.Timer
+	ended   bool
+}
+
+// hear notes a sign of life.
+func (s *session) hear() { s.heard.Store(time.Now().UnixNano()) }
+
+// serve reads until the socket closes, then lets go of everything.
+func (s *session) serve(parent context.Context) {
+	s.ctx, s.cancel = context.WithCancel(parent)
+	defer s.cancel()
+	s.room = sync.NewCond(&s.mu)
+	now := time.Now()
+	s.mu.Lock()
+	s.sent, s.pinged = now, now
+	s.timer = time.AfterFunc(wsPing, s.beat)
+	s.mu.Unlock()
+	// A stopping server says so; clients do not log this code and come back.
+	stop := context.AfterFunc(parent, func() {
+		s.mu.Lock()
+		s.finish(Close{Code: int(websocket.StatusGoingAway), Reason: "Shutdown"})
+		s.mu.Unlock()
+	})
+	defer stop()
+	s.read()
+	s.end()
+}
+
+// end lets go of everything. What still runs finds ended set.
+func (s *session) end() {
+	s.cancel()
+	s.conn.CloseNow()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	s.timer.Stop()
+	for id, q := range s.live {
+		s.server.watcher.leave(q)
+		delete(s.live, id)
+	}
+	s.machine.close(0, "")
+	s.machine.take()
+	s.out = nil
+	s.room.Broadcast()
+}
+
+// buffers hold messages while they are read and written. Large ones are left to
+// the garbage collector.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
+
+// maxPooled is the size above which a buffer is not kept.
+const maxPooled = 64 << 10
+
+// giveBack returns a buffer to the pool.
+func giveBack(b *[]byte) {
+	if cap(*b) <= maxPooled {
+		*b = (*b)[:0]
+		buffers.Put(b)
+	}
+}
+
+// read takes messages off the socket, one after the other.
+func (s *session) read() {
+	for {
+		typ, r, err := s.conn.Reader(context.Background()) // ended by CloseNow; a context costs per message
+		if err != nil {
+			return
+		}
+		buf := buffers.Get().(*[]byte)
+		*buf, err = readAll(r, (*buf)[:0])
+		if err != nil {
+			giveBack(buf)
+			return
+		}
+		s.hear()
+		if typ != websocket.MessageText {
+			*buf = (*buf)[:0] // decodes as the JSON error it is for this protocol
+		}
+		verify, ok := s.received(*buf)
+		giveBack(buf)
+		if verify != nil {
+			caller, err := s.server.Authenticate(s.ctx, verify.TokenType, verify.Value, verify.Acting)
+			ok = s.authenticated(caller, err)
+		}
+		if !ok {
+			// Read on, so that the client's close frame is seen, but heed nothing.
+			s.drain()
+			return
+		}
+	}
+}
+
+// drain reads until the other side closes or the time for that is over.
+func (s *session) drain() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeWait+writeLimit)
+	defer cancel()
+	for {
+		_, r, err := s.conn.Reader(ctx)
+		if err != nil {
+			return
+		}
+		if _, err := io.Copy(io.Discard, r); err != nil {
+			return
+		}
+	}
+}
+
+// readAll is io.ReadAll into a given buffer.
+func readAll(r io.Reader, b []byte) ([]byte, error) {
+	for {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			return b, nil
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+}
+
+// received gives a message to the machine. It waits first while too much is
+// unwritten. ok is false when the connection is at its end.
+func (s *session) received(raw []byte) (verify *Verify, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.out) >= maxQueued && !s.ended && s.closing == nil {
+		s.room.Wait()
+	}
+	if s.ended || s.closing != nil {
+		return nil, false
+	}
+	s.perform(s.machine.Received(raw, time.Now(), uint64(s.server.DB.Latest())))
+	verify, s.verify = s.verify, nil
+	return verify, s.closing == nil
+}
+
+// authenticated gives the answer to a Verify to the machine.
+func (s *session) authenticated(caller token.Caller, err error) (ok bool) {
+	if err != nil && s.ctx.Err() != nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil && s.server.Log != nil {
+		s.server.Log.Debug("identity refused", "session", s.machine.Session(), "err", err)
+	}
+	s.perform(s.machine.Authenticated(caller, err))
+	return s.closing == nil && !s.ended
+}
+
+// invalidated tells the machine that something it shows has changed.
+func (s *session) invalidated() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.perform(s.machine.Invalidated())
+}
+
+// perform does what the machine says. The lock is held; nothing here blocks.
+func (s *session) perform(effects []Effect) {
+	for _, e := range effects {
+		switch e := e.(type) {
+		case Send:
+			s.out = append(s.out, e.Message)
+		case Verify:
+			s.verify = &e
+		case Run:
+			s.server.calls.Add(1)
+			go s.run(e)
+		case Wake:
+			go s.compute()
+		case Delay:
+			time.AfterFunc(e.For, func() {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.perform(s.machine.RetryDue())
+			})
+		case Forget:
+			if q := s.live[e.Query]; q != nil {
+				s.server.watcher.leave(q)
+				delete(s.live, e.Query)
+			}
+		case Close:
+			s.finish(e)
+		}
+	}
+	if len(s.out) > 0 && !s.writing && !s.ended {
+		s.writing = true
+		go s.write()
+	}
+}
+
+// finish closes the socket once everything queued is written. The lock is held.
+func (s *session) finish(c Close) {
+	if s.closing != nil || s.ended {
+		return
+	}
+	s.closing = &c
+	s.room.Broadcast()
+	if !s.writing {
+		s.writing = true
+		go s.write()
+	}
+}
+
+// write writes what is queued and returns when there is no more. Only one runs
+// at a time (writing).
+func (s *session) write() {
+	buf := buffers.Get().(*[]byte)
+	defer func() { giveBack(buf) }()
+	s.mu.Lock()
+	for {
+		if s.ended {
+			s.mu.Unlock()
+			return
+		}
+		if len(s.out) == 0 {
+			c := s.closing
+			if c == nil {
+				s.writing = false
+				s.out = nil
+				s.mu.Unlock()
+				return
+			}
+			s.mu.Unlock()
+			s.hangUp(*c)
+			return
+		}
+		msg := s.out[0]
+		s.out[0] = nil
+		s.out = s.out[1:]
+		if len(s.out) == maxQueued-1 {
+			s.room.Broadcast()
+		}
+		s.mu.Unlock()
+
+		err := s.writeMessage(msg, buf)
+
+		s.mu.Lock()
+		if err != nil {
+			s.mu.Unlock()
+			s.conn.CloseNow() // the reader notices and ends the session
+			return
+		}
+		s.sent = time.Now()
+		if _, ok := msg.(*transition); ok {
+			s.perform(s.machine.Written())
+		}
+	}
+}
+
+// writeMessage encodes and writes one message.
+func (s *session) writeMessage(msg serverMessage, buf *[]byte) error {
+	ctx, cancel := context.WithTimeout(context.Background(), writeLimit)
+	defer cancel()
+	*buf = msg.appendTo((*buf)[:0], time.Now().UnixNano())
+	_, isTransition := msg.(*transition)
+	if !s.chunked || !isTransition || len(*buf) <= maxChunk {
+		return s.conn.Write(ctx, websocket.MessageText, *buf)
+	}
+	// Nothing but WebSocket pings can come between the parts: this goroutine is
+	// the only one that writes messages.
+	for _, part := range chunks(*buf, maxChunk) {
+		if err := s.conn.Write(ctx, websocket.MessageText, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hangUp says goodbye and closes the socket.
+func (s *session) hangUp(c Close) {
+	code := websocket.StatusCode(c.Code)
+	if c.Code == 0 {
+		code = websocket.StatusNoStatusRcvd // sends a close frame without a code
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.conn.Close(code, c.Reason)
+	}()
+	t := time.NewTimer(closeWait)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-t.C:
+	}
+	s.conn.CloseNow()
+}
+
+// beat keeps the connection alive and notices when it is dead. It runs on the
+// session's timer, which it sets again.
+func (s *session) beat() {
+	now := time.Now()
+	s.mu.Lock()
+	if s.ended {
+		s.mu.Unlock()
+		return
+	}
+	heard := time.Unix(0, s.heard.Load())
+	if now.Sub(heard) >= idleLimit {
+		s.mu.Unlock()
+		s.conn.CloseNow()
+		return
+	}
+	if now.Sub(s.sent) >= appPing && len(s.out) == 0 && !s.writing && s.closing == nil {
+		s.sent = now
+		s.perform([]Effect{Send{ping{}}})
+	}
+	wire := now.Sub(s.pinged) >= wsPing
+	if wire {
+		s.pinged = now
+	}
+	next := s.pinged.Add(wsPing)
+	if t := s.sent.Add(appPing); t.Before(next) && t.After(now) {
+		next = t
+	}
+	s.timer.Reset(next.Sub(now))
+	s.mu.Unlock()
+	if wire {
+		// Pongs are heard by the reader; waiting here is only the library's way.
+		ctx, cancel := context.WithTimeout(context.Background(), pongWait)
+		defer cancel()
+		s.conn.Ping(ctx)
+	}
+}
