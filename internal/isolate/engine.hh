@@ -130,7 +130,7 @@ lentil_realm* realmOf(Local<Context>);
 void installNatives(Isolate*, Local<Context>, Local<Object> target);
 void prepareIsolate(lentil_isolate*, bool limited);
 std::string describe(lentil_realm*, Local<Context>, TryCatch&, Local<Value>);
-Local<Object> runShims(lentil_realm*, Local<Context>, const char* scripts, size_t n, const char* env, size_t envn,
+Local<Object> runShims(lentil_realm*, Local<Context>, Local<Object> registry, const char* scripts, size_t n, const char* env, size_t envn,
                        std::string* error);
 void importModules(lentil_realm*, Local<Context>, Local<Object> registry, const char* modules, size_t n,
                    std::string* errors);

@@ -1,9 +1,14 @@
 package isolate
 
-import "context"
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
 
-// Position is a place in the sources, 1-based lines and 0-based columns, or
-// zero when unknown.
+// Position is a place in the sources, 1-based lines and 0-based columns; the
+// zero Position is unknown.
 type Position struct {
 	Path         string
 	Line, Column int
@@ -12,9 +17,9 @@ type Position struct {
 // Function is one exported registered function.
 type Function struct {
 	Name     string
-	Kind     Kind // 0 for an HTTP action (isHttp)
+	Kind     Kind // 0 for an HTTP action
 	HTTP     bool
-	Public   bool // isPublic; neither Public nor Internal is possible for HTTP actions
+	Public   bool // neither Public nor Internal is possible for HTTP actions
 	Internal bool
 	Args     string // exportArgs(): validator JSON; "" when the function has none
 	Returns  string // exportReturns(): validator JSON or "null"
@@ -37,13 +42,119 @@ type ModuleInfo struct {
 	Error     *Exception
 }
 
+// rawPosition is a place as hooks.inspect tells it: script, line, column.
+type rawPosition []any
+
+// rawModule is what hooks.inspect tells of a module.
+type rawModule struct {
+	Path      string
+	Functions []struct {
+		Name                   string
+		Kind                   Kind
+		HTTP, Public, Internal bool
+		Args, Returns          string
+		Pos                    rawPosition
+	}
+	Router bool
+	Routes []struct {
+		Path, Method string
+		Pos          rawPosition
+	}
+	Crons string
+	Error *string
+}
+
+// position maps a place to the sources.
+func (p *Program) position(raw rawPosition) Position {
+	if len(raw) != 3 {
+		return Position{}
+	}
+	path, _ := raw[0].(string)
+	line, _ := raw[1].(float64)
+	col, _ := raw[2].(float64)
+	if file, l, c, ok := p.source(path, int(line)+1, int(col)+1); ok {
+		return Position{file, l, c - 1}
+	}
+	return Position{path, int(line) + 1, int(col)}
+}
+
 // Inspect enumerates what each module exports, in the order of the modules'
-// paths; chunks below _deps/ are left out. A failure of user code
-// (exportArgs throws, two markers on one function, …) is in ModuleInfo.Error.
-func (p *Program) Inspect(ctx context.Context) ([]ModuleInfo, error) { return nil, nil }
+// paths; chunks below _deps/ are left out, modules whose evaluation threw are
+// listed with that Error. A failure of user code (exportArgs throws, two
+// markers on one function, …) is in ModuleInfo.Error too.
+func (p *Program) Inspect(ctx context.Context) ([]ModuleInfo, error) {
+	p.inspectOnce.Lock()
+	defer p.inspectOnce.Unlock()
+	if p.inspected != nil {
+		return p.inspected, nil
+	}
+	text, x, err := p.hook(ctx, "inspect")
+	if err != nil {
+		return nil, err
+	}
+	if x != nil {
+		return nil, x
+	}
+	var raw []rawModule
+	if err := json.Unmarshal([]byte(text), &raw); err != nil {
+		return nil, fmt.Errorf("isolate: read what modules export: %w", err)
+	}
+	found := map[string]*rawModule{}
+	for i := range raw {
+		found[raw[i].Path] = &raw[i]
+	}
+	infos := []ModuleInfo{}
+	for _, path := range p.paths {
+		m := found[path]
+		switch {
+		case m != nil:
+			infos = append(infos, p.info(m))
+		case p.failed[path] != nil && !isChunk(path):
+			infos = append(infos, ModuleInfo{Path: path, Error: p.failed[path]})
+		}
+	}
+	p.inspected = infos
+	return infos, nil
+}
+
+// info gives the typed form of what was found in a module.
+func (p *Program) info(m *rawModule) ModuleInfo {
+	info := ModuleInfo{Path: m.Path, Router: m.Router, Crons: m.Crons}
+	for _, f := range m.Functions {
+		info.Functions = append(info.Functions, Function{f.Name, f.Kind, f.HTTP, f.Public, f.Internal, f.Args, f.Returns, p.position(f.Pos)})
+	}
+	for _, r := range m.Routes {
+		info.Routes = append(info.Routes, Route{r.Path, r.Method, p.position(r.Pos)})
+	}
+	if m.Error != nil {
+		info.Error = p.exception([]byte(*m.Error))
+	}
+	return info
+}
+
+// hook calls one of the shims' functions in a fresh context, under the rules
+// of the import phase.
+func (p *Program) hook(ctx context.Context, name string, args ...string) (string, *Exception, error) {
+	r, err := p.Run(ctx, Call{Method: name, Args: args, Now: p.world.Now, Seed: p.world.Seed, Host: noHost{},
+		Limits: Limits{UserTime: importTime, TotalTime: 4 * importTime}})
+	return r.Value, r.Exception, err
+}
+
+// noHost refuses everything: the host of the import phase.
+type noHost struct{}
+
+func (noHost) Syscall(op string, args []byte) ([]byte, error) {
+	return nil, &Throw{Message: "Can't use database at import time"}
+}
+
+func (noHost) AsyncSyscall(ctx context.Context, op string, args []byte) ([]byte, error) {
+	return nil, &Throw{Message: "Can't use database at import time"}
+}
+
+func (noHost) Print(level, line string) {}
 
 // Subject is a kind of module that a push evaluates by itself, under rules of
-// its own.
+// its own (convex-cli §2.6, §3).
 type Subject uint8
 
 // The subjects of Evaluate.
@@ -59,5 +170,20 @@ const (
 // (AuthConfigMissingEnvironmentVariable, AuthConfigMissingExportError,
 // NoEnvironmentVariablesInSchema, NoDateDuringDefinitionEvaluation, …).
 func (e *Engine) Evaluate(ctx context.Context, s Subject, modules []Module, world Import) (string, *Exception, error) {
-	return "", nil, nil
+	if len(modules) == 0 {
+		return "", nil, fmt.Errorf("isolate: nothing to evaluate")
+	}
+	p, err := e.load(ctx, modules, world, rules{Subject: s})
+	if x, ok := err.(*Exception); ok {
+		return "", x, nil
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	defer p.Release()
+	path := modules[0].Path
+	if x := p.failed[path]; x != nil {
+		return "", x, nil
+	}
+	return p.hook(ctx, "evaluate", strconv.Itoa(int(s)), path)
 }

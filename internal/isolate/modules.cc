@@ -61,6 +61,10 @@ static MaybeLocal<Module> link(Local<Context> c, Local<String> spec, Local<Fixed
   std::string from = at < 0 ? "" : g->paths[at], s = utf8(iso, spec), path = resolve(from, s);
   auto it = g->index.find(path);
   if (it == g->index.end()) it = g->index.find(path + ".js");
+  if (path.find("_componentDeps/") != std::string::npos && it == g->index.end()) {
+    iso->ThrowException(Exception::Error(str(iso, "Components are not supported by this version of Lentil")));
+    return {};
+  }
   if (path.empty() || it == g->index.end()) {
     iso->ThrowException(
         Exception::Error(str(iso, "Could not resolve the import \"" + s + "\" in module \"" + from + "\"")));
@@ -116,7 +120,7 @@ MaybeLocal<Promise> importDynamically(Local<Context> c, Local<Data>, Local<Value
 }
 
 // Runs the shims in a fresh context; gives the hooks they leave, or an error.
-Local<Object> runShims(lentil_realm* r, Local<Context> c, const char* p, size_t n, const char* env, size_t envn,
+Local<Object> runShims(lentil_realm* r, Local<Context> c, Local<Object> registry, const char* p, size_t n, const char* env, size_t envn,
                        std::string* error) {
   Isolate* iso = c->GetIsolate();
   TryCatch tc(iso);
@@ -124,6 +128,7 @@ Local<Object> runShims(lentil_realm* r, Local<Context> c, const char* p, size_t 
   installNatives(iso, c, native);
   lx->Set(c, str(iso, "native"), native).Check();
   lx->Set(c, str(iso, "hooks"), hooks).Check();
+  lx->Set(c, str(iso, "registry"), registry).Check();
   lx->Set(c, str(iso, "env"), str(iso, {env, envn})).Check();
   for (const char* end = p + n; p < end;) {
     std::string_view name = takeString(p, end), source = takeString(p, end);
@@ -239,8 +244,8 @@ extern "C" lentil_blob lentil_load(uint64_t id, const char* scripts, size_t sn, 
         {
           Context::Scope cs(c);
           std::string broken;
-          Local<Object> hooks = runShims(r, c, scripts, sn, env, envn, &broken);
           Local<Object> registry = Object::New(iso, Null(iso), nullptr, nullptr, 0);
+          Local<Object> hooks = runShims(r, c, registry, scripts, sn, env, envn, &broken);
           if (broken.empty()) {
             importModules(r, c, registry, modules, mn, &errors);
           } else {

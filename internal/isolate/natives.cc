@@ -118,7 +118,7 @@ static void ask(const Args& a, int own) {
   Local<Context> c = iso->GetCurrentContext();
   lentil_realm* r = realmOf(c);
   if (!r || !a[0]->IsString() || !a[1]->IsString()) return fail(iso, "Expected an operation name and JSON text");
-  if (!own && !r->host) return fail(iso, "Can't use database at import time");
+  if (!own && (!r->host || !r->world.kind)) return fail(iso, "Can't use database at import time");
   std::string op, arg, copy;
   appendUtf8(iso, op, a[0].As<String>());
   appendUtf8(iso, arg, a[1].As<String>());

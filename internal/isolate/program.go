@@ -68,6 +68,9 @@ func (e *Engine) Load(ctx context.Context, modules []Module, world Import) (*Pro
 	return e.load(ctx, modules, world, rules{})
 }
 
+// isChunk tells code shared between modules from the modules themselves.
+func isChunk(path string) bool { return strings.HasPrefix(path, "_deps/") }
+
 // rules are what modules may not do while they are evaluated by themselves.
 type rules struct {
 	Subject Subject `json:"subject,omitempty"`
@@ -92,7 +95,7 @@ func (e *Engine) load(ctx context.Context, modules []Module, world Import, r rul
 	// Entries before chunks: a chunk is evaluated by the entry that needs it.
 	order := slices.Clone(modules)
 	slices.SortStableFunc(order, func(a, b Module) int {
-		x, y := strings.HasPrefix(a.Path, "_deps/"), strings.HasPrefix(b.Path, "_deps/")
+		x, y := isChunk(a.Path), isChunk(b.Path)
 		switch {
 		case x == y:
 			return strings.Compare(a.Path, b.Path)
