@@ -64,16 +64,12 @@ func (s *Service) analyze(ctx context.Context, b *bundle, in *inspection, world 
 	}
 	p, err := s.Engine.Load(ctx, modules, world)
 	if err != nil {
-		var x *isolate.Exception
-		if errors.As(err, &x) {
-			return bad("InvalidModules", "%sLoading the pushed modules encountered the following\n    error:\n%s", prefix, x.Text)
-		}
-		return err
+		return loadFailure(err)
 	}
 	defer p.Release()
 	infos, err := p.Inspect(ctx)
 	if err != nil {
-		return err
+		return loadFailure(err)
 	}
 	for _, m := range modules {
 		if x := p.ImportError(m.Path); x != nil {
@@ -106,6 +102,15 @@ func (s *Service) analyze(ctx context.Context, b *bundle, in *inspection, world 
 		in.pkg.Modules = append(in.pkg.Modules, row)
 	}
 	return nil
+}
+
+// loadFailure reports code that failed as a whole: it took too long, or too much memory.
+func loadFailure(err error) error {
+	var x *isolate.Exception
+	if errors.As(err, &x) {
+		return bad("InvalidModules", "%sLoading the pushed modules encountered the following\n    error:\n%s", prefix, x.Text)
+	}
+	return err
 }
 
 // forIsolate hands the module over for evaluation.
