@@ -215,8 +215,10 @@ func TestRunnerFailures(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.push("1", map[string]goFunction{
-		"query m:boom":          func(*hostCalls, string) (string, error) { return "", thrown{"boom"} },
-		"query m:data":          func(*hostCalls, string) (string, error) { return "", &isolate.Throw{Message: "x", Data: []byte(`{"a":1}`)} },
+		"query m:boom": func(*hostCalls, string) (string, error) { return "", thrown{"boom"} },
+		"query m:data": func(*hostCalls, string) (string, error) {
+			return "", &isolate.Throw{Message: "x", Data: []byte(`{"a":1}`)}
+		},
 		"query m:args":          func(_ *hostCalls, a string) (string, error) { return a, nil },
 		"query m:returns":       func(*hostCalls, string) (string, error) { return `"x"`, nil },
 		"query m:unknown":       func(c *hostCalls, _ string) (string, error) { return c.async("1.0/insert", `{}`) },
@@ -570,9 +572,13 @@ func TestRunnerAction(t *testing.T) {
 			me, err := c.async("1.0/actions/query", `{"name":"m:me","args":{}}`)
 			return fmt.Sprintf(`[%d,%s]`, strings.Count(list, `"n"`), me), err
 		},
-		"action m:bad":     func(c *hostCalls, _ string) (string, error) { return c.async("1.0/actions/query", `{"name":"m:gone","args":{}}`) },
+		"action m:bad": func(c *hostCalls, _ string) (string, error) {
+			return c.async("1.0/actions/query", `{"name":"m:gone","args":{}}`)
+		},
 		"action m:metrics": func(c *hostCalls, _ string) (string, error) { return c.async("1.0/getTransactionMetrics", `{}`) },
-		"action m:loop":    func(c *hostCalls, _ string) (string, error) { return c.async("1.0/actions/action", `{"name":"m:loop","args":{}}`) },
+		"action m:loop": func(c *hostCalls, _ string) (string, error) {
+			return c.async("1.0/actions/action", `{"name":"m:loop","args":{}}`)
+		},
 		"action m:handle": func(c *hostCalls, _ string) (string, error) {
 			handle, err := c.async("1.0/createFunctionHandle", `{"name":"m:list"}`)
 			if err != nil {
