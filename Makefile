@@ -27,7 +27,7 @@ run: build example-npm ## start Lentil with the React example, then open the pri
 	@bin/lentil dev $(EXAMPLE) --start 'npm run dev'
 
 build: modules ## compile the binary to bin/lentil
-	@$(STEP) 'build bin/lentil' go build -o bin/lentil ./cmd/lentil
+	@$(STEP) 'build bin/lentil' go build -ldflags=-w -o bin/lentil ./cmd/lentil
 
 test: tools npm build ## everything that must pass before a change is merged
 	@$(STEP) 'gofmt' sh -c 'bad=$$(gofmt -l $$(git ls-files "*.go")); test -z "$$bad" || { echo "run gofmt -w on:"; echo "$$bad"; exit 1; }'

@@ -26,7 +26,11 @@ func main() { os.Exit(run(os.Args[1:], &env{stdout: os.Stdout, stderr: os.Stderr
 // run executes one command and gives the exit code. The first interrupt asks for
 // a clean stop; a second one ends the process at once.
 func run(args []string, e *env) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup stays in force
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	root := &cobra.Command{

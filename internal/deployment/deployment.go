@@ -18,6 +18,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/isolate"
 	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/persistence/pebblestore"
+	"github.com/lentil-dev/lentil/internal/sysudf"
 	"github.com/lentil-dev/lentil/internal/token"
 	"github.com/lentil-dev/lentil/internal/udf"
 )
@@ -93,7 +94,7 @@ func Open(ctx context.Context, c Config) (_ *Deployment, err error) {
 func (d *Deployment) assemble(ctx context.Context, c Config, secret []byte) error {
 	d.Runner = &udf.Runner{
 		DB: d.DB, Engine: c.Engine, Sealer: token.NewSealer(secret), Log: c.Log,
-		CloudURL: c.CloudURL, SiteURL: c.SiteURL, Deployment: c.Name,
+		CloudURL: c.CloudURL, SiteURL: c.SiteURL, Deployment: c.Name, System: sysudf.Functions(),
 	}
 	if err := d.Runner.Open(ctx); err != nil {
 		return err

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -190,10 +189,7 @@ func (s *Server) openFronts() error {
 	if s.private() {
 		authKit = ownHost(base, authKit)
 	}
-	functions, site, err := s.deploymentFronts()
-	if err != nil {
-		return err
-	}
+	functions, site := s.deploymentFronts()
 	s.fronts = []front{{s.deploymentSocket, functions}, {s.siteSocket, site}, {s.authKitSocket, authKit}}
 	return nil
 }
@@ -213,6 +209,3 @@ func (s *Server) private() bool {
 	}
 	return loopbackName(u.Hostname())
 }
-
-// errNoFront reports a front that cannot be opened.
-func errNoFront(name string, err error) error { return fmt.Errorf("open front %s: %w", name, err) }
