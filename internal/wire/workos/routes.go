@@ -46,6 +46,7 @@ func (a *API) routes() []Route {
 		{"PUT", "/user_management/users/{id}", "updateUser", "key", corsNone, false, a.updateUser},
 		{"DELETE", "/user_management/users/{id}", "deleteUser", "key", corsNone, false, a.deleteUser},
 		{"GET", "/user_management/users/{id}/sessions", "listSessions", "key", corsNone, false, a.listSessions},
+		{"GET", "/user_management/users/{id}/identities", "getUserIdentities", "key", corsNone, false, a.userIdentities},
 
 		// Settings of the environment.
 		{"GET", "/user_management/redirect_uris", "listRedirectUris", "key", corsNone, false, a.listRedirectURIs},

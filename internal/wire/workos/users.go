@@ -111,6 +111,16 @@ func (a *API) getUser(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// userIdentities is GET /user_management/users/{id}/identities: the accounts
+// elsewhere that a user signed in with, of which there are none yet.
+func (a *API) userIdentities(w http.ResponseWriter, r *http.Request) error {
+	if _, err := a.Identity.User(r.Context(), environment(r).ID, identity.UserID(r.PathValue("id"))); err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, []struct{}{})
+	return nil
+}
+
 // createUser is POST /user_management/users.
 func (a *API) createUser(w http.ResponseWriter, r *http.Request) error {
 	var b userBody
