@@ -2,14 +2,22 @@ package authflow
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
+	"math/big"
+	"sync"
+	"time"
 
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/mail"
 )
+
+// attemptPrefix begins attempt ids.
+const attemptPrefix = "attempt_"
 
 // BrowserCookie is the cookie that ties attempts to the browser they began in:
 // HttpOnly, SameSite=Lax, host-only, kept for a year.
@@ -28,73 +36,76 @@ func SSOCookie(client identity.ClientID) string {
 type Flow struct {
 	Identity *identity.Service
 	Mail     mail.Sender
-	Hasher   *Hasher
+	Hasher   *Hasher // nil means one with its defaults
 	Log      *slog.Logger
-}
 
-// errUnfinished marks what is declared and not yet written.
-var errUnfinished = errors.New("authflow: not finished")
+	limits  throttle
+	once    sync.Once
+	letters chan letter
+}
 
 // Open makes the tables; it starts nothing.
-func (f *Flow) Open(ctx context.Context) error { return errUnfinished }
-
-// Run sends queued mail and sweeps old attempts until ctx ends.
-func (f *Flow) Run(ctx context.Context) error { return errUnfinished }
-
-// Begin answers an authorize request. An error with code "unknown_client" or
-// "redirect_uri_not_allowed" (Details: *RefusedRedirect) is a page and never a
-// redirect; whatever else is wrong with the request is told to the application by
-// a Done.
-func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun, error) {
-	return nil, errUnfinished
+func (f *Flow) Open(ctx context.Context) error {
+	if f.Identity == nil || f.Mail == nil {
+		return errors.New("authflow: Identity and Mail must be set")
+	}
+	if f.Hasher == nil {
+		f.Hasher = &Hasher{}
+	}
+	if f.Log == nil {
+		f.Log = slog.New(slog.DiscardHandler)
+	}
+	f.queue()
+	return f.Identity.DB.EnsureTables(ctx, tableDefs)
 }
 
-// RefusedRedirect tells the error page about an address that is not registered.
-type RefusedRedirect struct {
-	Environment identity.Environment
-	URI         string
-	Registered  []string // a few of those that are; empty in production
+// sweepEvery is how often Run deletes old rows.
+const sweepEvery = time.Minute
+
+// Run sends queued mail and sweeps old attempts until ctx ends. Mail that waits
+// when ctx ends is given a moment to leave.
+func (f *Flow) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for range postmen {
+		wg.Go(func() { f.deliver(ctx) })
+	}
+	t := time.NewTicker(sweepEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+			if err := f.sweep(ctx); err != nil && ctx.Err() == nil {
+				f.Log.Warn("sweep of attempts failed", "err", err)
+			}
+		}
+	}
 }
 
-// Step says what to ask now, without answering anything: GET of an attempt's page.
-func (f *Flow) Step(ctx context.Context, v Visitor, a AttemptID) (Step, error) {
-	return nil, errUnfinished
+// newCode makes six random digits.
+func newCode() (string, error) {
+	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
+	if err != nil {
+		return "", fmt.Errorf("authflow: make code: %w", err)
+	}
+	return fmt.Sprintf("%06d", n.Int64()), nil
 }
 
-// Submit answers the present step and says what comes next. Errors are ours
-// alone, or Overloaded when the house is too busy to hash.
-func (f *Flow) Submit(ctx context.Context, v Visitor, a AttemptID, ans Answer) (Step, error) {
-	return nil, errUnfinished
-}
+// newSecret makes a secret for a cookie: 260 bits as text.
+func newSecret() string { return rand.Text() + rand.Text() }
 
-// Redeem answers POST authenticate.
-func (f *Flow) Redeem(ctx context.Context, r GrantRequest) (*Grant, error) {
-	return nil, errUnfinished
-}
-
-// LogoutRequest is GET sessions/logout. No credentials are needed.
-type LogoutRequest struct {
-	SessionID string
-	ReturnTo  string
-}
-
-// LoggedOut says where a sign-out leads. Client's SSOCookie and refresh cookie
-// are to be cleared; it is empty if the session was not known. RedirectTo is
-// empty if no address is allowed and there is no homepage: show a page then.
-type LoggedOut struct {
-	RedirectTo string
-	Client     identity.ClientID
-}
-
-// Logout ends a session and its browser's sign-in. It is tolerant: an unknown or
-// ended session still leads somewhere; BadRequest "invalid_session_id" only for
-// an id that cannot be one.
-func (f *Flow) Logout(ctx context.Context, r LogoutRequest) (*LoggedOut, error) {
-	return nil, errUnfinished
-}
-
-// Hasher hashes passwords in a bounded pool.
-type Hasher struct {
-	Workers int // at once; 0 means half the processors
-	Queue   int // waiting; 0 means 64; more are refused as Overloaded
+// secretLooksRight reports whether s could be of newSecret. A cookie of any other
+// form was not set by this house.
+func secretLooksRight(s string) bool {
+	if len(s) != 52 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < 'A' || c > 'Z') && (c < '2' || c > '7') {
+			return false
+		}
+	}
+	return true
 }

@@ -1,0 +1,151 @@
+package authflow
+
+import (
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/identity"
+)
+
+// Lifetimes and bounds of attempts and codes (workos-api.md §2.3 for the ten
+// minutes; the others are ours).
+const (
+	attemptLifetime = time.Hour
+	codeLifetime    = 10 * time.Minute // of mailed codes
+	grantLifetime   = 10 * time.Minute // of authorization codes
+	maxWrongCodes   = 5                // per mailed code
+	maxSends        = 6                // codes per attempt
+	maxState        = 16 << 10         // bytes of state; clients need 4 KiB
+)
+
+// stage is where an attempt stands.
+type stage string
+
+// The stages; each but the last is one page.
+const (
+	atSignIn      stage = "sign-in"
+	atSignUp      stage = "sign-up"
+	atVerify      stage = "verify"       // a code for the address was mailed
+	atForgot      stage = "forgot"       //
+	atReset       stage = "reset"        // a code for a new password was mailed
+	atNewPassword stage = "new-password" // that code was right
+	atDone        stage = "done"
+)
+
+// attempt is one browser's way from an authorize request to a code, as stored.
+type attempt struct {
+	ID          AttemptID
+	Environment identity.EnvironmentID
+	Browser     string // hash of the browser's secret
+	Revision    int    // grows with every change, so that of two answers at once one counts
+
+	// From the authorize request.
+	RedirectURI string
+	State       []byte // as given; may be no UTF-8
+	HasState    bool
+	Challenge   string
+	SignUp      bool // the application asked for the sign-up page
+
+	Stage   stage
+	Email   string          // as typed, to be shown; the key decides
+	User    identity.UserID // whose secret was proven, "" until then
+	Pending registration    // what a sign-up is to become
+	Mailed  mailed
+
+	Created time.Time
+	Expires time.Time
+}
+
+// registration is a sign-up that waits for its address to be proven. Nothing of it
+// exists elsewhere until then: nobody can hold an account for an address that is
+// not theirs.
+type registration struct {
+	FirstName, LastName string
+	PasswordHash        string
+}
+
+// mailed is the code that was last mailed.
+type mailed struct {
+	Hash    string // "" if there is none that could match
+	Expires time.Time
+	Wrong   int
+	Sends   int // in this attempt
+}
+
+// input is what moves the machine: an Answer of a person, or an outcome of an
+// effect that the machine asked for.
+type input interface{}
+
+// The outcomes of asking effects.
+type (
+	// passwordChecked is the outcome of checkCredentials.
+	passwordChecked struct {
+		User     identity.UserID // "" if address and password do not match
+		Verified bool
+	}
+	// passwordHashed is the outcome of hashPassword.
+	passwordHashed struct{ Hash string }
+	// accountLooked is the outcome of lookAccount.
+	accountLooked struct{ User identity.UserID }
+	// guessedTooMuch comes instead of an outcome, or of a code, while a limit holds.
+	guessedTooMuch struct{ Retry time.Duration }
+)
+
+// effect is something that somebody else must do. The asking ones come alone and
+// their outcome goes straight back into the machine; of the others, those with
+// mail happen after the attempt is stored and the rest in the same transaction.
+type effect interface{ effect() }
+
+// The asking effects.
+type (
+	// checkCredentials asks whether address and password belong together.
+	checkCredentials struct{ Email, Password string }
+	// hashPassword asks for a hash.
+	hashPassword struct{ Password string }
+	// lookAccount asks whether there is an account for an address.
+	lookAccount struct{ Email string }
+)
+
+// The doing effects.
+type (
+	// mailCode sends the present code to the attempt's address.
+	mailCode struct {
+		For  CodeFor
+		Code string
+	}
+	// mailChanged tells the account's owner that the password was changed.
+	mailChanged struct{ User identity.UserID }
+	// codeFailed counts a wrong code; codeRight forgets the wrong ones.
+	codeFailed struct{}
+	codeRight  struct{}
+	// proveAddress marks the user's address as verified.
+	proveAddress struct{ User identity.UserID }
+	// register makes the pending user, or finds the one that has the address.
+	register struct{}
+	// changePassword sets a new password and ends all sessions.
+	changePassword struct {
+		User identity.UserID
+		Hash string
+	}
+	// finish issues the authorization code.
+	finish struct{ Method identity.Method }
+)
+
+func (checkCredentials) effect() {}
+func (hashPassword) effect()     {}
+func (lookAccount) effect()      {}
+func (mailCode) effect()         {}
+func (mailChanged) effect()      {}
+func (codeFailed) effect()       {}
+func (codeRight) effect()        {}
+func (proveAddress) effect()     {}
+func (register) effect()         {}
+func (changePassword) effect()   {}
+func (finish) effect()           {}
+
+// world is what the machine may know besides the attempt: the time, a fresh code,
+// and the environment's rules.
+type world struct {
+	Now           time.Time
+	Code          string // six random digits, for the case that one is needed
+	SignUpAllowed bool
+}

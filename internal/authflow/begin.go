@@ -1,0 +1,234 @@
+package authflow
+
+import (
+	"context"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/identity"
+)
+
+// RefusedRedirect tells the error page about an address that is not registered.
+type RefusedRedirect struct {
+	Environment identity.Environment
+	URI         string
+	Registered  []string // a few of those that are; empty in production
+}
+
+// Begin answers an authorize request. An error with code "unknown_client",
+// "redirect_uri_not_allowed" (Details: *RefusedRedirect) or "state_too_long" is a
+// page and never a redirect; whatever else is wrong with the request is told to
+// the application by a Done.
+func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun, error) {
+	out := &Begun{Browser: v.Browser}
+	if !secretLooksRight(out.Browser) {
+		out.Browser = newSecret()
+	}
+	err := f.Identity.Update(ctx, func(tx *identity.Tx) error {
+		out.Attempt, out.Step = "", nil
+		e, err := tx.EnvironmentByClient(identity.ClientID(r.ClientID))
+		if apierr.KindOf(err) == apierr.NotFound {
+			return apierr.New(apierr.BadRequest, "unknown_client", "There is no application with the client id %.100q here. Check the client id in the app's configuration.", r.ClientID)
+		}
+		if err != nil {
+			return err
+		}
+		uri, err := f.redirectURI(tx, e, r.RedirectURI)
+		if err != nil {
+			return err
+		}
+		if len(r.State) > maxState {
+			return apierr.New(apierr.BadRequest, "state_too_long", "The state parameter is longer than %d bytes.", maxState)
+		}
+		if code, description := r.wrong(); code != "" {
+			out.Step = &Done{RedirectTo: refusedTo(uri, code, description, r.State, r.HasState), Client: e.ClientID}
+			return nil
+		}
+		b, u, err := tx.Browser(e, v.SSO)
+		if err != nil {
+			return err
+		}
+		if b != nil && r.satisfiedBy(b, u, tx.Now()) {
+			if err := tx.KeepBrowser(e, v.SSO); err != nil {
+				return err
+			}
+			code := newGrantCode()
+			err := tx.Add(tableCodes, codeRow(code, &grantCode{Environment: e.ID, User: u.ID, Browser: b.ID, Method: b.Method, Authenticated: b.Authenticated,
+				Challenge: r.CodeChallenge, RedirectURI: uri, IPAddress: v.IPAddress, UserAgent: v.UserAgent, Expires: tx.Now().Add(grantLifetime)}))
+			out.Step = &Done{RedirectTo: grantedTo(uri, code, r.State, r.HasState), Client: e.ClientID}
+			return err
+		}
+		if r.prompts("none") {
+			out.Step = &Done{RedirectTo: refusedTo(uri, "login_required", "The user is not signed in.", r.State, r.HasState), Client: e.ClientID}
+			return nil
+		}
+		a := r.attempt(e, uri, tx.Now())
+		a.Browser = secretHash("browser", out.Browser)
+		out.Attempt = a.ID
+		out.Step = dress(ask(a, f.world(e, tx.Now(), ""), nil), e)
+		return tx.Add(tableAttempts, attemptRow(&a))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// redirectURI finds the address that codes go to: the one asked for, if it is
+// allowed, or the registered default if none was.
+func (f *Flow) redirectURI(tx *identity.Tx, e *identity.Environment, asked string) (string, error) {
+	registered, err := tx.RegisteredRedirects(e.ID, 10)
+	if err != nil {
+		return "", err
+	}
+	if asked == "" && len(registered) > 0 && !strings.Contains(registered[0], "*") {
+		return registered[0], nil
+	}
+	ok, err := tx.RedirectAllowed(e, asked)
+	if err != nil {
+		return "", err
+	}
+	if !ok {
+		if e.Kind == identity.Production {
+			registered = nil
+		}
+		return "", apierr.New(apierr.BadRequest, "redirect_uri_not_allowed",
+			"The redirect URI %.300q is not registered for this application. Add it to the environment's redirect URIs, or correct it in the app.", asked).
+			With(&RefusedRedirect{Environment: *e, URI: asked, Registered: registered})
+	}
+	return asked, nil
+}
+
+// wrong says what an application is told about its request; "" if all is well.
+func (r *AuthorizeRequest) wrong() (code, description string) {
+	switch {
+	case r.ResponseType != "code":
+		return "unsupported_response_type", "response_type must be code."
+	case r.CodeChallenge == "" && r.CodeChallengeMethod != "":
+		return "invalid_request", "code_challenge_method was sent without code_challenge."
+	case r.CodeChallenge != "" && r.CodeChallengeMethod != "S256":
+		return "invalid_request", "code_challenge_method must be S256."
+	case r.CodeChallenge != "" && !challengeLooksRight(r.CodeChallenge):
+		return "invalid_request", "code_challenge must be the base64url form of a SHA-256."
+	case r.ConnectionID != "":
+		return "connection_invalid", "Connections are not available in this version of Lentil."
+	case r.OrganizationID != "":
+		return "organization_invalid", "Organizations are not available in this version of Lentil."
+	case r.Provider != "" && r.Provider != "authkit":
+		return "connection_strategy_invalid", "The provider " + clean(r.Provider) + " is not configured; use authkit."
+	case r.InvitationToken != "":
+		return "invalid_request", "Invitations are not available in this version of Lentil."
+	}
+	if _, err := r.maxAge(); err != nil {
+		return "invalid_request", "max_age must be a number of seconds."
+	}
+	return "", ""
+}
+
+// clean keeps what an error description may hold (RFC 6749 §4.1.2.1).
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || r == '"' || r == '\\' {
+			return -1
+		}
+		return r
+	}, s[:min(len(s), 60)])
+}
+
+// maxAge reads max_age; negative if there is none.
+func (r *AuthorizeRequest) maxAge() (time.Duration, error) {
+	if r.MaxAge == "" {
+		return -1, nil
+	}
+	n, err := strconv.ParseUint(r.MaxAge, 10, 31)
+	return time.Duration(n) * time.Second, err
+}
+
+// prompts reports whether prompt, a list, holds the word.
+func (r *AuthorizeRequest) prompts(word string) bool {
+	for w := range strings.FieldsSeq(r.Prompt) {
+		if w == word {
+			return true
+		}
+	}
+	return false
+}
+
+// satisfiedBy reports whether the browser's sign-in is all that the request needs.
+func (r *AuthorizeRequest) satisfiedBy(b *identity.BrowserSession, u *identity.User, now time.Time) bool {
+	if r.prompts("login") || r.prompts("select_account") || r.prompts("create") {
+		return false
+	}
+	if age, err := r.maxAge(); err != nil || age >= 0 && now.Sub(b.Authenticated) > age {
+		return false
+	}
+	return r.LoginHint == "" || strings.EqualFold(strings.TrimSpace(r.LoginHint), u.Email)
+}
+
+// attempt makes the attempt that a request begins.
+func (r *AuthorizeRequest) attempt(e *identity.Environment, uri string, now time.Time) attempt {
+	a := attempt{
+		ID: AttemptID(identity.NewID(attemptPrefix)), Environment: e.ID, RedirectURI: uri, State: []byte(r.State), HasState: r.HasState,
+		Challenge: r.CodeChallenge, SignUp: r.ScreenHint == "sign-up" || r.prompts("create"), Stage: atSignIn,
+		Created: now, Expires: now.Add(attemptLifetime),
+	}
+	if a.SignUp && !e.Settings.SignUpDisabled {
+		a.Stage = atSignUp
+	}
+	if email, _, ok := identity.ParseEmail(r.LoginHint); ok {
+		a.Email = email
+	}
+	return a
+}
+
+// challengeLooksRight reports whether s could be the base64url form of 32 bytes.
+func challengeLooksRight(s string) bool {
+	if len(s) != 43 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+// newGrantCode makes an authorization code. It looks like a ULID, as clients have
+// seen them, but all of its 128 bits are random (RFC 6749 §10.10).
+func newGrantCode() string {
+	var id ulid.ULID
+	randomBytes(id[:])
+	return id.String()
+}
+
+// grantedTo is the redirect that carries a code. Whatever query the address has
+// stays as it is; the state's bytes are escaped so that they decode to the same.
+func grantedTo(uri, code, state string, hasState bool) string {
+	return withQuery(uri, "code="+url.QueryEscape(code), state, hasState)
+}
+
+// refusedTo is the redirect that carries an error.
+func refusedTo(uri, code, description, state string, hasState bool) string {
+	return withQuery(uri, "error="+url.QueryEscape(code)+"&error_description="+url.QueryEscape(description), state, hasState)
+}
+
+// withQuery adds to the query of an address, which has no fragment.
+func withQuery(uri, query, state string, hasState bool) string {
+	if hasState {
+		query += "&state=" + url.QueryEscape(state)
+	}
+	switch {
+	case !strings.Contains(uri, "?"):
+		return uri + "?" + query
+	case strings.HasSuffix(uri, "?") || strings.HasSuffix(uri, "&"):
+		return uri + query
+	}
+	return uri + "&" + query
+}

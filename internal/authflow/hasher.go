@@ -1,0 +1,152 @@
+package authflow
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/argon2"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
+)
+
+// The cost of a hash: OWASP's second choice for argon2id, 19 MiB, two passes, one
+// lane (https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html).
+// docs/decisions/0004-passwords-and-mail.md says why not more.
+const (
+	argonMemory  = 19 * 1024 // KiB
+	argonPasses  = 2
+	argonLanes   = 1
+	argonSalt    = 16
+	argonKey     = 32
+	defaultQueue = 64
+)
+
+// Bounds of what a stored hash may ask for, so that an imported one cannot be made
+// to take the machine.
+const (
+	maxArgonMemory = 256 * 1024
+	maxArgonPasses = 16
+	maxArgonLanes  = 16
+)
+
+// hashPatience is how long a request waits in the queue; a browser's user has
+// given up by then.
+const hashPatience = 15 * time.Second
+
+// errBusy is the refusal when too many wait.
+var errBusy = apierr.New(apierr.Overloaded, "too_busy", "Too many people are signing in right now. Please try again in a moment.")
+
+// Hasher hashes passwords in a bounded pool: hashing takes all of a processor and
+// tens of MiB, and must not starve the rest of the house. The zero value is ready.
+type Hasher struct {
+	Workers int // at once; 0 means half the processors
+	Queue   int // waiting; 0 means 64; more are refused as Overloaded
+
+	once  sync.Once
+	slots chan struct{} // one token per running hash
+	queue chan struct{} // one token per request that runs or waits
+}
+
+// enter waits for a slot in the pool; leave gives it back.
+func (h *Hasher) enter(ctx context.Context) (leave func(), err error) {
+	h.once.Do(func() {
+		if h.Workers <= 0 {
+			h.Workers = max(1, runtime.GOMAXPROCS(0)/2)
+		}
+		if h.Queue <= 0 {
+			h.Queue = defaultQueue
+		}
+		h.slots = make(chan struct{}, h.Workers)
+		h.queue = make(chan struct{}, h.Workers+h.Queue)
+	})
+	select {
+	case h.queue <- struct{}{}:
+	default:
+		return nil, errBusy
+	}
+	ctx, cancel := context.WithTimeout(ctx, hashPatience)
+	defer cancel()
+	select {
+	case h.slots <- struct{}{}:
+		return func() { <-h.slots; <-h.queue }, nil
+	case <-ctx.Done():
+		<-h.queue
+		return nil, errBusy.Wrap(ctx.Err())
+	}
+}
+
+// Hash makes the PHC text of a password under a fresh salt.
+func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
+	leave, err := h.enter(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	salt := make([]byte, argonSalt)
+	rand.Read(salt)
+	sum := argon2.IDKey([]byte(password), salt, argonPasses, argonMemory, argonLanes, argonKey)
+	enc := base64.RawStdEncoding
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonPasses, argonLanes, enc.EncodeToString(salt), enc.EncodeToString(sum)), nil
+}
+
+// Verify reports whether the password is the one that was hashed. An empty or
+// unreadable hash takes as long as any other and never matches, so that the time
+// does not tell whether there is an account. stale says that the hash should be
+// made anew with the present cost.
+func (h *Hasher) Verify(ctx context.Context, hash, password string) (ok, stale bool, err error) {
+	leave, err := h.enter(ctx)
+	if err != nil {
+		return false, false, err
+	}
+	defer leave()
+	p, readable := parsePHC(hash)
+	if !readable {
+		p = phc{memory: argonMemory, passes: argonPasses, lanes: argonLanes, salt: make([]byte, argonSalt), sum: make([]byte, argonKey)}
+	}
+	sum := argon2.IDKey([]byte(password), p.salt, p.passes, p.memory, p.lanes, uint32(len(p.sum)))
+	same := subtle.ConstantTimeCompare(sum, p.sum) == 1
+	return same && readable, p.memory != argonMemory || p.passes != argonPasses || p.lanes != argonLanes, nil
+}
+
+// phc is a parsed hash.
+type phc struct {
+	memory, passes uint32
+	lanes          uint8
+	salt, sum      []byte
+}
+
+// parsePHC reads "$argon2id$v=19$m=…,t=…,p=…$salt$hash".
+func parsePHC(s string) (p phc, ok bool) {
+	if len(s) > 512 {
+		return p, false
+	}
+	parts := strings.Split(s, "$")
+	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != "v="+strconv.Itoa(argon2.Version) {
+		return p, false
+	}
+	costs := strings.Split(parts[3], ",")
+	if len(costs) != 3 {
+		return p, false
+	}
+	cost := func(i int, name string, most uint64) uint64 {
+		n, err := strconv.ParseUint(strings.TrimPrefix(costs[i], name+"="), 10, 32)
+		if err != nil || !strings.HasPrefix(costs[i], name+"=") || n < 1 || n > most {
+			return 0
+		}
+		return n
+	}
+	p.memory, p.passes, p.lanes = uint32(cost(0, "m", maxArgonMemory)), uint32(cost(1, "t", maxArgonPasses)), uint8(cost(2, "p", maxArgonLanes))
+	var err1, err2 error
+	p.salt, err1 = base64.RawStdEncoding.Strict().DecodeString(parts[4])
+	p.sum, err2 = base64.RawStdEncoding.Strict().DecodeString(parts[5])
+	ok = err1 == nil && err2 == nil && p.memory > 0 && p.passes > 0 && p.lanes > 0 && len(p.salt) >= 8 && len(p.sum) >= 16 && len(p.sum) <= 64
+	return p, ok
+}

@@ -1,0 +1,87 @@
+package authflow
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
+)
+
+func TestHasherVerifies(t *testing.T) {
+	t.Parallel()
+	h := &Hasher{}
+	hash, err := h.Hash(t.Context(), "correct horse battery staple")
+	if err != nil || !strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Fatalf("%q %v", hash, err)
+	}
+	if ok, stale, err := h.Verify(t.Context(), hash, "correct horse battery staple"); !ok || stale || err != nil {
+		t.Errorf("right: %v %v %v", ok, stale, err)
+	}
+	if ok, _, _ := h.Verify(t.Context(), hash, "wrong"); ok {
+		t.Error("wrong password passes")
+	}
+	for _, none := range []string{"", "x", "$argon2id$v=19$m=99999999,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"} {
+		if ok, _, err := h.Verify(t.Context(), none, ""); ok || err != nil {
+			t.Errorf("%q: %v %v", none, ok, err)
+		}
+	}
+}
+
+func TestHasherRefusesWhatItCannotServe(t *testing.T) {
+	t.Parallel()
+	h := &Hasher{Workers: 1, Queue: 2}
+	leave, err := h.enter(t.Context()) // holds the only slot
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	results := make(chan error, 10)
+	for range 10 {
+		wg.Go(func() {
+			_, err := h.Hash(t.Context(), "p")
+			results <- err
+		})
+	}
+	for range 8 { // two wait, eight are refused at once
+		if err := <-results; apierr.KindOf(err) != apierr.Overloaded {
+			t.Errorf("got %v", err)
+		}
+	}
+	leave()
+	wg.Wait()
+	for range 2 {
+		if err := <-results; err != nil {
+			t.Errorf("waiting one: %v", err)
+		}
+	}
+}
+
+func FuzzParsePHC(f *testing.F) {
+	f.Add("$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+	f.Add("$argon2id$$$$")
+	f.Fuzz(func(t *testing.T, s string) {
+		if p, ok := parsePHC(s); ok && (p.memory > maxArgonMemory || p.passes > maxArgonPasses || p.lanes > maxArgonLanes || p.passes == 0 || p.lanes == 0) {
+			t.Errorf("%q: %+v", s, p)
+		}
+	})
+}
+
+func TestCheckPassword(t *testing.T) {
+	t.Parallel()
+	for password, want := range map[string]string{
+		"correct horse battery": "", "Tr0ub4dor&3x": "", "ünïcödé wörds": "", "lentil-soup-42": "",
+		"": "password_missing", "short": "password_too_short", strings.Repeat("ab1 ", 100): "password_too_long",
+		"ada.lovelace@example.com": "password_is_email", "Ada.Lovelace": "password_is_email", "ada.lovelace1": "password_is_email",
+		"aaaaaaaaaaaa": "password_too_common", "1234567890": "password_too_common", "password123": "password_too_common",
+		"Password2026!": "password_too_common", "qwertyuiop": "password_too_common", "bad\x00bytes here": "password_unreadable", "bad\xffbytes here": "password_unreadable",
+	} {
+		got := ""
+		if p := checkPassword(password, "ada.lovelace@example.com"); p != nil {
+			got = p.Code
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", password, got, want)
+		}
+	}
+}

@@ -1,0 +1,213 @@
+package authflow
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	htmltemplate "html/template"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/mail"
+)
+
+// letterFiles are the texts of the mails: a first line that is the title, then
+// paragraphs. The HTML form is made of the same words.
+//
+//go:embed letters
+var letterFiles embed.FS
+
+// The parsed texts.
+var (
+	letterTexts = template.Must(template.ParseFS(letterFiles, "letters/*.txt"))
+	letterHTML  = htmltemplate.Must(htmltemplate.ParseFS(letterFiles, "letters/letter.html"))
+)
+
+// How mail leaves: so many at once, so many waiting, and so many tries each.
+const (
+	postmen     = 2
+	maxLetters  = 512
+	letterTries = 3
+	letterPause = 2 * time.Second // doubled after each try
+	sendWithin  = time.Minute
+)
+
+// errMailBusy is the refusal while too much mail waits.
+var errMailBusy = apierr.New(apierr.Overloaded, "mail_busy", "Mail cannot be sent right now. Please try again in a few minutes.")
+
+// letter is a mail to be written. Who exactly receives it, and in which words, is
+// looked up when it is sent: at that time nobody waits for a page whose delay
+// could tell whether there is an account.
+type letter struct {
+	Environment identity.Environment
+	Kind        letterKind
+	Email       string          // as typed
+	User        identity.UserID // for letters to an account's owner
+	Code        string
+}
+
+// letterKind is the occasion of a letter.
+type letterKind string
+
+// The occasions, and the subjects of their letters.
+const (
+	letterSignUp  letterKind = "sign-up"
+	letterVerify  letterKind = "verification"
+	letterReset   letterKind = "reset"
+	letterChanged letterKind = "changed"
+)
+
+// queue makes the channel of waiting letters once.
+func (f *Flow) queue() chan letter {
+	f.once.Do(func() { f.letters = make(chan letter, maxLetters) })
+	return f.letters
+}
+
+// mailBusy reports whether the queue has no room for an answer's letters.
+func (f *Flow) mailBusy() bool { return len(f.queue()) > maxLetters-8 }
+
+// lettersOf lists the letters that effects ask for.
+func (f *Flow) lettersOf(e *identity.Environment, a *attempt, effects []effect) []letter {
+	var out []letter
+	for _, fx := range effects {
+		switch fx := fx.(type) {
+		case mailCode:
+			l := letter{Environment: *e, Kind: letterVerify, Email: a.Email, User: a.User, Code: fx.Code}
+			switch {
+			case fx.For == CodeForReset:
+				l.Kind = letterReset
+			case a.User == "":
+				l.Kind = letterSignUp
+			}
+			out = append(out, l)
+		case mailChanged:
+			out = append(out, letter{Environment: *e, Kind: letterChanged, User: fx.User})
+		}
+	}
+	return out
+}
+
+// post hands letters to the postmen.
+func (f *Flow) post(letters []letter) {
+	for _, l := range letters {
+		select {
+		case f.queue() <- l:
+		default:
+			f.Log.Warn("mail dropped, too much waits", "kind", l.Kind, "environment", l.Environment.ID)
+		}
+	}
+}
+
+// deliver sends letters until ctx ends.
+func (f *Flow) deliver(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case l := <-f.queue():
+			f.deliverOne(ctx, l)
+		}
+	}
+}
+
+// deliverOne writes and sends a letter, trying again a few times.
+func (f *Flow) deliverOne(ctx context.Context, l letter) {
+	pause := letterPause
+	for try := 1; ; try++ {
+		err := f.send(ctx, l)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if try == letterTries {
+			f.Log.Error("mail not sent", "kind", l.Kind, "environment", l.Environment.ID, "err", err)
+			return
+		}
+		f.Log.Warn("mail not sent yet", "kind", l.Kind, "environment", l.Environment.ID, "try", try, "err", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		pause *= 2
+	}
+}
+
+// send writes a letter and hands it over.
+func (f *Flow) send(ctx context.Context, l letter) error {
+	ctx, cancel := context.WithTimeout(ctx, sendWithin)
+	defer cancel()
+	m, err := f.write(ctx, l)
+	if err != nil || m == nil {
+		return err
+	}
+	return f.Mail.Send(ctx, *m)
+}
+
+// write makes the message of a letter; nil if there is nobody to receive it. An
+// account's mail goes to the address as the account has it, never as typed.
+func (f *Flow) write(ctx context.Context, l letter) (*mail.Message, error) {
+	var u *identity.User
+	err := f.Identity.View(ctx, func(tx *identity.Tx) (err error) {
+		if l.User != "" {
+			u, err = tx.User(l.Environment.ID, l.User)
+			if apierr.KindOf(err) == apierr.NotFound {
+				u, err = nil, nil
+			}
+			return err
+		}
+		u, err = tx.UserByEmail(l.Environment.ID, l.Email)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	to, file, subject := l.Email, string(l.Kind), ""
+	if u != nil {
+		to = u.Email
+	}
+	app := l.Environment.Name
+	switch l.Kind {
+	case letterSignUp:
+		if file = "verification"; u != nil && u.EmailVerified {
+			file = "known"
+		}
+		subject = "Your code for " + app
+	case letterVerify:
+		subject = "Your code for " + app
+	case letterReset:
+		subject = "Reset your " + app + " password"
+	case letterChanged:
+		subject = "Your " + app + " password was changed"
+	}
+	if l.Kind != letterSignUp && u == nil || l.Kind != letterChanged && l.Code == "" {
+		return nil, nil
+	}
+	return compose(to, oneLine(subject), file, oneLine(app), l.Code)
+}
+
+// oneLine makes a name safe for a subject.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// compose fills in a text and makes its HTML form.
+func compose(to, subject, file, app, code string) (*mail.Message, error) {
+	var text, html strings.Builder
+	if err := letterTexts.ExecuteTemplate(&text, file+".txt", map[string]string{"App": app, "Code": code}); err != nil {
+		return nil, fmt.Errorf("authflow: write letter %s: %w", file, err)
+	}
+	title, body, _ := strings.Cut(text.String(), "\n")
+	if code != "" {
+		title = strings.TrimSuffix(title, " is "+code)
+	}
+	var paragraphs []string
+	for p := range strings.SplitSeq(strings.TrimSpace(body), "\n\n") {
+		paragraphs = append(paragraphs, oneLine(p))
+	}
+	err := letterHTML.Execute(&html, map[string]any{"Subject": subject, "Title": title, "Code": code, "Paragraphs": paragraphs})
+	if err != nil {
+		return nil, fmt.Errorf("authflow: write letter %s: %w", file, err)
+	}
+	return &mail.Message{To: to, Subject: subject, Text: text.String(), HTML: html.String(), Code: code}, nil
+}

@@ -1,0 +1,146 @@
+package authflow
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/identity"
+)
+
+// The tables of the room, in the house's own store.
+const (
+	tableAttempts = "sign_in_attempts"
+	tableCodes    = "authorization_codes"
+	tablePending  = "pending_authentications"
+	tableOutbox   = "outbox"
+)
+
+// tableDefs is what Open asks the database for.
+var tableDefs = []database.TableDef{
+	{Name: tableAttempts, Indexes: []database.IndexDef{
+		{Name: "on_id", Fields: []string{"id"}},
+		{Name: "on_expires", Fields: []string{"expires"}},
+	}},
+	{Name: tableCodes, Indexes: []database.IndexDef{
+		{Name: "on_hash", Fields: []string{"hash"}},
+		{Name: "on_forget", Fields: []string{"forget"}},
+	}},
+	{Name: tablePending, Indexes: []database.IndexDef{
+		{Name: "on_hash", Fields: []string{"hash"}},
+		{Name: "on_expires", Fields: []string{"expires"}},
+	}},
+	{Name: tableOutbox, Indexes: []database.IndexDef{
+		{Name: "on_number", Fields: []string{"number"}},
+	}},
+}
+
+// secretHash is how secrets that are long and random are stored and found.
+func secretHash(purpose, secret string) string {
+	sum := sha256.Sum256([]byte("lentil " + purpose + "\x00" + secret))
+	return hex.EncodeToString(sum[:])
+}
+
+// attemptRow writes an attempt.
+func attemptRow(a *attempt) identity.Row {
+	return identity.Row{
+		identity.Text("id", a.ID), identity.Text("environment", a.Environment), identity.Text("browser", a.Browser), identity.Number("revision", a.Revision),
+		identity.Text("redirect_uri", a.RedirectURI), identity.Bytes("state", a.State), identity.Flag("has_state", a.HasState), identity.Text("challenge", a.Challenge),
+		identity.Flag("sign_up", a.SignUp), identity.Text("stage", a.Stage), identity.Text("email", a.Email), identity.Text("user", a.User),
+		identity.Text("first_name", a.Pending.FirstName), identity.Text("last_name", a.Pending.LastName), identity.Text("password_hash", a.Pending.PasswordHash),
+		identity.Text("code_hash", a.Mailed.Hash), identity.Time("code_expires", a.Mailed.Expires), identity.Number("code_wrong", a.Mailed.Wrong),
+		identity.Number("code_sends", a.Mailed.Sends), identity.Time("created", a.Created), identity.Time("expires", a.Expires),
+	}
+}
+
+// readAttempt is the reverse of attemptRow.
+func readAttempt(r identity.Record) attempt {
+	return attempt{
+		ID: AttemptID(r.Text("id")), Environment: identity.EnvironmentID(r.Text("environment")), Browser: r.Text("browser"), Revision: int(r.Number("revision")),
+		RedirectURI: r.Text("redirect_uri"), State: r.Bytes("state"), HasState: r.Flag("has_state"), Challenge: r.Text("challenge"),
+		SignUp: r.Flag("sign_up"), Stage: stage(r.Text("stage")), Email: r.Text("email"), User: identity.UserID(r.Text("user")),
+		Pending: registration{FirstName: r.Text("first_name"), LastName: r.Text("last_name"), PasswordHash: r.Text("password_hash")},
+		Mailed:  mailed{Hash: r.Text("code_hash"), Expires: r.Time("code_expires"), Wrong: int(r.Number("code_wrong")), Sends: int(r.Number("code_sends"))},
+		Created: r.Time("created"), Expires: r.Time("expires"),
+	}
+}
+
+// moved reports whether b differs from a in what answers change.
+func (a *attempt) moved(b *attempt) bool {
+	return a.Stage != b.Stage || a.Email != b.Email || a.User != b.User || a.Pending != b.Pending || a.Mailed != b.Mailed
+}
+
+// findAttempt finds the row of an attempt that is not over; nil if there is none.
+func findAttempt(tx *identity.Tx, id AttemptID) (*identity.Found, error) {
+	if !identity.ValidID(attemptPrefix, string(id)) {
+		return nil, nil
+	}
+	f, err := tx.First(tableAttempts, "on_id", string(id))
+	if err != nil || f == nil || !tx.Now().Before(f.Time("expires")) {
+		return nil, err
+	}
+	return f, nil
+}
+
+// grantCode is an authorization code as stored.
+type grantCode struct {
+	Environment   identity.EnvironmentID
+	User          identity.UserID
+	Browser       identity.BrowserID
+	Method        identity.Method
+	Authenticated time.Time
+	Challenge     string // S256; "" if the application is to prove itself by its secret
+	RedirectURI   string
+	IPAddress     string
+	UserAgent     string
+	Expires       time.Time
+
+	Session     identity.SessionID // what it was redeemed for; "" until then
+	Redeemed    time.Time
+	Idempotency string // hash of the key it was redeemed with
+}
+
+// keepCodes is how long a code is remembered beyond its life, so that its late use
+// is recognised for what it is.
+const keepCodes = time.Hour
+
+// codeRow writes an authorization code.
+func codeRow(code string, c *grantCode) identity.Row {
+	return identity.Row{
+		identity.Text("hash", secretHash("authorization code", code)), identity.Text("environment", c.Environment), identity.Text("user", c.User),
+		identity.Text("browser", c.Browser), identity.Text("method", c.Method), identity.Time("authenticated", c.Authenticated),
+		identity.Text("challenge", c.Challenge), identity.Text("redirect_uri", c.RedirectURI), identity.Text("ip_address", c.IPAddress),
+		identity.Text("user_agent", c.UserAgent), identity.Time("expires", c.Expires), identity.Text("session", c.Session),
+		identity.Time("redeemed", c.Redeemed), identity.Text("idempotency", c.Idempotency), identity.Time("forget", c.Expires.Add(keepCodes)),
+	}
+}
+
+// readCodeRow is the reverse of codeRow.
+func readCodeRow(r identity.Record) *grantCode {
+	return &grantCode{
+		Environment: identity.EnvironmentID(r.Text("environment")), User: identity.UserID(r.Text("user")), Browser: identity.BrowserID(r.Text("browser")),
+		Method: identity.Method(r.Text("method")), Authenticated: r.Time("authenticated"), Challenge: r.Text("challenge"), RedirectURI: r.Text("redirect_uri"),
+		IPAddress: r.Text("ip_address"), UserAgent: r.Text("user_agent"), Expires: r.Time("expires"),
+		Session: identity.SessionID(r.Text("session")), Redeemed: r.Time("redeemed"), Idempotency: r.Text("idempotency"),
+	}
+}
+
+// findCode finds the row of an authorization code; nil if there is none.
+func findCode(tx *identity.Tx, code string) (*identity.Found, error) {
+	if code == "" || len(code) > 128 {
+		return nil, nil
+	}
+	return tx.First(tableCodes, "on_hash", secretHash("authorization code", code))
+}
+
+// sweep deletes what nobody can use any more.
+func (f *Flow) sweep(ctx context.Context) error {
+	for _, s := range []struct{ table, index string }{{tableAttempts, "on_expires"}, {tableCodes, "on_forget"}, {tablePending, "on_expires"}} {
+		if err := f.Identity.Sweep(ctx, s.table, s.index, time.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package authflow
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestThrottleLocksExponentially(t *testing.T) {
+	t.Parallel()
+	var th throttle
+	l := limit{free: 3, first: time.Second, longest: 10 * time.Second, forget: time.Minute}
+	k := accountKey("password", "e", "a@b.c")
+	now := time.Unix(1000, 0)
+	for i := range 3 {
+		if d := th.take(k, l, now); d != 0 {
+			t.Fatalf("free try %d: locked %v", i, d)
+		}
+	}
+	for _, want := range []time.Duration{1, 2, 4, 8, 10, 10} {
+		d := th.take(k, l, now)
+		if d != want*time.Second {
+			t.Fatalf("locked for %v, want %v s", d, want)
+		}
+		now = now.Add(d)
+		if d := th.take(k, l, now); d != 0 {
+			t.Fatalf("after the lock: %v", d)
+		}
+	}
+	now = now.Add(2 * time.Minute)
+	for range 3 {
+		if d := th.take(k, l, now); d != 0 {
+			t.Fatal("not forgotten")
+		}
+	}
+	th.clear(k)
+	if d := th.locked(k, now); d != 0 {
+		t.Error("not cleared")
+	}
+}
+
+func TestThrottleIsBounded(t *testing.T) {
+	t.Parallel()
+	var th throttle
+	now := time.Unix(1000, 0)
+	victim := accountKey("password", "e", "victim@example.com")
+	for range 11 {
+		th.take(victim, limitAccount, now)
+	}
+	for i := range maxEntries + 50_000 {
+		th.take(accountKey("password", "e", fmt.Sprint(i)), limitAccount, now)
+	}
+	if len(th.entries) > maxEntries {
+		t.Errorf("%d entries", len(th.entries))
+	}
+	if th.locked(victim, now) == 0 {
+		t.Error("a flood of other names unlocked an account")
+	}
+}
+
+func TestAddressKeyMeetsNeighbours(t *testing.T) {
+	t.Parallel()
+	a, _ := addressKey("e", "2001:db8::1")
+	b, _ := addressKey("e", "2001:db8::ffff:2")
+	c, _ := addressKey("e", "2001:db8:0:1::1")
+	if a != b || a == c {
+		t.Error("an IPv6 customer is not one /64")
+	}
+	d, _ := addressKey("e", "192.0.2.1")
+	m, _ := addressKey("e", "::ffff:192.0.2.1")
+	if d != m {
+		t.Error("a mapped address is another one")
+	}
+	for _, ip := range []string{"", "127.0.0.1", "::1", "nonsense"} {
+		if _, ok := addressKey("e", ip); ok {
+			t.Errorf("%q counts", ip)
+		}
+	}
+}
