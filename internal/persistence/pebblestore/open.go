@@ -36,6 +36,7 @@ type Store struct {
 	db     *pebble.DB
 	closed atomic.Bool
 
+	running atomic.Bool // Pebble is past opening, where it returns errors as it should
 	failure sync.Once
 	broken  chan struct{} // closed after err was set
 	err     error
@@ -82,7 +83,7 @@ func open(dir string, o Options) (*Store, error) {
 	cache := pebble.NewCache(defaulted(o.CacheSize, 64<<20))
 	defer cache.Unref()
 	opts := &pebble.Options{
-		FS:                 files,
+		FS:                 watchedFS{files, s},
 		Lock:               s.lock,
 		Cache:              cache,
 		Comparer:           comparer,
@@ -90,9 +91,9 @@ func open(dir string, o Options) (*Store, error) {
 		MemTableSize:       defaulted(o.MemTableSize, 16<<20),
 		MaxOpenFiles:       500,
 		FormatMajorVersion: pebble.FormatTableFormatV6,
-		EventListener: &pebble.EventListener{BackgroundError: func(err error) {
-			s.log.Warn("store works on against an error", "dir", dir, "err", err)
-		}},
+		// Pebble would try again for ever, while writes wait: a flush that finds
+		// the disk full does not end by itself.
+		EventListener: &pebble.EventListener{BackgroundError: s.abandon},
 	}
 	for i := range opts.Levels {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
@@ -106,6 +107,7 @@ func open(dir string, o Options) (*Store, error) {
 		_ = s.lock.Close()
 		return nil, err
 	}
+	s.running.Store(true)
 	if err := s.checkFormat(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

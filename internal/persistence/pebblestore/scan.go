@@ -195,7 +195,6 @@ func (s *Store) Prune(ctx context.Context, before persistence.Timestamp, limit i
 		before = min(before, logTime(it.Key())-1) // the newest commit stays
 	}
 	b := s.db.NewBatch()
-	defer b.Close()
 	n := 0
 	for valid := it.First(); valid && n < limit && logTime(it.Key()) <= before; valid = it.Next() {
 		ts := logTime(it.Key())
@@ -219,9 +218,7 @@ func (s *Store) Prune(ctx context.Context, before persistence.Timestamp, limit i
 			}
 			n += k
 		}
-		if err := b.Delete(it.Key(), nil); err != nil {
-			return 0, s.readError(err)
-		}
+		must(b.Delete(it.Key(), nil))
 		n++
 	}
 	if err := it.Error(); err != nil {
@@ -230,17 +227,12 @@ func (s *Store) Prune(ctx context.Context, before persistence.Timestamp, limit i
 	if n == 0 {
 		return 0, nil
 	}
-	err = s.guard(func() error { return s.db.Apply(b, pebble.NoSync) })
-	if err != nil {
-		s.fail(err)
-		return 0, s.err
-	}
-	return n, nil
+	return n, s.apply(b, pebble.NoSync)
 }
 
 // drop deletes one version.
 func drop(b *pebble.Batch, prefix []byte, ts persistence.Timestamp) int {
-	_ = b.Delete(appendSuffix(prefix, ts), nil) // a batch in memory does not fail
+	must(b.Delete(appendSuffix(prefix, ts), nil))
 	return 1
 }
 
@@ -253,9 +245,7 @@ func (s *Store) dropEntry(b *pebble.Batch, prefix []byte, ts persistence.Timesta
 	defer it.Close()
 	n := 0
 	for valid := it.SeekPrefixGE(appendSuffix(bytes.Clone(prefix), ts)); valid; valid = it.Next() {
-		if err := b.Delete(bytes.Clone(it.Key()), nil); err != nil {
-			return 0, err
-		}
+		must(b.Delete(it.Key(), nil))
 		n++
 	}
 	return n, it.Error()

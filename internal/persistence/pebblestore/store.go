@@ -18,16 +18,13 @@ func (s *Store) Append(ctx context.Context, batch []persistence.Commit) error {
 		return err
 	}
 	b := s.db.NewBatch()
-	defer b.Close()
 	var key, val []byte
 	for i := range batch {
 		c := &batch[i]
 		for j := range c.Revisions {
 			r := &c.Revisions[j]
 			key = appendSuffix(appendDoc(key[:0], r.Doc), c.TS)
-			if err := b.Set(key, r.Body, nil); err != nil {
-				return err
-			}
+			must(b.Set(key, r.Body, nil))
 		}
 		for j := range c.Entries {
 			e := &c.Entries[j]
@@ -37,33 +34,35 @@ func (s *Store) Append(ctx context.Context, batch []persistence.Commit) error {
 			}
 			key = appendSuffix(appendIndex(key[:0], e.Index, e.Key), ts)
 			val = appendEntry(val[:0], e)
-			if err := b.Set(key, val, nil); err != nil {
-				return err
-			}
+			must(b.Set(key, val, nil))
 		}
 		for _, ix := range c.Drop {
-			if err := b.DeleteRange(appendIndex(nil, ix, nil), afterIndex(ix), nil); err != nil {
-				return err
-			}
+			must(b.DeleteRange(appendIndex(nil, ix, nil), afterIndex(ix), nil))
 		}
 		if !c.Backfill {
 			val = appendRecord(val[:0], c)
-			if err := b.Set(logKey(c.TS), val, nil); err != nil {
-				return err
-			}
+			must(b.Set(logKey(c.TS), val, nil))
 		}
 	}
-	return s.apply(b)
+	return s.apply(b, pebble.Sync)
 }
 
-// apply writes a batch durably. Any error makes the store fail: what became of
-// the batch is known only when the directory is opened again.
-func (s *Store) apply(b *pebble.Batch) error {
-	err := s.guard(func() error { return s.db.Apply(b, pebble.Sync) })
+// must checks what fails only if a batch in memory is misused.
+func must(err error) {
 	if err != nil {
+		panic(err)
+	}
+}
+
+// apply writes a batch. Any error makes the store fail: what became of the
+// batch is known only when the directory is opened again. The batch is then
+// left to the garbage collector, as Pebble may still be at it.
+func (s *Store) apply(b *pebble.Batch, o *pebble.WriteOptions) error {
+	if err := s.guard(func() error { return s.db.Apply(b, o) }); err != nil {
 		s.fail(err)
 		return s.err
 	}
+	must(b.Close())
 	return nil
 }
 
@@ -189,11 +188,8 @@ func (s *Store) SetCell(ctx context.Context, name string, v []byte) error {
 		return err
 	}
 	b := s.db.NewBatch()
-	defer b.Close()
-	if err := b.Set(cellKey(name), v, nil); err != nil {
-		return err
-	}
-	return s.apply(b)
+	must(b.Set(cellKey(name), v, nil))
+	return s.apply(b, pebble.Sync)
 }
 
 // readError says where a read went wrong.
