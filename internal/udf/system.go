@@ -2,10 +2,12 @@ package udf
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/isolate"
 	"github.com/lentil-dev/lentil/internal/token"
 	"github.com/lentil-dev/lentil/internal/value"
 )
@@ -59,6 +61,10 @@ func (f SystemFunction) call(ctx context.Context, r *Runner, q *Request, kind Ki
 		return nil, err
 	}
 	v, err := f.Run(ctx, &SystemCtx{Tx: tx, Args: args, Caller: q.Caller, Runner: r})
+	var thrown *isolate.Throw // by what user code would catch, such as a cursor of another query
+	if errors.As(err, &thrown) {
+		return nil, &failed{text: thrown.Message, data: thrown.Data}
+	}
 	if err != nil {
 		return nil, err
 	}
