@@ -54,11 +54,11 @@ func (a *API) rememberBrowser(w http.ResponseWriter, r *http.Request, g *authflo
 	}
 }
 
-// forgetBrowser clears both cookies of a client for the pages of origins.
+// forgetBrowser clears both cookies of a client for the pages of origins. Whether
+// there is a refresh cookie cannot be seen everywhere: browsers send it to
+// authenticate alone.
 func (a *API) forgetBrowser(w http.ResponseWriter, r *http.Request, client identity.ClientID, origins ...string) {
-	if _, err := r.Cookie(refreshCookieName(client)); err == nil {
-		a.setRefreshCookie(w, r, client, "", true, -time.Second)
-	}
+	a.setRefreshCookie(w, r, client, "", true, -time.Second)
 	c, err := r.Cookie(hasSessionCookie)
 	if err != nil || !slices.Contains(strings.Split(c.Value, "."), string(client)) {
 		return

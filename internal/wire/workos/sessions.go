@@ -38,9 +38,8 @@ func (a *API) logout(w http.ResponseWriter, r *http.Request) error {
 // forgetClient clears the cookies of a client for every origin of its environment:
 // a navigation does not say from where it comes.
 func (a *API) forgetClient(w http.ResponseWriter, r *http.Request, client identity.ClientID) error {
-	_, err := r.Cookie(hasSessionCookie)
-	_, err2 := r.Cookie(refreshCookieName(client))
-	if err != nil && err2 != nil {
+	if _, err := r.Cookie(hasSessionCookie); err != nil {
+		a.forgetBrowser(w, r, client)
 		return nil
 	}
 	env, err := a.Identity.EnvironmentByClient(r.Context(), client)
