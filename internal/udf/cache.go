@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/persistence"
 )
@@ -209,9 +210,12 @@ func (r *Runner) Query(ctx context.Context, q Request) (*Outcome, error) {
 	if err := q.prepare(); err != nil {
 		return nil, err
 	}
-	at := q.At
+	at, latest := q.At, r.DB.Latest()
 	if at == 0 {
-		at = r.DB.Latest()
+		at = latest
+	}
+	if at > latest {
+		return nil, apierr.New(apierr.BadRequest, "TimestampInFuture", "The timestamp %d lies after the newest commit.", at)
 	}
 	shared, caller := q.sharedKey(), q.Caller.CacheKey()
 	var stale *Outcome

@@ -22,6 +22,8 @@
 //   - A mutation with a session is committed together with its record, so
 //     a replay answers from the record and never runs again.
 //
-// Locks: programs.mu and cache.mu and logs.mu are leaves; none is held while
-// another is taken, nor while a transaction or JavaScript runs.
+// Locks: programs.mu, liveCache.mu, cache.mu, lanes.mu and LogStream.mu are
+// leaves; logBuffer.mu may be held while LogStream.mu is taken. None is held
+// while a transaction or JavaScript runs. A mutation that has a turn in a lane
+// takes no other.
 package udf

@@ -65,6 +65,10 @@ func asFailed(err error) (*failed, bool) {
 	if errors.As(err, &f) {
 		return f, true
 	}
+	var x *isolate.Exception
+	if errors.As(err, &x) { // the modules as a whole could not be loaded
+		return &failed{text: x.Text}, true
+	}
 	e, ok := apierr.As(err)
 	if !ok {
 		return nil, false

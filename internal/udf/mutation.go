@@ -12,11 +12,13 @@ import (
 	"github.com/lentil-dev/lentil/internal/value"
 )
 
-// How often a mutation is tried again after a conflict, and how long it waits
-// before (convex-runtime.md §6.1: exponential with full jitter).
+// How often a mutation is tried again after a conflict, and how long it waits before
+// (convex-runtime.md §6.1: exponential with full jitter, at most 2 s). The first
+// retry only waits for its turn (see lanes), which orders those that caused
+// each other's conflicts; jitter is for conflicts with other functions.
 const (
 	maxRetries   = 4
-	firstBackoff = 100 * time.Millisecond
+	firstBackoff = 25 * time.Millisecond
 	maxBackoff   = 2 * time.Second
 )
 
@@ -26,24 +28,31 @@ func (r *Runner) Mutation(ctx context.Context, q Request) (*Outcome, error) {
 	if err := q.prepare(); err != nil {
 		return nil, err
 	}
-	wait := firstBackoff
-	for try := 0; ; try++ {
+	if err := r.lanes.pass(ctx, q.Path); err != nil {
+		return nil, err
+	}
+	out, conflict, err := r.tryMutation(ctx, &q, 0)
+	if err != nil || conflict == nil {
+		return out, err
+	}
+	if err := r.lanes.enter(ctx, q.Path); err != nil {
+		return nil, err
+	}
+	defer r.lanes.leave(q.Path)
+	for try, wait := 1, firstBackoff; ; try, wait = try+1, min(2*wait, maxBackoff) {
 		out, conflict, err := r.tryMutation(ctx, &q, try)
-		if err != nil {
-			return nil, err
-		}
-		if conflict == nil {
-			return out, nil
+		if err != nil || conflict == nil {
+			return out, err
 		}
 		if try == maxRetries {
 			return nil, conflictError(conflict)
 		}
+		r.lanes.hold(q.Path)
 		select {
 		case <-time.After(rand.N(wait)):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		wait = min(2*wait, maxBackoff)
 	}
 }
 

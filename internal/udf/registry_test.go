@@ -187,3 +187,28 @@ func TestAuthProvidersAndSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestPlain(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		text string
+		want bool
+	}{
+		{`null`, true}, {`{"a":[1,2,"x,[{\"\\"]}`, true}, {`[` + strings.Repeat("0,", 8191) + `0]`, true}, {`[` + strings.Repeat("0,", 8192) + `0]`, false},
+		{strings.Repeat("[", 64) + strings.Repeat("]", 64), true}, {strings.Repeat("[", 65) + strings.Repeat("]", 65), false},
+		{`[[` + strings.Repeat(`{"a":1,"b":2},`, 5000) + `0]]`, true},
+		{``, false}, {`{`, false}, {`1,2`, false}, {`]`, false}, {`\`, false}, {`"` + strings.Repeat("x", 4<<20) + `"`, false},
+	} {
+		if got := plain(c.text); got != c.want {
+			t.Errorf("plain(%.40q…) = %v", c.text, got)
+		}
+	}
+	for _, text := range []string{`[` + strings.Repeat("0,", 8192) + `0]`, strings.Repeat("[", 65) + strings.Repeat("]", 65), `{"$what":1}x`} {
+		if err := checkResult(&FunctionRow{}, funcPath{"m.js", "f"}, text, nil); err == nil {
+			t.Errorf("%.20s passed", text)
+		}
+	}
+	if err := checkResult(&FunctionRow{}, funcPath{"m.js", "f"}, `"`+strings.Repeat("x", 4<<20)+`"`, nil); err != nil {
+		t.Error(err)
+	}
+}

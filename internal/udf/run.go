@@ -3,9 +3,11 @@ package udf
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/isolate"
 	"github.com/lentil-dev/lentil/internal/persistence"
@@ -38,7 +40,10 @@ func (r *Runner) start(ctx context.Context, q *Request, kind Kind, tx *database.
 // runQuery executes a query at a snapshot. The error is ours.
 func (r *Runner) runQuery(ctx context.Context, q *Request, at persistence.Timestamp) (out *Outcome, observedTime bool, err error) {
 	tx, err := r.DB.BeginAt(ctx, at)
-	if err != nil {
+	switch {
+	case errors.Is(err, database.ErrTooOld):
+		return nil, false, apierr.New(apierr.BadRequest, "TimestampTooOld", "The timestamp %d is older than what the deployment keeps.", at)
+	case err != nil:
 		return nil, false, fmt.Errorf("udf: begin query: %w", err)
 	}
 	b := newLogBuffer()

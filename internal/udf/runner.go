@@ -37,6 +37,7 @@ type Runner struct {
 	programs *programs
 	logs     *LogStream
 	live     liveCache
+	lanes    lanes
 	schema   atomic.Pointer[parsedSchema]
 	loader   func(context.Context, []isolate.Module, isolate.Import) (javascript, error)
 }

@@ -1,6 +1,7 @@
 package udf
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -282,7 +283,7 @@ func (x *execution) insert(ctx context.Context, args json.RawMessage) ([]byte, e
 	}
 	fields, err := value.ParseObject(a.Value)
 	if err != nil {
-		return nil, invalidArgument("value", "db.insert", messageOf(err))
+		return nil, badDocument("db.insert", a.Value, err)
 	}
 	if err := x.checkDocument(ctx, a.Table, value.ID{}, fields); err != nil {
 		return nil, err
@@ -294,6 +295,14 @@ func (x *execution) insert(ctx context.Context, args json.RawMessage) ([]byte, e
 	out := append(make([]byte, 0, 48), `{"_id":"`...)
 	out = id.Append(out)
 	return append(out, `"}`...), nil
+}
+
+// badDocument words what is wrong with a document that is to be written.
+func badDocument(method string, raw json.RawMessage, err error) error {
+	if bytes.Contains(raw, []byte(`{"$commitTs":`)) {
+		return unsupported("The commit timestamp (db.vars.commitTs)")
+	}
+	return invalidArgument("value", method, messageOf(err))
 }
 
 // checkDocument holds a document against the active schema, and against the one that a
@@ -338,7 +347,7 @@ func (x *execution) shallowMerge(ctx context.Context, args json.RawMessage) ([]b
 	}
 	patch, err := value.ParsePatch(a.Value)
 	if err != nil {
-		return nil, invalidArgument("value", "db.patch", messageOf(err))
+		return nil, badDocument("db.patch", a.Value, err)
 	}
 	doc, table, err := x.existing(ctx, &a, "db.patch", "Update")
 	if err != nil {
@@ -360,7 +369,7 @@ func (x *execution) replace(ctx context.Context, args json.RawMessage) ([]byte, 
 	}
 	fields, err := value.ParseObject(a.Value)
 	if err != nil {
-		return nil, invalidArgument("value", "db.replace", messageOf(err))
+		return nil, badDocument("db.replace", a.Value, err)
 	}
 	doc, table, err := x.existing(ctx, &a, "db.replace", "Replace")
 	if err != nil {
