@@ -22,12 +22,17 @@ type RefusedRedirect struct {
 
 // Begin answers an authorize request. An error with code "unknown_client",
 // "redirect_uri_not_allowed" (Details: *RefusedRedirect) or "state_too_long" is a
-// page and never a redirect; whatever else is wrong with the request is told to
+// page and never a redirect, and so is RateLimited "too_many_attempts"; whatever else is wrong with the request is told to
 // the application by a Done.
 func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun, error) {
 	out := &Begun{Browser: v.Browser}
 	if !secretLooksRight(out.Browser) {
 		out.Browser = newSecret()
+	}
+	if k, ok := addressKey("begin", "", v.IPAddress); ok { // every one leaves a row
+		if retry := f.limits.take(k, limitBegin, time.Now()); retry > 0 {
+			return nil, apierr.New(apierr.RateLimited, "too_many_attempts", "%s", tooMuch("", retry).Message)
+		}
 	}
 	err := f.Identity.Update(ctx, func(tx *identity.Tx) error {
 		out.Attempt, out.Step = "", nil

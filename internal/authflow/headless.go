@@ -21,7 +21,7 @@ func (f *Flow) redeemPassword(ctx context.Context, g *grantCall) error {
 	if !ok || g.Password == "" {
 		return plain("invalid_credentials", "Invalid credentials.")
 	}
-	user, retry, err := f.checkPassword(ctx, g.environment, g.IPAddress, g.UserAgent, email, g.Password)
+	user, retry, err := f.checkPassword(ctx, g.environment, Visitor{IPAddress: g.IPAddress, UserAgent: g.UserAgent}, email, g.Password)
 	switch {
 	case err != nil:
 		return err

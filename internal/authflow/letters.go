@@ -101,12 +101,26 @@ func (f *Flow) post(letters []letter) {
 	}
 }
 
-// deliver sends letters until ctx ends.
+// lastMail is how long letters that wait when the house stops are given to leave.
+const lastMail = 3 * time.Second
+
+// deliver sends letters until ctx ends, and then those that wait, one try each.
 func (f *Flow) deliver(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastMail)
+			defer cancel()
+			for {
+				select {
+				case l := <-f.queue():
+					if err := f.send(last, l); err != nil {
+						f.Log.Error("mail not sent before the end", "kind", l.Kind, "environment", l.Environment.ID, "err", err)
+					}
+				default:
+					return
+				}
+			}
 		case l := <-f.queue():
 			f.deliverOne(ctx, l)
 		}

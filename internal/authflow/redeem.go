@@ -268,7 +268,7 @@ func (f *Flow) redeemRefresh(ctx context.Context, g *grantCall) error {
 			return err
 		}
 		if refused != nil {
-			refusal = refused // and the transaction stands: reuse ended the session
+			refusal, g.session = refused, s // and the transaction stands: reuse ended the session
 			return nil
 		}
 		if g.Organization != "" && g.Organization != s.Organization {
@@ -283,6 +283,9 @@ func (f *Flow) redeemRefresh(ctx context.Context, g *grantCall) error {
 	})
 	if err != nil {
 		return err
+	}
+	if refusal == error(identity.ErrRefreshReused) {
+		f.Log.Warn("exchanged refresh token presented again, session ended", "session", g.session.ID, "user", g.session.User)
 	}
 	return refusal
 }

@@ -15,6 +15,7 @@ const (
 	tableAttempts = "sign_in_attempts"
 	tableCodes    = "authorization_codes"
 	tablePending  = "pending_authentications"
+	tableKnown    = "known_browsers"
 	tableOutbox   = "outbox"
 )
 
@@ -30,6 +31,10 @@ var tableDefs = []database.TableDef{
 	}},
 	{Name: tablePending, Indexes: []database.IndexDef{
 		{Name: "on_hash", Fields: []string{"hash"}},
+		{Name: "on_expires", Fields: []string{"expires"}},
+	}},
+	{Name: tableKnown, Indexes: []database.IndexDef{
+		{Name: "on_browser", Fields: []string{"browser"}},
 		{Name: "on_expires", Fields: []string{"expires"}},
 	}},
 	{Name: tableOutbox, Indexes: []database.IndexDef{
@@ -137,7 +142,7 @@ func findCode(tx *identity.Tx, code string) (*identity.Found, error) {
 
 // sweep deletes what nobody can use any more.
 func (f *Flow) sweep(ctx context.Context) error {
-	for _, s := range []struct{ table, index string }{{tableAttempts, "on_expires"}, {tableCodes, "on_forget"}, {tablePending, "on_expires"}} {
+	for _, s := range []struct{ table, index string }{{tableAttempts, "on_expires"}, {tableCodes, "on_forget"}, {tablePending, "on_expires"}, {tableKnown, "on_expires"}} {
 		if err := f.Identity.Sweep(ctx, s.table, s.index, time.Now()); err != nil {
 			return err
 		}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
-	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/identity"
 )
 
@@ -146,7 +145,7 @@ func (f *Flow) Submit(ctx context.Context, v Visitor, id AttemptID, ans Answer) 
 	}
 	w := f.world(e, time.Now().UTC(), code)
 	a, in := old, input(ans)
-	if retry := f.heldBack(e, &a, ans); retry > 0 {
+	if retry := f.heldBack(e, v, &a, ans); retry > 0 {
 		in = guessedTooMuch{Retry: retry}
 	}
 	for range maxRounds {
@@ -173,22 +172,41 @@ func (a *attempt) emailKey() string {
 }
 
 // heldBack tells how long a limit keeps the visitor from giving this answer.
-func (f *Flow) heldBack(e *identity.Environment, a *attempt, ans Answer) time.Duration {
-	now := time.Now()
+func (f *Flow) heldBack(e *identity.Environment, v Visitor, a *attempt, ans Answer) time.Duration {
 	switch ans.(type) {
 	case EnterCode:
-		return f.limits.locked(accountKey("code", string(e.ID), a.emailKey()), now)
+		return f.limits.locked(accountKey("code", string(e.ID), a.emailKey()), time.Now())
 	case SendAgain:
-		return f.limits.locked(accountKey("send", string(e.ID), a.emailKey()), now)
+		return f.mailHeldBack(e, v, a)
 	}
 	return 0
+}
+
+// mailHeldBack tells how long no more mail goes to the attempt's mailbox, or from
+// the visitor's address to any.
+func (f *Flow) mailHeldBack(e *identity.Environment, v Visitor, a *attempt) time.Duration {
+	now := time.Now()
+	d := f.limits.locked(accountKey("send", string(e.ID), a.emailKey()), now)
+	if k, ok := addressKey("send", string(e.ID), v.IPAddress); ok {
+		d = max(d, f.limits.locked(k, now))
+	}
+	return d
+}
+
+// countMail counts a mail towards those limits.
+func (f *Flow) countMail(e *identity.Environment, v Visitor, emailKey string) {
+	now := time.Now()
+	f.limits.take(accountKey("send", string(e.ID), emailKey), limitSend, now)
+	if k, ok := addressKey("send", string(e.ID), v.IPAddress); ok {
+		f.limits.take(k, limitSendFrom, now)
+	}
 }
 
 // ask carries out an asking effect; the outcome is nil for any other.
 func (f *Flow) ask(ctx context.Context, v Visitor, e *identity.Environment, a *attempt, fx effect) (input, error) {
 	switch fx := fx.(type) {
 	case checkCredentials:
-		user, retry, err := f.checkPassword(ctx, e, v.IPAddress, v.UserAgent, fx.Email, fx.Password)
+		user, retry, err := f.checkPassword(ctx, e, v, fx.Email, fx.Password)
 		if err != nil {
 			return nil, err
 		}
@@ -201,14 +219,14 @@ func (f *Flow) ask(ctx context.Context, v Visitor, e *identity.Environment, a *a
 		return passwordChecked{User: user.ID, Verified: user.EmailVerified}, nil
 	case hashPassword:
 		if a.Stage == atSignUp {
-			if retry := f.limits.locked(accountKey("send", string(e.ID), a.emailKey()), time.Now()); retry > 0 {
+			if retry := f.mailHeldBack(e, v, a); retry > 0 {
 				return guessedTooMuch{Retry: retry}, nil
 			}
 		}
 		hash, err := f.Hasher.Hash(ctx, fx.Password)
 		return passwordHashed{Hash: hash}, err
 	case lookAccount:
-		if retry := f.limits.locked(accountKey("send", string(e.ID), a.emailKey()), time.Now()); retry > 0 {
+		if retry := f.mailHeldBack(e, v, a); retry > 0 {
 			return guessedTooMuch{Retry: retry}, nil
 		}
 		var out accountLooked
@@ -222,99 +240,6 @@ func (f *Flow) ask(ctx context.Context, v Visitor, e *identity.Environment, a *a
 		return out, err
 	}
 	return nil, nil
-}
-
-// checkPassword finds the user whom address and password belong to; nil if they
-// match nobody. It counts failures, and takes the same time for accounts that do
-// not exist. retry is positive if a limit forbids to look at all.
-func (f *Flow) checkPassword(ctx context.Context, e *identity.Environment, ip, agent, email, password string) (user *identity.User, retry time.Duration, err error) {
-	email, k, _ := identity.ParseEmail(email)
-	now := time.Now()
-	account := accountKey("password", string(e.ID), k)
-	address, hasAddress := addressKey(string(e.ID), ip)
-	if hasAddress {
-		if retry = f.limits.take(address, limitAddress, now); retry > 0 {
-			return nil, retry, nil
-		}
-	}
-	if retry = f.limits.take(account, limitAccount, now); retry > 0 {
-		if hasAddress {
-			f.limits.giveBack(address)
-		}
-		return nil, retry, nil
-	}
-	giveBack := func() {
-		f.limits.giveBack(account)
-		if hasAddress {
-			f.limits.giveBack(address)
-		}
-	}
-	var hash string
-	err = f.Identity.View(ctx, func(tx *identity.Tx) error {
-		if user, err = tx.UserByEmail(e.ID, email); err != nil || user == nil {
-			return err
-		}
-		hash, err = tx.Password(user.ID)
-		return err
-	})
-	if err != nil {
-		giveBack()
-		return nil, 0, err
-	}
-	if len(password) > 4*maxPassword {
-		password, hash = "", "" // no password is so long; not worth hashing
-	}
-	ok, stale, err := f.Hasher.Verify(ctx, hash, password)
-	if err != nil {
-		giveBack()
-		return nil, 0, err
-	}
-	if !ok {
-		return nil, 0, f.recordFailure(ctx, e, user, ip, agent, email)
-	}
-	giveBack()
-	f.limits.clear(account)
-	if stale {
-		f.rehash(ctx, user.ID, password)
-	}
-	return user, 0, nil
-}
-
-// recordFailure writes authentication.password_failed, for accounts that exist and
-// for others alike.
-func (f *Flow) recordFailure(ctx context.Context, e *identity.Environment, user *identity.User, ip, agent, email string) error {
-	return f.Identity.Update(ctx, func(tx *identity.Tx) error {
-		ev := authentication("password", "failed", user, ip, agent, email)
-		ev.Error = &identity.EventErr{Code: "invalid_credentials", Message: "Invalid credentials."}
-		return tx.RecordAuthentication(e.ID, ev)
-	})
-}
-
-// authentication fills in the data of an authentication event.
-func authentication(kind, status string, user *identity.User, ip, agent, email string) identity.Authentication {
-	ev := identity.Authentication{Type: kind, Status: status, Email: email}
-	if ip != "" {
-		ev.IPAddress = &ip
-	}
-	if agent != "" {
-		ev.UserAgent = &agent
-	}
-	if user != nil {
-		ev.UserID = &user.ID
-	}
-	return ev
-}
-
-// rehash stores a password's hash at the present cost. It is a courtesy: failing
-// is no reason to refuse a right password.
-func (f *Flow) rehash(ctx context.Context, user identity.UserID, password string) {
-	hash, err := f.Hasher.Hash(ctx, password)
-	if err == nil {
-		err = f.Identity.Update(ctx, func(tx *identity.Tx) error { return tx.Rehash(user, hash) })
-	}
-	if err != nil {
-		f.Log.Warn("password not rehashed", "user", user, "err", err)
-	}
 }
 
 // commit stores a moved attempt with what it brings about, then sends mail.
@@ -363,134 +288,9 @@ func (f *Flow) commit(ctx context.Context, v Visitor, e *identity.Environment, o
 		case changePassword:
 			f.limits.clear(accountKey("password", string(e.ID), k))
 		case mailCode:
-			f.limits.take(accountKey("send", string(e.ID), k), limitSend, time.Now())
+			f.countMail(e, v, k)
 		}
 	}
 	f.post(letters)
 	return dress(step, e), nil
-}
-
-// apply carries out the doing effects in the transaction that stores the attempt.
-func (f *Flow) apply(tx *identity.Tx, v Visitor, e *identity.Environment, a *attempt, step Step, effects []effect) (Step, error) {
-	yes := true
-	verified, method := false, identity.MethodPassword
-	for _, fx := range effects {
-		switch fx := fx.(type) {
-		case mailCode:
-			name, prefix := "email_verification.created", "email_verification_"
-			if fx.For == CodeForReset {
-				name, prefix = "password_reset.created", "password_reset_"
-			}
-			if fx.Code == "" {
-				continue // nobody to tell of
-			}
-			made := identity.CodeMade{Object: name[:len(name)-len(".created")], ID: identity.NewID(prefix), Email: a.Email,
-				ExpiresAt: identity.FormatTime(a.Mailed.Expires), CreatedAt: identity.FormatTime(tx.Now())}
-			if a.User != "" {
-				made.UserID = &a.User
-			}
-			if err := tx.RecordCode(e.ID, name, made); err != nil {
-				return nil, err
-			}
-		case proveAddress:
-			verified = true
-			if _, err := tx.UpdateUser(e.ID, fx.User, identity.UserChange{EmailVerified: &yes}); err != nil {
-				return f.gone(a, err)
-			}
-		case register:
-			verified = true
-			m, err := f.registerUser(tx, e, a)
-			if err != nil {
-				return nil, err
-			}
-			method = m
-		case changePassword:
-			u, err := tx.UpdateUser(e.ID, fx.User, identity.UserChange{PasswordHash: &fx.Hash, EmailVerified: &yes})
-			if err != nil {
-				return f.gone(a, err)
-			}
-			a.User = u.ID
-			if err := tx.RecordCode(e.ID, "password_reset.succeeded", identity.CodeMade{Object: "password_reset", ID: identity.NewID("password_reset_"),
-				UserID: &u.ID, Email: u.Email, CreatedAt: identity.FormatTime(tx.Now()), ExpiresAt: identity.FormatTime(tx.Now())}); err != nil {
-				return nil, err
-			}
-		case finish:
-			return f.finish(tx, v, e, a, method, verified)
-		}
-	}
-	return step, nil
-}
-
-// gone ends an attempt whose user was deleted meanwhile.
-func (f *Flow) gone(a *attempt, err error) (Step, error) {
-	if apierr.KindOf(err) != apierr.NotFound {
-		return nil, err
-	}
-	a.Stage = atDone
-	return &Over{Screen: Screen{Attempt: a.ID}, Reason: OverUnknown}, nil
-}
-
-// registerUser makes the user of a sign-up whose address is proven now. If the
-// address has a user already, the person who reads its mail is signed in as that
-// one: with the password left alone if the address had been proven before, and
-// with the new one if not, since nobody who could read the mail chose the old one.
-func (f *Flow) registerUser(tx *identity.Tx, e *identity.Environment, a *attempt) (identity.Method, error) {
-	have, err := tx.UserByEmail(e.ID, a.Email)
-	if err != nil {
-		return "", err
-	}
-	hash := a.Pending.PasswordHash
-	defer func() { a.Pending = registration{} }()
-	if have == nil {
-		u, err := tx.CreateUser(e.ID, identity.NewUser{Email: a.Email, EmailVerified: true, FirstName: a.Pending.FirstName, LastName: a.Pending.LastName, PasswordHash: hash})
-		if err != nil {
-			return "", err
-		}
-		a.User = u.ID
-		return identity.MethodPassword, nil
-	}
-	a.User = have.ID
-	if have.EmailVerified {
-		return identity.MethodMagicAuth, nil
-	}
-	yes := true
-	_, err = tx.UpdateUser(e.ID, have.ID, identity.UserChange{EmailVerified: &yes, PasswordHash: &hash})
-	return identity.MethodPassword, err
-}
-
-// finish signs the browser in and issues the authorization code.
-func (f *Flow) finish(tx *identity.Tx, v Visitor, e *identity.Environment, a *attempt, m identity.Method, verified bool) (Step, error) {
-	u, err := tx.User(e.ID, a.User)
-	if err != nil {
-		return f.gone(a, err)
-	}
-	if v.SSO != "" { // one browser, one sign-in: the one before ends
-		if err := tx.EndBrowser(e, v.SSO); err != nil {
-			return nil, err
-		}
-	}
-	b, secret, err := tx.StartBrowser(e, u.ID, m)
-	if err != nil {
-		return nil, err
-	}
-	kinds := []string{"password"}
-	if m == identity.MethodMagicAuth {
-		kinds[0] = "magic_auth"
-	}
-	if verified && m == identity.MethodPassword {
-		kinds = append(kinds, "email_verification")
-	}
-	for _, kind := range kinds {
-		if err := tx.RecordAuthentication(e.ID, authentication(kind, "succeeded", u, v.IPAddress, v.UserAgent, u.Email)); err != nil {
-			return nil, err
-		}
-	}
-	code, err := attemptCode(tx, e, a.ID)
-	if err != nil {
-		return nil, err
-	}
-	a.Pending = registration{}
-	err = tx.Add(tableCodes, codeRow(code, &grantCode{Environment: e.ID, User: u.ID, Browser: b.ID, Method: m, Authenticated: b.Authenticated, Challenge: a.Challenge,
-		RedirectURI: a.RedirectURI, IPAddress: v.IPAddress, UserAgent: v.UserAgent, Expires: tx.Now().Add(grantLifetime)}))
-	return &Done{RedirectTo: grantedTo(a.RedirectURI, code, string(a.State), a.HasState), Client: e.ClientID, SSO: secret, SSOMaxAge: e.Settings.Defaulted().SessionLifetime}, err
 }

@@ -47,6 +47,10 @@ var (
 	// limitSend bounds the mail that one mailbox can be made to receive: every
 	// message counts as a failure here.
 	limitSend = limit{free: 8, first: time.Minute, longest: 10 * time.Minute, forget: 15 * time.Minute}
+	// limitSendFrom bounds the mail that one address can cause, to whatever mailboxes.
+	limitSendFrom = limit{free: 60, first: time.Minute, longest: 10 * time.Minute, forget: 15 * time.Minute}
+	// limitBegin bounds the attempts, each a row, that one address can begin.
+	limitBegin = limit{free: 300, first: 5 * time.Second, longest: time.Minute, forget: 5 * time.Minute}
 )
 
 // maxEntries bounds the memory to some 10 MiB. When it is reached, entries that
@@ -54,7 +58,7 @@ var (
 const maxEntries = 100_000
 
 // accountKey is the key of an account, by its address in comparable form.
-func accountKey(kind string, environment, emailKey string) throttleKey {
+func accountKey(kind, environment, emailKey string) throttleKey {
 	return hashKey(kind, environment, emailKey)
 }
 
@@ -62,7 +66,7 @@ func accountKey(kind string, environment, emailKey string) throttleKey {
 // an IPv6 one, since a customer owns at least that. ok is false for addresses that
 // stand for nobody in particular: unknown ones and this machine, which is a
 // developer or a proxy in front of everybody.
-func addressKey(environment, ip string) (k throttleKey, ok bool) {
+func addressKey(kind, environment, ip string) (k throttleKey, ok bool) {
 	a, err := netip.ParseAddr(ip)
 	if err != nil {
 		return k, false
@@ -75,7 +79,7 @@ func addressKey(environment, ip string) (k throttleKey, ok bool) {
 		p, _ := a.Prefix(64) // 64 fits every IPv6 address
 		a = p.Addr()
 	}
-	return hashKey("address", environment, a.String()), true
+	return hashKey("address", kind, environment, a.String()), true
 }
 
 // hashKey makes a key of parts.

@@ -60,19 +60,19 @@ func TestThrottleIsBounded(t *testing.T) {
 
 func TestAddressKeyMeetsNeighbours(t *testing.T) {
 	t.Parallel()
-	a, _ := addressKey("e", "2001:db8::1")
-	b, _ := addressKey("e", "2001:db8::ffff:2")
-	c, _ := addressKey("e", "2001:db8:0:1::1")
+	a, _ := addressKey("k", "e", "2001:db8::1")
+	b, _ := addressKey("k", "e", "2001:db8::ffff:2")
+	c, _ := addressKey("k", "e", "2001:db8:0:1::1")
 	if a != b || a == c {
 		t.Error("an IPv6 customer is not one /64")
 	}
-	d, _ := addressKey("e", "192.0.2.1")
-	m, _ := addressKey("e", "::ffff:192.0.2.1")
+	d, _ := addressKey("k", "e", "192.0.2.1")
+	m, _ := addressKey("k", "e", "::ffff:192.0.2.1")
 	if d != m {
 		t.Error("a mapped address is another one")
 	}
 	for _, ip := range []string{"", "127.0.0.1", "::1", "nonsense"} {
-		if _, ok := addressKey("e", ip); ok {
+		if _, ok := addressKey("k", "e", ip); ok {
 			t.Errorf("%q counts", ip)
 		}
 	}

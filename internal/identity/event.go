@@ -14,7 +14,11 @@ func (tx *Tx) record(id EnvironmentID, name string, data any) error {
 	if err != nil {
 		return fmt.Errorf("identity: encode event %s: %w", name, err)
 	}
-	return tx.Add(tableEvents, Row{Text("id", NewID("event_")), Text("environment", id), Text("event", name), Text("data", string(b)), Time("created", tx.now)})
+	ulid, err := tx.s.events.next()
+	if err != nil {
+		return err
+	}
+	return tx.Add(tableEvents, Row{Text("id", "event_"+ulid), Text("environment", id), Text("event", name), Text("data", string(b)), Time("created", tx.now)})
 }
 
 // Authentication is what authentication.* events tell.

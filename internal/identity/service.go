@@ -22,6 +22,8 @@ type Service struct {
 	// Log receives what a person would want to know tomorrow.
 	Log *slog.Logger
 
+	events sequence // ids of events
+
 	mu      sync.Mutex // leaf; guards the caches below
 	signers map[KeyID]*token.Signer
 	sets    map[EnvironmentID]publishedKeys

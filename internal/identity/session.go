@@ -115,17 +115,18 @@ func (tx *Tx) StartSession(e *Environment, n NewSession) (*Session, string, erro
 	return &s.Session, text, tx.record(e.ID, "session.created", sessionData(&s.Session, tx.now))
 }
 
-// Refresh refusals; all are terminal for the client that gets them.
+// Refresh refusals; all are terminal for the client that gets them. A
+// RefreshReused is worth a line in the log: somebody held a copy.
 var (
 	errRefreshUnknown = apierr.New(apierr.BadRequest, "invalid_grant", "Invalid refresh token.")
-	errRefreshReused  = apierr.New(apierr.BadRequest, "invalid_grant", "Refresh token already exchanged.")
+	ErrRefreshReused  = apierr.New(apierr.BadRequest, "invalid_grant", "Refresh token already exchanged.")
 	errRefreshEnded   = apierr.New(apierr.BadRequest, "invalid_grant", "Session has already ended.")
 	errRefreshExpired = apierr.New(apierr.BadRequest, "invalid_grant", "Session has expired.")
 )
 
 // Refresh exchanges a refresh token for its successor. refusal is for the
 // caller's caller; the transaction is to be committed all the same, since reuse
-// of an old token ends its session here.
+// of an old token ends its session here (and s says which).
 func (tx *Tx) Refresh(e *Environment, text string) (s *Session, next string, refusal *apierr.Error, err error) {
 	t, ok := parseRefresh(text)
 	if !ok {
@@ -154,7 +155,7 @@ func (tx *Tx) Refresh(e *Environment, text string) (s *Session, next string, ref
 	}
 	v := st.lineage.present(t.generation, tx.now, e.Settings.Defaulted().RefreshReuseWindow)
 	if v.reuse {
-		return nil, "", errRefreshReused, tx.end(f, st)
+		return &st.Session, "", ErrRefreshReused, tx.end(f, st)
 	}
 	if v.changed {
 		st.Updated = tx.later(st.Updated)

@@ -1,0 +1,134 @@
+package authflow
+
+import (
+	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/identity"
+)
+
+// apply carries out the doing effects in the transaction that stores the attempt.
+func (f *Flow) apply(tx *identity.Tx, v Visitor, e *identity.Environment, a *attempt, step Step, effects []effect) (Step, error) {
+	yes := true
+	verified, method := false, identity.MethodPassword
+	for _, fx := range effects {
+		switch fx := fx.(type) {
+		case mailCode:
+			name, prefix := "email_verification.created", "email_verification_"
+			if fx.For == CodeForReset {
+				name, prefix = "password_reset.created", "password_reset_"
+			}
+			if fx.Code == "" {
+				continue // nobody to tell of
+			}
+			made := identity.CodeMade{Object: name[:len(name)-len(".created")], ID: identity.NewID(prefix), Email: a.Email,
+				ExpiresAt: identity.FormatTime(a.Mailed.Expires), CreatedAt: identity.FormatTime(tx.Now())}
+			if a.User != "" {
+				made.UserID = &a.User
+			}
+			if err := tx.RecordCode(e.ID, name, made); err != nil {
+				return nil, err
+			}
+		case proveAddress:
+			verified = true
+			if _, err := tx.UpdateUser(e.ID, fx.User, identity.UserChange{EmailVerified: &yes}); err != nil {
+				return f.gone(a, err)
+			}
+		case register:
+			verified = true
+			m, err := f.registerUser(tx, e, a)
+			if err != nil {
+				return nil, err
+			}
+			method = m
+		case changePassword:
+			u, err := tx.UpdateUser(e.ID, fx.User, identity.UserChange{PasswordHash: &fx.Hash, EmailVerified: &yes})
+			if err != nil {
+				return f.gone(a, err)
+			}
+			a.User = u.ID
+			if err := tx.RecordCode(e.ID, "password_reset.succeeded", identity.CodeMade{Object: "password_reset", ID: identity.NewID("password_reset_"),
+				UserID: &u.ID, Email: u.Email, CreatedAt: identity.FormatTime(tx.Now()), ExpiresAt: identity.FormatTime(tx.Now())}); err != nil {
+				return nil, err
+			}
+		case finish:
+			return f.finish(tx, v, e, a, method, verified)
+		}
+	}
+	return step, nil
+}
+
+// gone ends an attempt whose user was deleted meanwhile.
+func (f *Flow) gone(a *attempt, err error) (Step, error) {
+	if apierr.KindOf(err) != apierr.NotFound {
+		return nil, err
+	}
+	a.Stage = atDone
+	return &Over{Screen: Screen{Attempt: a.ID}, Reason: OverUnknown}, nil
+}
+
+// registerUser makes the user of a sign-up whose address is proven now. If the
+// address has a user already, the person who reads its mail is signed in as that
+// one: with the password left alone if the address had been proven before, and
+// with the new one if not, since nobody who could read the mail chose the old one.
+func (f *Flow) registerUser(tx *identity.Tx, e *identity.Environment, a *attempt) (identity.Method, error) {
+	have, err := tx.UserByEmail(e.ID, a.Email)
+	if err != nil {
+		return "", err
+	}
+	hash := a.Pending.PasswordHash
+	defer func() { a.Pending = registration{} }()
+	if have == nil {
+		u, err := tx.CreateUser(e.ID, identity.NewUser{Email: a.Email, EmailVerified: true, FirstName: a.Pending.FirstName, LastName: a.Pending.LastName, PasswordHash: hash})
+		if err != nil {
+			return "", err
+		}
+		a.User = u.ID
+		return identity.MethodPassword, nil
+	}
+	a.User = have.ID
+	if have.EmailVerified {
+		return identity.MethodMagicAuth, nil
+	}
+	yes := true
+	_, err = tx.UpdateUser(e.ID, have.ID, identity.UserChange{EmailVerified: &yes, PasswordHash: &hash})
+	return identity.MethodPassword, err
+}
+
+// finish signs the browser in and issues the authorization code.
+func (f *Flow) finish(tx *identity.Tx, v Visitor, e *identity.Environment, a *attempt, m identity.Method, verified bool) (Step, error) {
+	u, err := tx.User(e.ID, a.User)
+	if err != nil {
+		return f.gone(a, err)
+	}
+	if v.SSO != "" { // one browser, one sign-in: the one before ends
+		if err := tx.EndBrowser(e, v.SSO); err != nil {
+			return nil, err
+		}
+	}
+	b, secret, err := tx.StartBrowser(e, u.ID, m)
+	if err != nil {
+		return nil, err
+	}
+	if err := knowBrowser(tx, u.ID, v.Browser); err != nil {
+		return nil, err
+	}
+	kinds := []string{"password"}
+	if m == identity.MethodMagicAuth {
+		kinds[0] = "magic_auth"
+	}
+	if verified && m == identity.MethodPassword {
+		kinds = append(kinds, "email_verification")
+	}
+	for _, kind := range kinds {
+		if err := tx.RecordAuthentication(e.ID, authentication(kind, "succeeded", u, v.IPAddress, v.UserAgent, u.Email)); err != nil {
+			return nil, err
+		}
+	}
+	code, err := attemptCode(tx, e, a.ID)
+	if err != nil {
+		return nil, err
+	}
+	a.Pending = registration{}
+	err = tx.Add(tableCodes, codeRow(code, &grantCode{Environment: e.ID, User: u.ID, Browser: b.ID, Method: m, Authenticated: b.Authenticated, Challenge: a.Challenge,
+		RedirectURI: a.RedirectURI, IPAddress: v.IPAddress, UserAgent: v.UserAgent, Expires: tx.Now().Add(grantLifetime)}))
+	return &Done{RedirectTo: grantedTo(a.RedirectURI, code, string(a.State), a.HasState), Client: e.ClientID, SSO: secret, SSOMaxAge: e.Settings.Defaulted().SessionLifetime}, err
+}

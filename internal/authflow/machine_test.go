@@ -1,0 +1,233 @@
+package authflow
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lentil-dev/lentil/internal/identity"
+)
+
+// update rewrites the transcripts' answers: go test -run Transcript -update.
+var update = flag.Bool("update", false, "rewrite testdata")
+
+// A transcript is a conversation with the machine. Lines that begin with
+//
+//	>   are inputs: an answer or an outcome, with its fields, "_" for an empty one
+//	+   let time pass; "code" sets the next fresh code; "closed" ends sign-ups
+//	<   are steps, ~ effects: what the machine answered
+//
+// and all others are comments.
+func TestMachineTranscripts(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no transcripts", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := replay(t, string(want))
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if d := cmp.Diff(string(want), got); d != "" && !*update {
+				t.Errorf("(-want +got)\n%s", d)
+			}
+		})
+	}
+}
+
+// replay runs the inputs of a transcript and writes it anew.
+func replay(t *testing.T, text string) string {
+	var out strings.Builder
+	a := attempt{ID: "attempt_1", Stage: atSignIn}
+	w := world{Now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), Code: "111111", SignUpAllowed: true}
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		verb, rest, _ := strings.Cut(line, " ")
+		if verb == "<" || verb == "~" {
+			continue
+		}
+		fmt.Fprintln(&out, line)
+		switch verb {
+		case "+":
+			d, err := time.ParseDuration(rest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Now = w.Now.Add(d)
+		case "code":
+			w.Code = rest
+		case "closed":
+			w.SignUpAllowed = false
+		case ">":
+			var s Step
+			var fx []effect
+			a, s, fx = next(a, parseInput(t, rest), w)
+			if s != nil {
+				fmt.Fprintf(&out, "< %s\n", showStep(s))
+			}
+			for _, e := range fx {
+				fmt.Fprintf(&out, "~ %s\n", strings.TrimPrefix(fmt.Sprintf("%T%+v", e, e), "authflow."))
+			}
+		}
+	}
+	return out.String()
+}
+
+// parseInput reads "EnterPassword ada@example.com secret".
+func parseInput(t *testing.T, s string) input {
+	f := strings.Fields(s)
+	arg := func(i int) string {
+		if i >= len(f) || f[i] == "_" {
+			return ""
+		}
+		return strings.ReplaceAll(f[i], "·", " ")
+	}
+	switch f[0] {
+	case "EnterPassword":
+		return EnterPassword{arg(1), arg(2)}
+	case "Register":
+		return Register{Email: arg(1), Password: arg(2), FirstName: arg(3), LastName: arg(4)}
+	case "EnterCode":
+		return EnterCode{arg(1)}
+	case "ForgotPassword":
+		return ForgotPassword{arg(1)}
+	case "ChoosePassword":
+		return ChoosePassword{arg(1)}
+	case "SendAgain":
+		return SendAgain{}
+	case "GoTo":
+		return GoTo{Place: Place(arg(1)), Email: arg(2)}
+	case "passwordChecked":
+		return passwordChecked{User: identity.UserID(arg(1)), Verified: arg(2) == "verified"}
+	case "passwordHashed":
+		return passwordHashed{arg(1)}
+	case "accountLooked":
+		return accountLooked{identity.UserID(arg(1))}
+	case "guessedTooMuch":
+		d, err := time.ParseDuration(arg(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return guessedTooMuch{d}
+	}
+	t.Fatalf("unknown input %q", s)
+	return nil
+}
+
+// showStep writes a step in one line, without what is the same everywhere.
+func showStep(s Step) string {
+	show := func(name string, sc Screen, rest string) string {
+		if sc.Problem != nil {
+			rest += fmt.Sprintf(" — %s %s: %s", sc.Problem.Field, sc.Problem.Code, sc.Problem.Message)
+		}
+		if sc.Notice != "" {
+			rest += " — " + sc.Notice
+		}
+		return name + rest
+	}
+	switch s := s.(type) {
+	case *AskSignIn:
+		return show("AskSignIn", s.Screen, " "+s.Email)
+	case *AskSignUp:
+		return show("AskSignUp", s.Screen, fmt.Sprintf(" %s %q %q", s.Email, s.FirstName, s.LastName))
+	case *AskCode:
+		return show("AskCode", s.Screen, fmt.Sprintf(" %s %s", s.For, s.Email))
+	case *AskForgot:
+		return show("AskForgot", s.Screen, " "+s.Email)
+	case *AskNewPassword:
+		return show("AskNewPassword", s.Screen, " "+s.Email)
+	case *Over:
+		return show("Over", s.Screen, " "+string(s.Reason))
+	case *Done:
+		return "Done"
+	}
+	return fmt.Sprintf("%T", s)
+}
+
+// FuzzMachine feeds the machine inputs in any order: it never panics, never ends
+// without a proof, and never shows a code.
+func FuzzMachine(f *testing.F) {
+	f.Add([]byte{0, 7, 2, 4}, "ada@example.com", "correct horse battery")
+	f.Add([]byte{6, 1, 8, 2, 2, 2, 5, 5, 5}, "a@b.c", "111111")
+	f.Add([]byte{6, 3, 9, 2, 4, 8}, "x", "")
+	f.Fuzz(func(t *testing.T, moves []byte, email, secret string) {
+		if len(moves) > 64 {
+			return
+		}
+		a := attempt{ID: "attempt_1", Stage: atSignIn}
+		w := world{Now: time.Unix(1_000_000, 0), Code: "111111", SignUpAllowed: true}
+		asked := false // the machine asked for what an outcome answers
+		for _, m := range moves {
+			var in input
+			switch m % 12 {
+			case 0:
+				in = EnterPassword{email, secret}
+			case 1:
+				in = Register{Email: email, Password: secret, FirstName: email}
+			case 2:
+				in = EnterCode{secret}
+			case 3:
+				in = ForgotPassword{email}
+			case 4:
+				in = ChoosePassword{secret}
+			case 5:
+				in = SendAgain{}
+			case 6:
+				in = GoTo{Place: []Place{SignIn, SignUp, Forgot, "x"}[int(m/12)%4], Email: email}
+			case 7, 8, 9:
+				if !asked {
+					continue // outcomes come from the shell, and only when asked for
+				}
+				in = []input{passwordChecked{}, passwordHashed{"h"}, accountLooked{}}[m%12-7]
+			case 10:
+				in = guessedTooMuch{time.Minute}
+			case 11:
+				w.Now = w.Now.Add(time.Minute)
+				continue
+			}
+			before := a
+			var s Step
+			var fx []effect
+			a, s, fx = next(a, in, w)
+			asked = s == nil
+			if asked != (len(fx) == 1 && asking(fx[0])) {
+				t.Fatalf("%T at %s: step %T with effects %v", in, before.Stage, s, fx)
+			}
+			if a.Stage == atDone && before.Stage != atDone {
+				if _, ok := in.(EnterCode); !ok && before.Stage != atNewPassword {
+					t.Fatalf("%T at %s ended the attempt", in, before.Stage)
+				}
+			}
+			if s != nil && strings.Contains(showStep(s), w.Code) && !strings.Contains(email+secret, w.Code) {
+				t.Fatalf("the code is on the page: %s", showStep(s))
+			}
+			if a.Mailed.Sends > maxSends {
+				t.Fatalf("%d codes sent", a.Mailed.Sends)
+			}
+		}
+	})
+}
+
+// asking reports whether an effect's outcome goes back into the machine.
+func asking(fx effect) bool {
+	switch fx.(type) {
+	case checkCredentials, hashPassword, lookAccount:
+		return true
+	}
+	return false
+}
