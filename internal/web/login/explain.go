@@ -3,6 +3,7 @@ package login
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/authflow"
@@ -39,26 +40,34 @@ func (p *Pages) explainRedirect(r *http.Request, f *Refusal, d *authflow.Refused
 	f.What = "After signing in, the app wants you sent to the address below. It is not on the list of its environment, " +
 		"so you were sent nowhere. It has to match exactly, to the last slash."
 	f.Subject = clip(d.URI, 2048)
-	add, _ := json.Marshal(map[string]string{"uri": f.Subject})
 	call := Remedy{Heading: "Register it",
 		Text: "With the API key of the environment, from a terminal:",
 		Snippet: "curl -X POST " + p.baseURL(r) + "/user_management/redirect_uris \\\n  -H \"Authorization: Bearer $WORKOS_API_KEY\" \\\n" +
-			"  -H 'Content-Type: application/json' \\\n  -d " + shellQuote(string(add))}
+			"  -H 'Content-Type: application/json' \\\n  -d " + shellQuote("{\"uri\": "+quoteJSON(f.Subject)+"}")}
 	if d.Environment.Kind == identity.Production {
 		f.Remedies = []Remedy{call}
 		return
 	}
-	uri, _ := json.Marshal(f.Subject)
 	f.Remedies = []Remedy{
 		{Heading: "In your project",
 			Text:    "Put it into convex.json, then start lentil dev again:",
-			Snippet: "{\n  \"authKit\": { \"dev\": { \"configure\": {\n    \"redirectUris\": [" + string(uri) + "]\n  } } }\n}"},
+			Snippet: "{\n  \"authKit\": { \"dev\": { \"configure\": {\n    \"redirectUris\": [" + quoteJSON(f.Subject) + "]\n  } } }\n}"},
 		call,
 	}
 	f.Remedies[1].Heading = "Or right now"
 	if len(d.Registered) > 0 {
 		f.KnownHeading, f.Known = "Registered at present", d.Registered
 	}
+}
+
+// quoteJSON writes s as a JSON string that a person can read: without escapes meant
+// for HTML.
+func quoteJSON(s string) string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(s) // a string always encodes
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // shellQuote quotes s for a POSIX shell.

@@ -104,6 +104,7 @@ type mailView struct {
 	Human, Machine          string // the time, to read and to parse
 }
 
+// Each page names its template.
 func (signInPage) template() string      { return "sign-in.html" }
 func (signUpPage) template() string      { return "sign-up.html" }
 func (codePage) template() string        { return "code.html" }

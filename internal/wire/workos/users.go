@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/identity"
 )
 
@@ -205,6 +206,10 @@ func (a *API) passwordHash(r *http.Request, b *userBody) (*string, error) {
 		return &b.PasswordHash.value, nil
 	case b.Password.value == "":
 		return nil, nil
+	}
+	if p := authflow.CheckPassword(b.Password.value, b.Email.value); p != nil {
+		return nil, apierr.New(apierr.BadRequest, "password_strength_error", "Password does not meet strength requirements.").
+			With([]identity.FieldError{{Code: p.Code, Message: p.Message}})
 	}
 	hash, err := a.Hasher.Hash(r.Context(), b.Password.value)
 	if err != nil {
