@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 )
@@ -83,5 +84,30 @@ func TestCheckPassword(t *testing.T) {
 		if got != want {
 			t.Errorf("%q: %q, want %q", password, got, want)
 		}
+	}
+}
+
+// TestVerifyTakesAsLongForNobody compares the least of a few runs each: noise only
+// ever adds.
+func TestVerifyTakesAsLongForNobody(t *testing.T) {
+	h := &Hasher{}
+	hash, err := h.Hash(t.Context(), "correct horse battery staple")
+	if err != nil {
+		t.Fatal(err)
+	}
+	least := func(hash string) time.Duration {
+		best := time.Hour
+		for range 5 {
+			begun := time.Now()
+			if _, _, err := h.Verify(t.Context(), hash, "guess"); err != nil {
+				t.Fatal(err)
+			}
+			best = min(best, time.Since(begun))
+		}
+		return best
+	}
+	somebody, nobody := least(hash), least("")
+	if nobody < somebody/2 || somebody < nobody/2 {
+		t.Errorf("somebody %v, nobody %v", somebody, nobody)
 	}
 }

@@ -101,28 +101,29 @@ func (f *Flow) post(letters []letter) {
 	}
 }
 
-// lastMail is how long letters that wait when the house stops are given to leave.
+// lastMail is how long letters that wait when the house stops are given to begin to
+// leave, and each of them to arrive.
 const lastMail = 3 * time.Second
 
 // deliver sends letters until ctx ends, and then those that wait, one try each.
 func (f *Flow) deliver(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastMail)
-			defer cancel()
-			for {
-				select {
-				case l := <-f.queue():
-					if err := f.send(last, l); err != nil {
-						f.Log.Error("mail not sent before the end", "kind", l.Kind, "environment", l.Environment.ID, "err", err)
-					}
-				default:
-					return
-				}
-			}
 		case l := <-f.queue():
 			f.deliverOne(ctx, l)
+		}
+	}
+	for end := time.Now().Add(lastMail); ; {
+		select {
+		case l := <-f.queue():
+			if time.Now().After(end) {
+				f.Log.Error("mail dropped at the end", "kind", l.Kind, "environment", l.Environment.ID)
+				continue
+			}
+			f.deliverLast(ctx, l)
+		default:
+			return
 		}
 	}
 }
@@ -132,20 +133,32 @@ func (f *Flow) deliverOne(ctx context.Context, l letter) {
 	pause := letterPause
 	for try := 1; ; try++ {
 		err := f.send(ctx, l)
-		if err == nil || ctx.Err() != nil {
+		if err == nil {
 			return
 		}
-		if try == letterTries {
+		if ctx.Err() == nil && try == letterTries {
 			f.Log.Error("mail not sent", "kind", l.Kind, "environment", l.Environment.ID, "err", err)
 			return
 		}
-		f.Log.Warn("mail not sent yet", "kind", l.Kind, "environment", l.Environment.ID, "try", try, "err", err)
+		if ctx.Err() == nil {
+			f.Log.Warn("mail not sent yet", "kind", l.Kind, "environment", l.Environment.ID, "try", try, "err", err)
+		}
 		select {
 		case <-ctx.Done():
+			f.deliverLast(ctx, l)
 			return
 		case <-time.After(pause):
 		}
 		pause *= 2
+	}
+}
+
+// deliverLast sends a letter when ctx has ended already.
+func (f *Flow) deliverLast(ctx context.Context, l letter) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastMail)
+	defer cancel()
+	if err := f.send(ctx, l); err != nil {
+		f.Log.Error("mail not sent before the end", "kind", l.Kind, "environment", l.Environment.ID, "err", err)
 	}
 }
 
