@@ -39,7 +39,8 @@ const (
 // house is a whole sign-in service on a real listener: pages, protocol, flow,
 // identity and the in-memory store.
 type house struct {
-	t      *testing.T
+	t      testing.TB
+	api    http.Handler
 	url    string
 	env    *identity.Environment
 	key    string
@@ -47,7 +48,7 @@ type house struct {
 }
 
 // open starts a house.
-func open(t *testing.T) *house {
+func open(t testing.TB) *house {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	db, err := database.Open(ctx, database.Options{Store: persistence.NewMemory()})
@@ -68,6 +69,7 @@ func open(t *testing.T) *house {
 	check(t, pages.Open())
 	api := &workos.API{Identity: svc, Flow: flow, Hasher: flow.Hasher, Pages: pages, Log: log}
 	check(t, api.Open())
+	h.api = api
 	server := httptest.NewServer(api)
 	h.url = server.URL
 	t.Cleanup(func() {
@@ -90,7 +92,7 @@ func open(t *testing.T) *house {
 }
 
 // check fails the test on an error.
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +157,7 @@ func (h *house) exchange(code string) map[string]any {
 }
 
 // claims decodes a token without verifying it.
-func claims(t *testing.T, access any) map[string]any {
+func claims(t testing.TB, access any) map[string]any {
 	t.Helper()
 	parts := strings.Split(access.(string), ".")
 	b, err := base64.RawURLEncoding.DecodeString(parts[1])

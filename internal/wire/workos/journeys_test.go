@@ -2,6 +2,7 @@ package workos_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -190,4 +191,54 @@ func TestJourneyManyTabsRefreshAtOnce(t *testing.T) {
 	if len(refresh) != 1 || len(access) != 8 {
 		t.Errorf("%d successors and %d access tokens, want 1 and 8", len(refresh), len(access))
 	}
+}
+
+// FuzzHouse sends arbitrary requests to a whole sign-in service: none is answered
+// with a fault of ours, and every answer has a request id.
+func FuzzHouse(f *testing.F) {
+	h := open(f)
+	client := string(h.env.ClientID)
+	for _, seed := range [][5]string{
+		{"GET", "/user_management/authorize?client_id=" + client + "&redirect_uri=http%3A%2F%2Flocalhost%3A5173%2Fcallback&response_type=code&state=%00", "", "", ""},
+		{"POST", "/user_management/authenticate", "http://localhost:5173", "workos-has-session=" + client, `{"grant_type":"refresh_token","client_id":"` + client + `","refresh_token":"x"}`},
+		{"POST", "/user_management/authenticate", "", "", `{"grant_type":"password","client_id":"` + client + `","email":"\u0000","password":"x"}`},
+		{"POST", "/user_management/authenticate", "", "", "grant_type=authorization_code&client_id=" + client + "&code=%ff"},
+		{"OPTIONS", "/user_management/authenticate", "null", "", ""},
+		{"GET", "/user_management/sessions/logout?session_id=session_01ARZ3NDEKTSV4RRFFQ69G5FAV&return_to=javascript:x", "", "", ""},
+		{"GET", "/login/attempt_01ARZ3NDEKTSV4RRFFQ69G5FAV/resend", "", "lentil_browser=\xff", ""},
+		{"POST", "/login/%2e%2e", "", "lentil_browser=x", "step=code&code=%00"},
+		{"POST", "/user_management/users", "", "", `{"email":"a@b.c","metadata":{"":""},"name":"\ud800"}`},
+		{"PUT", "/user_management/users/user_%00", "", "", `{"email":null}`},
+		{"GET", "/user_management/users?limit=-1&after=%ff&email=%00", "", "", ""},
+		{"POST", "/user_management/redirect_uris", "", "", `{"uri":"http://[::1"}`},
+		{"POST", "/user_management/cors_origins", "", "", `{"origin":"http://*.x"}`},
+		{"PUT", "/user_management/app_homepage_url", "", "", `{"url":"http://%zz"}`},
+		{"GET", "/sso/jwks/%ff", "", "", ""},
+		{"DELETE", "/organizations//x/../y", "", "", ""},
+		{"GET", "/_lentil/outbox?to=%00", "", "", ""},
+	} {
+		f.Add(seed[0], seed[1], seed[2], seed[3], seed[4])
+	}
+	f.Fuzz(func(t *testing.T, method, target, origin, cookie, body string) {
+		r, err := http.NewRequestWithContext(t.Context(), method, "http://localhost:4100"+target, strings.NewReader(body))
+		if err != nil || len(target) == 0 || target[0] != '/' {
+			return
+		}
+		r.Header.Set("Authorization", "Bearer "+h.key)
+		r.Header.Set("Origin", origin)
+		r.Header.Set("Cookie", cookie)
+		if strings.HasPrefix(body, "{") {
+			r.Header.Set("Content-Type", "application/json")
+		} else {
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+		w := httptest.NewRecorder()
+		h.api.ServeHTTP(w, r)
+		if w.Code >= 500 && w.Code != http.StatusNotImplemented && w.Code != http.StatusServiceUnavailable {
+			t.Fatalf("%s %s: %d %s", method, target, w.Code, w.Body)
+		}
+		if w.Header().Get("X-Request-ID") == "" {
+			t.Fatal("no request id")
+		}
+	})
 }
