@@ -247,7 +247,7 @@ type ConfigHashes struct {
 	Config           Config             `json:"config"`
 	ModuleHashes     []ConfigModuleHash `json:"moduleHashes"`
 	UDFServerVersion *string            `json:"udfServerVersion"`
-	NodeVersion      *string            `json:"nodeVersion"`
+	NodeVersion      *string            `json:"nodeVersion,omitempty"` // absent when not chosen: clients compare it with undefined
 }
 
 // Config is the project's configuration as the server knows it.
