@@ -55,8 +55,11 @@ var errTestConflict = errors.New("udf: conflict asked for by throwOcc")
 
 // failure words a failed execution for its caller.
 func (f *failed) failure(requestID string) *Failure {
-	return &Failure{Message: "[Request ID: " + requestID + "] Server Error\n" + f.text, Data: f.data, Text: f.text}
+	return &Failure{Message: redacted(requestID) + "\n" + f.text, Data: f.data, Text: f.text}
 }
+
+// redacted is the part of a failure's message that says nothing about the code.
+func redacted(requestID string) string { return "[Request ID: " + requestID + "] Server Error" }
 
 // asFailed tells user code's failures from ours. Rules of the house that were broken
 // outside of a syscall (in a system function, at commit) are failures too.

@@ -251,6 +251,9 @@ func (x *execution) invoke(ctx context.Context, args value.Object, tables schema
 		x.run.logs.system("", fmt.Sprintf("%d unawaited operation%s: [%s]. Async operations should be awaited or they might not run. "+
 			"See https://docs.convex.dev/functions/actions#dangling-promises for more information.", n, plural, strings.Join(result.Unawaited, ", ")))
 	}
+	if limit := timeLimits[x.kind].UserTime; x.depth == 0 && x.kind != Action && float64(result.UserTime) > warnShare*float64(limit) {
+		x.run.logs.system("UserTimeout", fmt.Sprintf("Function execution took a long time (actual: %v, maximum duration: %v).", result.UserTime.Round(time.Millisecond), limit))
+	}
 	if e := result.Exception; e != nil {
 		return "", &failed{text: e.Text, data: e.Data}
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
@@ -158,7 +159,7 @@ func StoreSources(ctx context.Context, tx *database.Tx, modules []ModuleRow) err
 			continue
 		}
 		m.Hash = HashModule(m.Source, m.SourceMap)
-		stored, err := hasSource(ctx, tx, m.Hash)
+		stored, err := refreshed(ctx, tx, m.Hash)
 		if err != nil {
 			return err
 		}
@@ -185,6 +186,27 @@ func StoreSources(ctx context.Context, tx *database.Tx, modules []ModuleRow) err
 		}
 	}
 	return nil
+}
+
+// refreshed tells whether the source with the hash is stored and young enough not to be
+// swept before a push could finish; an old one is removed, to be stored anew.
+func refreshed(ctx context.Context, tx *database.Tx, hash string) (bool, error) {
+	var parts []*database.Document
+	if err := scan(ctx, tx, sourceTable, byHash, []value.Value{value.String(hash)}, func(doc *database.Document) error {
+		parts = append(parts, doc)
+		return nil
+	}); err != nil || len(parts) == 0 {
+		return false, err
+	}
+	if time.Since(time.UnixMilli(int64(parts[0].CreationTime))) < sourceAge/2 {
+		return true, nil
+	}
+	for _, p := range parts {
+		if err := tx.Delete(ctx, p.ID); err != nil {
+			return false, fmt.Errorf("udf: refresh source %s: %w", hash, err)
+		}
+	}
+	return false, nil
 }
 
 // errFound ends a scan early.

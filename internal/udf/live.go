@@ -1,7 +1,6 @@
 package udf
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/value"
 )
 
 // live is what is live in one snapshot: the package, and the environment it runs
@@ -36,22 +36,39 @@ type liveCache struct {
 // liveStates is how many states of the registry are remembered.
 const liveStates = 4
 
-// sameDocument tells whether two reads found the same revision of a row.
+// sameDocument tells whether two reads found the same revision of a row. What a
+// transaction has written itself has no timestamp yet and is only the same as itself.
 func sameDocument(a, b *database.Document) bool {
 	if a == nil || b == nil || a == b {
 		return a == b
 	}
-	return a.ID == b.ID && a.TS == b.TS && bytes.Equal(a.JSON(), b.JSON())
+	return a.ID == b.ID && a.TS == b.TS && a.TS != 0
+}
+
+// row reads the only row of a table by the id it was last seen under, which spares
+// a scan: such rows are replaced, never deleted.
+func row(ctx context.Context, tx *database.Tx, table string, last *value.ID) (*database.Document, error) {
+	if last != nil {
+		doc, err := tx.Get(ctx, *last)
+		if err != nil {
+			return nil, fmt.Errorf("udf: read %s: %w", table, err)
+		}
+		if doc != nil {
+			return doc, nil
+		}
+	}
+	return single(ctx, tx, table)
 }
 
 // liveAt gives what is live in the transaction's snapshot. It records the reads of the
 // two rows, which is why a push or a changed variable invalidates whoever runs.
 func (r *Runner) liveAt(ctx context.Context, tx *database.Tx) (*live, error) {
-	configDoc, err := single(ctx, tx, configTable)
+	configID, envID := r.live.ids()
+	configDoc, err := row(ctx, tx, configTable, configID)
 	if err != nil {
 		return nil, err
 	}
-	envDoc, err := single(ctx, tx, environmentTable)
+	envDoc, err := row(ctx, tx, environmentTable, envID)
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +132,23 @@ func (c *liveCache) find(configDoc, envDoc *database.Document) *live {
 		}
 	}
 	return nil
+}
+
+// ids are those of the two rows as last seen; nil for one that was not.
+func (c *liveCache) ids() (config, env *value.ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.known) == 0 {
+		return nil, nil
+	}
+	l := c.known[0]
+	if l.configDoc != nil {
+		config = &l.configDoc.ID
+	}
+	if l.envDoc != nil {
+		env = &l.envDoc.ID
+	}
+	return config, env
 }
 
 // add remembers a state unless it contains writes that are not committed yet.

@@ -94,7 +94,7 @@ func (r *Runner) tryMutation(ctx context.Context, q *Request, try int) (*Outcome
 	if errors.Is(err, errTestConflict) {
 		return nil, &database.Conflict{}, nil
 	}
-	if out, err = finish(out, err, q, b); err != nil {
+	if out, err = r.finish(out, err, q, b); err != nil {
 		return nil, nil, err
 	}
 	if out.Failure != nil {

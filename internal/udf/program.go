@@ -177,6 +177,24 @@ func (r *Runner) evaluate(ctx context.Context, rows []ModuleRow, c Config, env m
 	return p, nil
 }
 
+// warmLive loads the program that is live now.
+func (r *Runner) warmLive(ctx context.Context) error {
+	tx, err := r.DB.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	l, err := r.liveAt(ctx, tx)
+	if err != nil || !l.installed {
+		return err
+	}
+	_, done, err := r.acquire(ctx, l, r.DB.Begin)
+	if err != nil {
+		return err
+	}
+	done()
+	return nil
+}
+
 // Warm loads the program of a package that is about to become live, so that no
 // call has to wait for it. The sources must be in the package or stored.
 func (r *Runner) Warm(ctx context.Context, p Package) error {

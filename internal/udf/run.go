@@ -60,7 +60,7 @@ func (r *Runner) runQuery(ctx context.Context, q *Request, at persistence.Timest
 		}
 		done()
 	}
-	if out, err = finish(out, err, q, b); err != nil {
+	if out, err = r.finish(out, err, q, b); err != nil {
 		return nil, false, err
 	}
 	out.TS, out.Reads = tx.Snapshot(), tx.Reads()
@@ -83,7 +83,7 @@ func (x *execution) perform(ctx context.Context, tx *database.Tx) ([]byte, error
 
 // finish completes an outcome: a failure of user code becomes part of it, any other
 // error stays one.
-func finish(out *Outcome, err error, q *Request, b *logBuffer) (*Outcome, error) {
+func (r *Runner) finish(out *Outcome, err error, q *Request, b *logBuffer) (*Outcome, error) {
 	if err != nil {
 		f, ok := asFailed(err)
 		if !ok {
@@ -92,6 +92,12 @@ func finish(out *Outcome, err error, q *Request, b *logBuffer) (*Outcome, error)
 		out.Value, out.Failure, out.Journal = nil, f.failure(q.RequestID), nil
 	}
 	out.Logs = b.text()
+	if r.Redact {
+		out.Logs = []string{}
+		if f := out.Failure; f != nil {
+			f.Message = redacted(q.RequestID)
+		}
+	}
 	out.hash()
 	return out, nil
 }
@@ -144,7 +150,7 @@ func (r *Runner) Action(ctx context.Context, q Request) (*Outcome, error) {
 		out.Value, err = x.perform(ctx, tx)
 	}
 	done()
-	if out, err = finish(out, err, &q, b); err != nil {
+	if out, err = r.finish(out, err, &q, b); err != nil {
 		return nil, err
 	}
 	r.logged(&q, Action, b, out, database.Usage{}, nil)

@@ -24,6 +24,8 @@ type Runner struct {
 	Log    *slog.Logger
 	// CloudURL and SiteURL are the addresses that user code sees as CONVEX_CLOUD_URL and CONVEX_SITE_URL.
 	CloudURL, SiteURL string
+	// Redact keeps messages and log lines of user code from its callers; ConvexError data still reaches them.
+	Redact bool
 	// Deployment is its name, for ctx.meta.getDeploymentMetadata.
 	Deployment string
 	// System holds the functions below "_system/", keyed as "_system/cli/tables:default"; admins only.
@@ -79,8 +81,12 @@ func (r *Runner) Open(ctx context.Context) error {
 // sweepEvery is how often garbage is looked for.
 const sweepEvery = time.Hour
 
-// Run collects garbage (request records, unused sources) until ctx ends.
+// Run loads the live program ahead of the first call, and then collects garbage
+// (request records, unused sources) until ctx ends.
 func (r *Runner) Run(ctx context.Context) error {
+	if err := r.warmLive(ctx); err != nil && ctx.Err() == nil {
+		r.Log.Warn("live program not loaded ahead", "err", err)
+	}
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
