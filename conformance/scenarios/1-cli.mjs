@@ -2,7 +2,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { contains, fails, holds, lacks, same } from "../lib/check.mjs";
-import { Lentil, portFlags, readEnv, removeFolder, root, scratchApp, sleep, until, write } from "../lib/lentil.mjs";
+import { Lentil, portFlags, readEnv, removeFolder, root, scratchApp, until, write } from "../lib/lentil.mjs";
 
 const modules = join(root, "conformance", "node_modules");
 
@@ -89,8 +89,7 @@ export const scenarios = {
   },
 
   "logs shows what functions print": async (lentil) => {
-    const logs = lentil.cli(["logs", "--history", "50", "--success"], { allowFailure: true, timeoutMs: 6000 });
-    await sleep(1500);
+    const logs = lentil.cli(["logs", "--history", "50", "--success"], { allowFailure: true, timeoutMs: 15_000 });
     await lentil.cli(["run", "actions:chatty", '{"word":"there"}']);
     contains((await logs).stdout, "'hello' 'there'");
   },

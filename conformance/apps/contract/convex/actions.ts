@@ -33,7 +33,7 @@ export const fetchText = action({
 /** A nested mutation that throws takes back its own writes only. */
 export const nested = mutation({
   args: { channel: v.string() },
-  handler: async (ctx, { channel }) => {
+  handler: async (ctx, { channel }): Promise<{ thrown: string; bodies: string[] }> => {
     await ctx.db.insert("messages", { channel, body: "outer" });
     let thrown = "";
     try {
