@@ -228,7 +228,7 @@ func (db *DB) accept(p *prepared) error {
 	for _, t := range p.touched {
 		c.pending.add(t, c.last)
 	}
-	checkAccepted(p)
+	checkAccepted(db, p)
 	c.ready = append(c.ready, p)
 	if !c.flushing {
 		c.flushing = true
@@ -303,6 +303,7 @@ func (db *DB) publish(batch []*prepared) {
 		batch[0].done <- nil
 		return
 	}
+	checkPublished(db, batch)
 	last := batch[len(batch)-1].commit.TS
 	cat := db.visible.Load().cat
 	for _, p := range batch {

@@ -132,6 +132,7 @@ func (c *Cursor) Next(ctx context.Context) (*Document, error) {
 		}
 		c.last = key
 		c.widen(key)
+		checkReturned(c.tx, c.ix, key)
 		if err := c.tx.countRead(d); err != nil {
 			c.err = err
 			return nil, err
@@ -201,6 +202,9 @@ func (c *Cursor) fetch(ctx context.Context) error {
 		if rows = append(rows, r); len(rows) == n {
 			break
 		}
+	}
+	if err := c.tx.db.retained(c.tx.snap); err != nil {
+		return err
 	}
 	c.rows = rows
 	if len(rows) < n {

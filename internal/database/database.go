@@ -218,11 +218,24 @@ func (db *DB) read(ctx context.Context, id persistence.DocID, at persistence.Tim
 	return docs[0], nil
 }
 
+// retained says whether what was just read at a snapshot can be trusted: the
+// horizon moves before anything below it is pruned, so if it is not above the
+// snapshot after the read, nothing was missing.
+func (db *DB) retained(at persistence.Timestamp) error {
+	if at < persistence.Timestamp(db.horizon.Load()) {
+		return ErrTooOld
+	}
+	return nil
+}
+
 // fetch finds documents in the store, and keeps them in the cache.
 func (db *DB) fetch(ctx context.Context, ids []persistence.DocID, at persistence.Timestamp) ([]*Document, error) {
 	revs, err := db.store.Prior(ctx, ids, at)
 	if err != nil {
 		return nil, fmt.Errorf("database: read: %w", err)
+	}
+	if err := db.retained(at); err != nil {
+		return nil, err
 	}
 	docs := make([]*Document, len(revs))
 	for i, r := range revs {

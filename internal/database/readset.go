@@ -110,17 +110,11 @@ func Union(sets ...*ReadSet) *ReadSet {
 type read struct {
 	index persistence.IndexID
 	span  persistence.Span
-	empty bool // the cursor has returned nothing yet
 }
 
 // newReadSet sorts and merges what was recorded.
 func newReadSet(raw []*read) *ReadSet {
-	rs := make([]*read, 0, len(raw))
-	for _, r := range raw {
-		if !r.empty {
-			rs = append(rs, r)
-		}
-	}
+	rs := slices.Clone(raw)
 	slices.SortFunc(rs, func(a, b *read) int {
 		if a.index != b.index {
 			if a.index < b.index {

@@ -102,6 +102,9 @@ func (tx *Tx) Count(ctx context.Context, table string) (int, error) {
 		}
 		n++
 	}
+	if err := tx.db.retained(tx.snap); err != nil {
+		return 0, err
+	}
 	for _, ch := range tx.order {
 		if ch.doc.Table != uint32(t.Number) {
 			continue

@@ -117,6 +117,7 @@ func (tx *Tx) Get(ctx context.Context, id value.ID) (*Document, error) {
 func (tx *Tx) load(ctx context.Context, id value.ID) (*Document, error) {
 	doc := docID(id)
 	tx.record(persistence.Primary(doc.Table), point(doc.Internal[:]))
+	checkReturned(tx, persistence.Primary(doc.Table), doc.Internal[:])
 	if ch := tx.changes[doc]; ch != nil {
 		return ch.new, nil
 	}
