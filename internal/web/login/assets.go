@@ -1,9 +1,6 @@
 package login
 
-import (
-	"net/http"
-	"strings"
-)
+import "net/http"
 
 // AssetsPath is where the stylesheet and the icon are served.
 const AssetsPath = "/_lentil/assets/"
@@ -14,14 +11,13 @@ var assetTypes = map[string]string{
 	"lentil.svg": "image/svg+xml",
 }
 
-// serveAsset serves one asset. The stylesheet's address changes with its
-// content, so it may be kept for a year.
-func (pr *press) serveAsset(w http.ResponseWriter, r *http.Request) {
-	name := strings.TrimPrefix(r.URL.Path, AssetsPath)
+// asset serves one asset. The stylesheet's address changes with its content, so it
+// may be kept for a year.
+func (p *Pages) asset(w http.ResponseWriter, r *http.Request) error {
+	name := r.PathValue("name")
 	kind, ok := assetTypes[name]
 	if !ok {
-		http.NotFound(w, r)
-		return
+		return p.notFound(w, r)
 	}
 	h := w.Header()
 	h.Set("Content-Type", kind)
@@ -31,5 +27,6 @@ func (pr *press) serveAsset(w http.ResponseWriter, r *http.Request) {
 	} else {
 		h.Set("Cache-Control", "public, max-age=3600")
 	}
-	http.ServeFileFS(w, r, pr.files, "assets/"+name)
+	http.ServeFileFS(w, r, p.Files, "assets/"+name)
+	return nil
 }

@@ -51,7 +51,8 @@ func (p *Pages) goTo(w http.ResponseWriter, r *http.Request) error {
 		ans = authflow.GoTo{Place: authflow.Place(place)}
 	case "resend":
 		if r.Header.Get("Sec-Purpose") != "" || r.Header.Get("Purpose") != "" || r.Method == http.MethodHead {
-			return apierr.New(apierr.BadRequest, "prefetch_refused", "This link sends a mail and is not to be fetched ahead.")
+			return apierr.New(apierr.BadRequest, "prefetch_refused",
+				"This link sends a mail and is not to be fetched ahead.")
 		}
 		ans = authflow.SendAgain{}
 	default:
@@ -86,7 +87,8 @@ func (p *Pages) submit(w http.ResponseWriter, r *http.Request) error {
 func decodeAnswer(w http.ResponseWriter, r *http.Request) (authflow.Answer, error) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
-		return nil, apierr.New(apierr.BadRequest, "malformed_form", "The form could not be read. Go back and try again.").Wrap(err)
+		return nil, apierr.New(apierr.BadRequest, "malformed_form",
+			"The form could not be read. Go back and try again.").Wrap(err)
 	}
 	f := r.PostForm
 	switch f.Get("step") {
@@ -199,7 +201,8 @@ func firstEmpty(f form, first, second string) string {
 
 // passwordHint says what a new password must be like.
 func passwordHint(least int) string {
-	return "At least " + strconv.Itoa(least) + " characters. A few words in a row are easy to remember and hard to guess."
+	return "At least " + strconv.Itoa(least) +
+		" characters. A few words in a row are easy to remember and hard to guess."
 }
 
 // done sets the signed-in cookie and sends the browser back to the app.
@@ -250,7 +253,8 @@ func (p *Pages) over(w http.ResponseWriter, r *http.Request, s *authflow.Over) e
 			"go back to the app and sign in again."
 	case authflow.OverFinished:
 		f.Kind, f.Heading = apierr.Conflict, "You already signed in here"
-		f.What = "This sign-in was completed and cannot be used a second time. Go back to the app; you may be signed in already."
+		f.What = "This sign-in was completed and cannot be used a second time. " +
+			"Go back to the app; you may be signed in already."
 	case authflow.OverUnknown:
 	}
 	if isWeb(s.AppURL) {

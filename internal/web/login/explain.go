@@ -24,9 +24,9 @@ func (p *Pages) explain(r *http.Request, e *apierr.Error) Refusal {
 		f.What = "The app sent a client id that does not exist here:"
 		f.Subject = clip(r.FormValue("client_id"), 256)
 		f.Remedies = []Remedy{{Heading: "If this is your app",
-			Text: "The client id of your environment is in the .env.local of your project. lentil dev writes it there when it " +
-				"starts, but leaves a line alone that you wrote yourself. Compare it with what the browser sent, and restart " +
-				"your app's dev server after a change."}}
+			Text: "The client id of your environment is in the .env.local of your project. lentil dev writes it there " +
+				"when it starts, but leaves a line alone that you wrote yourself. Compare it with what the browser " +
+				"sent, and restart your app's dev server after a change."}}
 	}
 	if f.Heading == "" {
 		f.Heading = "This did not work"
@@ -42,7 +42,8 @@ func (p *Pages) explainRedirect(r *http.Request, f *Refusal, d *authflow.Refused
 	f.Subject = clip(d.URI, 2048)
 	call := Remedy{Heading: "Register it",
 		Text: "With the API key of the environment, from a terminal:",
-		Snippet: "curl -X POST " + p.baseURL(r) + "/user_management/redirect_uris \\\n  -H \"Authorization: Bearer $WORKOS_API_KEY\" \\\n" +
+		Snippet: "curl -X POST " + p.baseURL(r) + "/user_management/redirect_uris \\\n" +
+			"  -H \"Authorization: Bearer $WORKOS_API_KEY\" \\\n" +
 			"  -H 'Content-Type: application/json' \\\n  -d " + shellQuote("{\"uri\": "+quoteJSON(f.Subject)+"}")}
 	if d.Environment.Kind == identity.Production {
 		f.Remedies = []Remedy{call}
@@ -50,8 +51,9 @@ func (p *Pages) explainRedirect(r *http.Request, f *Refusal, d *authflow.Refused
 	}
 	f.Remedies = []Remedy{
 		{Heading: "In your project",
-			Text:    "Put it into convex.json, then start lentil dev again:",
-			Snippet: "{\n  \"authKit\": { \"dev\": { \"configure\": {\n    \"redirectUris\": [" + quoteJSON(f.Subject) + "]\n  } } }\n}"},
+			Text: "Put it into convex.json, then start lentil dev again:",
+			Snippet: "{\n  \"authKit\": { \"dev\": { \"configure\": {\n    \"redirectUris\": [" + quoteJSON(f.Subject) +
+				"]\n  } } }\n}"},
 		call,
 	}
 	f.Remedies[1].Heading = "Or right now"

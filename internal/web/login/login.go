@@ -102,7 +102,7 @@ type route struct {
 func (p *Pages) routes() []route {
 	return []route{
 		{"GET /{$}", p.home},
-		{"GET " + AssetsPath + "{name}", func(w http.ResponseWriter, r *http.Request) error { p.print().serveAsset(w, r); return nil }},
+		{"GET " + AssetsPath + "{name}", p.asset},
 		{"GET " + AttemptPath + "{attempt}", p.show},
 		{"GET " + AttemptPath + "{attempt}/{place}", p.goTo},
 		{"POST " + AttemptPath + "{attempt}", p.submit},
@@ -129,7 +129,8 @@ func (p *Pages) front() wire.Front { return wire.Front{Dialect: p.dialect, Log: 
 // dialect shows a refusal in its own words, and a fault of ours without detail.
 func (p *Pages) dialect(w http.ResponseWriter, r *http.Request, e *apierr.Error) {
 	if e.Kind == apierr.Internal {
-		e = apierr.New(apierr.Internal, "internal_error", "Something went wrong on our side. Please try again in a moment.")
+		e = apierr.New(apierr.Internal, "internal_error",
+			"Something went wrong on our side. Please try again in a moment.")
 	}
 	if err := p.refuse(w, r, p.explain(r, e)); err != nil {
 		p.Log.Error("error page failed", "path", r.URL.Path, "err", err)

@@ -27,7 +27,8 @@ type outboxEntry struct {
 // developer's browser could read the codes.
 func (p *Pages) outbox(w http.ResponseWriter, r *http.Request) error {
 	if p.Outbox == nil {
-		return apierr.New(apierr.NotFound, "no_outbox", "Mails are really sent from here, so there is no outbox to look into.")
+		return apierr.New(apierr.NotFound, "no_outbox",
+			"Mails are really sent from here, so there is no outbox to look into.")
 	}
 	q := r.URL.Query()
 	if q.Has("to") || !strings.Contains(r.Header.Get("Accept"), "text/html") {

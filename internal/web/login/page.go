@@ -120,7 +120,6 @@ func (outboxPage) template() string      { return "outbox.html" }
 type press struct {
 	templates  *template.Template
 	stylesheet string
-	files      fs.FS // where assets are read from
 }
 
 // newPress parses the templates of files, which has the folders templates and assets.
@@ -134,7 +133,7 @@ func newPress(files fs.FS) (*press, error) {
 		return nil, fmt.Errorf("login: read stylesheet: %w", err)
 	}
 	sum := sha256.Sum256(css)
-	return &press{templates: t, files: files, stylesheet: AssetsPath + "login.css?v=" + hex.EncodeToString(sum[:6])}, nil
+	return &press{templates: t, stylesheet: AssetsPath + "login.css?v=" + hex.EncodeToString(sum[:6])}, nil
 }
 
 // print renders p in full before anything is sent, so that a template's fault

@@ -70,8 +70,8 @@ func (a *API) authenticate(w http.ResponseWriter, r *http.Request) error {
 	fromCookie := false
 	if q.Type == authflow.GrantRefreshToken && q.RefreshToken == "" {
 		if q.RefreshToken, fromCookie = refreshCookie(r, body.ClientID); !fromCookie {
-			return oauthError("invalid_request", "Missing refresh token. Send refresh_token; a browser outside devMode sends "+
-				"it as a cookie, which needs the app and this address to share a site, and third-party cookies otherwise.")
+			return oauthError("invalid_request", "Missing refresh token. Send refresh_token; a browser outside devMode "+
+				"sends it as a cookie, which needs the app and this address to share a site.")
 		}
 	}
 	g, err := a.Flow.Redeem(r.Context(), q)
@@ -116,8 +116,9 @@ func grantRequest(r *http.Request, b *authenticateBody, ip string) authflow.Gran
 		Type: authflow.GrantType(b.GrantType), ClientID: b.ClientID, ClientSecret: b.ClientSecret,
 		Code: b.Code, CodeVerifier: b.CodeVerifier, RefreshToken: b.RefreshToken, Organization: b.OrganizationID,
 		Email: b.Email, Password: b.Password, PendingAuthenticationToken: b.PendingAuthenticationTok,
-		AuthenticationChallengeID: b.AuthenticationChallengeID, DeviceCode: b.DeviceCode, InvitationToken: b.InvitationToken,
-		IPAddress: clip(b.IPAddress, 64), UserAgent: clip(b.UserAgent, 512), IdempotencyKey: clip(r.Header.Get("Idempotency-Key"), 256),
+		AuthenticationChallengeID: b.AuthenticationChallengeID, DeviceCode: b.DeviceCode,
+		InvitationToken: b.InvitationToken, IPAddress: clip(b.IPAddress, 64), UserAgent: clip(b.UserAgent, 512),
+		IdempotencyKey: clip(r.Header.Get("Idempotency-Key"), 256),
 	}
 	if q.ClientSecret == "" {
 		q.ClientSecret, _ = bearer(r)

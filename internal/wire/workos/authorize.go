@@ -60,7 +60,8 @@ func decodeAuthorize(raw string) (authflow.AuthorizeRequest, error) {
 		ClientID: v.Get("client_id"), RedirectURI: v.Get("redirect_uri"), ResponseType: v.Get("response_type"),
 		State: v.Get("state"), HasState: v.Has("state"),
 		CodeChallenge: v.Get("code_challenge"), CodeChallengeMethod: v.Get("code_challenge_method"),
-		ScreenHint: v.Get("screen_hint"), LoginHint: v.Get("login_hint"), Prompt: v.Get("prompt"), MaxAge: v.Get("max_age"),
+		ScreenHint: v.Get("screen_hint"), LoginHint: v.Get("login_hint"), Prompt: v.Get("prompt"),
+		MaxAge:   v.Get("max_age"),
 		Provider: v.Get("provider"), OrganizationID: v.Get("organization_id"), ConnectionID: v.Get("connection_id"),
 		DomainHint: v.Get("domain_hint"), InvitationToken: v.Get("invitation_token"),
 		PasswordResetToken: v.Get("password_reset_token"),
@@ -89,8 +90,10 @@ var authorizeParameters = map[string]bool{
 // too, without being a browser.
 func fetched(r *http.Request) bool {
 	h := r.Header
-	if h.Get("Origin") != "" || h.Get("RSC") != "" || h.Get("Next-Router-State-Tree") != "" || h.Get("Next-Router-Prefetch") != "" {
-		return true
+	for _, name := range []string{"Origin", "RSC", "Next-Router-State-Tree", "Next-Router-Prefetch"} {
+		if h.Get(name) != "" {
+			return true
+		}
 	}
 	mode := h.Get("Sec-Fetch-Mode")
 	return h.Get("Sec-Fetch-Site") != "" && (mode == "cors" || mode == "same-origin")
@@ -106,5 +109,6 @@ func (a *API) notNavigated(w http.ResponseWriter, r *http.Request) error {
 		hint = " In Next.js, link to the page that signs in with a plain <a>, or with <Link prefetch={false}>."
 	}
 	return apierr.New(apierr.BadRequest, "authorize_needs_navigation",
-		"The browser must navigate here (window.location, a link, a redirect of a page); it cannot be fetched by script.%s", hint)
+		"The browser must navigate here (window.location, a link, a redirect of a page); "+
+			"it cannot be fetched by script.%s", hint)
 }

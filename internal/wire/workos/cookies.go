@@ -75,9 +75,10 @@ func (a *API) forgetBrowser(w http.ResponseWriter, r *http.Request, client ident
 
 // setRefreshCookie sets the refresh cookie, for this host only. A negative age
 // clears it.
-func (a *API) setRefreshCookie(w http.ResponseWriter, r *http.Request, client identity.ClientID, token string, sameSite bool, age time.Duration) {
-	c := &http.Cookie{Name: refreshCookieName(client), Value: token, Path: authenticatePath, MaxAge: int(age / time.Second),
-		HttpOnly: true, Secure: a.secure(r), SameSite: http.SameSiteLaxMode}
+func (a *API) setRefreshCookie(w http.ResponseWriter, r *http.Request, client identity.ClientID, token string,
+	sameSite bool, age time.Duration) {
+	c := &http.Cookie{Name: refreshCookieName(client), Value: token, Path: authenticatePath,
+		MaxAge: int(age / time.Second), HttpOnly: true, Secure: a.secure(r), SameSite: http.SameSiteLaxMode}
 	if !sameSite {
 		c.SameSite = http.SameSiteNoneMode
 	}

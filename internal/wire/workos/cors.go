@@ -1,6 +1,7 @@
 package workos
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -67,7 +68,8 @@ func requestedHeaders(r *http.Request) string {
 	}
 	for name := range strings.SplitSeq(asked, ",") {
 		name = strings.ToLower(strings.TrimSpace(name))
-		if name != "" && !slices.Contains(names, name) && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") == "" {
+		wellFormed := name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
+		if wellFormed && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
@@ -124,17 +126,18 @@ func (a *API) admitTo(r *http.Request, env *identity.Environment) error {
 // is the server's log.
 func (a *API) refuseOrigin(r *http.Request, origin string) error {
 	if origin == "null" {
-		return apierr.New(apierr.Forbidden, "cors_origin_not_registered", "The page hides its origin, as files and sandboxed "+
-			"frames do, so it may not call this. Serve it over http and register that origin.")
+		return apierr.New(apierr.Forbidden, "cors_origin_not_registered", "The page hides its origin, as files and "+
+			"sandboxed frames do, so it may not call this. Serve it over http and register that origin.")
 	}
-	fix := "add " + clip(origin, 256) + " to authKit.dev.configure.corsOrigins in convex.json and start lentil dev again, or POST {\"origin\": \"" +
-		clip(origin, 256) + "\"} to " + a.baseURL(r) + "/user_management/cors_origins with the environment's API key"
+	origin = clip(origin, 256)
+	fix := fmt.Sprintf("add %s to authKit.dev.configure.corsOrigins in convex.json and start lentil dev again, "+
+		"or POST {\"origin\": %q} to %s/user_management/cors_origins with the environment's API key", origin, origin, a.baseURL(r))
 	if a.refused.note(origin, time.Now()) {
-		a.Log.Warn("refused a browser because its page's origin is not registered", "origin", clip(origin, 256),
+		a.Log.Warn("refused a browser because its page's origin is not registered", "origin", origin,
 			"path", r.URL.Path, "fix", fix)
 	}
 	return apierr.New(apierr.Forbidden, "cors_origin_not_registered",
-		"The origin %s is not registered, so its pages may not call this. To allow it, %s.", clip(origin, 256), fix)
+		"The origin %s is not registered, so its pages may not call this. To allow it, %s.", origin, fix)
 }
 
 // RefusedOrigin is an origin that was refused, for the operator.
@@ -162,7 +165,6 @@ type refusedOrigins struct {
 
 // note remembers origin and reports whether it is worth a line in the log.
 func (o *refusedOrigins) note(origin string, now time.Time) (tell bool) {
-	origin = clip(origin, 256)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	at := slices.IndexFunc(o.seen, func(s RefusedOrigin) bool { return s.Origin == origin })

@@ -38,7 +38,8 @@ func Coverage() ([]Covered, error) {
 		all = append(all, Covered{Operation: op, Offered: ok})
 	}
 	for name, row := range offered {
-		return nil, fmt.Errorf("workos: route %s %s names the operation %s, which is not in the inventory", row.Method, row.Path, name)
+		return nil, fmt.Errorf("workos: route %s %s names the operation %s, which is not in the inventory",
+			row.Method, row.Path, name)
 	}
 	return all, nil
 }
@@ -84,7 +85,8 @@ func CoverageMarkdown() (string, error) {
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d of the %d operations are offered; each of the others answers 501 with a code that names it.\n\n", offered, len(all))
+	fmt.Fprintf(&b, "%d of the %d operations are offered; each of the others answers 501 with a code that names it.\n\n",
+		offered, len(all))
 	b.WriteString("| group | offered | operations |\n|---|---|---|\n")
 	for _, g := range groups {
 		names := strings.Join(g.names, "<br>")

@@ -10,9 +10,6 @@ import (
 	"github.com/lentil-dev/lentil/internal/wire"
 )
 
-// clock is the present time.
-func clock() time.Time { return time.Now() }
-
 // pageOf reads the parameters that every list takes.
 func pageOf(r *http.Request) (identity.Page, error) {
 	q := r.URL.Query()

@@ -3,6 +3,7 @@ package workos
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/authflow"
@@ -111,7 +112,7 @@ func (a *API) listSessions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	now := clock()
+	now := time.Now()
 	return writeList(w, list, func(s *identity.Session) sessionObject {
 		method := authMethods[s.Method]
 		if method == "" {
@@ -119,7 +120,8 @@ func (a *API) listSessions(w http.ResponseWriter, r *http.Request) error {
 		}
 		return sessionObject{
 			Object: "session", ID: string(s.ID), UserID: string(s.User), OrganizationID: s.Organization,
-			Status: string(s.Status(now)), AuthMethod: method, IPAddress: orNull(s.IPAddress), UserAgent: orNull(s.UserAgent),
+			Status: string(s.Status(now)), AuthMethod: method,
+			IPAddress: orNull(s.IPAddress), UserAgent: orNull(s.UserAgent),
 			ExpiresAt: identity.FormatTime(s.Expires), EndedAt: timeOrNull(s.Ended),
 			CreatedAt: identity.FormatTime(s.Created), UpdatedAt: identity.FormatTime(s.Updated),
 		}

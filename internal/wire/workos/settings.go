@@ -18,7 +18,8 @@ type redirectURIObject struct {
 
 // newRedirectURIObject shows u.
 func newRedirectURIObject(u *identity.RedirectURI) redirectURIObject {
-	return redirectURIObject{"redirect_uri", string(u.ID), u.URI, u.Default, identity.FormatTime(u.Created), identity.FormatTime(u.Updated)}
+	return redirectURIObject{"redirect_uri", string(u.ID), u.URI, u.Default,
+		identity.FormatTime(u.Created), identity.FormatTime(u.Updated)}
 }
 
 // listRedirectURIs is GET /user_management/redirect_uris.
@@ -74,7 +75,8 @@ type corsOriginObject struct {
 
 // newCORSOriginObject shows o.
 func newCORSOriginObject(o *identity.CORSOrigin) corsOriginObject {
-	return corsOriginObject{"cors_origin", string(o.ID), o.Origin, identity.FormatTime(o.Created), identity.FormatTime(o.Updated)}
+	return corsOriginObject{"cors_origin", string(o.ID), o.Origin,
+		identity.FormatTime(o.Created), identity.FormatTime(o.Updated)}
 }
 
 // listCORSOrigins is GET /user_management/cors_origins.

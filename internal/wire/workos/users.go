@@ -136,7 +136,8 @@ func (a *API) createUser(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	n := identity.NewUser{
-		Email: b.Email.value, EmailVerified: b.EmailVerified.value, FirstName: b.FirstName.value, LastName: b.LastName.value,
+		Email: b.Email.value, EmailVerified: b.EmailVerified.value,
+		FirstName: b.FirstName.value, LastName: b.LastName.value,
 		ExternalID: b.ExternalID.value, Locale: b.Locale.value, Metadata: b.Metadata.value,
 	}
 	if hash != nil {
@@ -197,7 +198,8 @@ func (a *API) deleteUser(w http.ResponseWriter, r *http.Request) error {
 func (a *API) passwordHash(r *http.Request, b *userBody) (*string, error) {
 	switch {
 	case b.Password.value != "" && b.PasswordHash.value != "":
-		return nil, apierr.New(apierr.BadRequest, "password_and_password_hash_provided", "Give password or password_hash, not both.")
+		return nil, apierr.New(apierr.BadRequest, "password_and_password_hash_provided",
+			"Give password or password_hash, not both.")
 	case b.PasswordHash.value != "":
 		if b.HashType.value != "argon2" || !strings.HasPrefix(b.PasswordHash.value, "$argon2id$") {
 			return nil, apierr.New(apierr.Unsupported, "unsupported_parameter.password_hash_type",
@@ -208,8 +210,8 @@ func (a *API) passwordHash(r *http.Request, b *userBody) (*string, error) {
 		return nil, nil
 	}
 	if p := authflow.CheckPassword(b.Password.value, b.Email.value); p != nil {
-		return nil, apierr.New(apierr.BadRequest, "password_strength_error", "Password does not meet strength requirements.").
-			With([]identity.FieldError{{Code: p.Code, Message: p.Message}})
+		return nil, apierr.New(apierr.BadRequest, "password_strength_error",
+			"Password does not meet strength requirements.").With([]identity.FieldError{{Code: p.Code, Message: p.Message}})
 	}
 	hash, err := a.Hasher.Hash(r.Context(), b.Password.value)
 	if err != nil {
