@@ -27,7 +27,7 @@ func restart(t *testing.T, store persistence.Store, secret string) *house {
 	must(t, err)
 	h := &house{t: t, ids: &identity.Service{DB: db, Sealer: token.NewSealer([]byte(secret))}}
 	h.outbox = &mail.Outbox{Limit: 3, Keep: authflow.OutboxKeeper{Identity: h.ids}}
-	h.flow = &authflow.Flow{Identity: h.ids, Mail: h.outbox}
+	h.flow = &authflow.Flow{Identity: h.ids, Mail: h.outbox, Hasher: cheap()}
 	must(t, h.ids.Open(t.Context()))
 	must(t, h.flow.Open(t.Context()))
 	all, err := h.ids.Environments(t.Context())
@@ -234,7 +234,7 @@ func TestMailIsTriedAgainAndSecretsStayOutOfTheLog(t *testing.T) {
 		h := restart(t, persistence.NewMemory(), "0123456789abcdef")
 		var log bytes.Buffer
 		f := &failing{left: 2}
-		h.flow = &authflow.Flow{Identity: h.ids, Mail: f, Log: slog.New(slog.NewTextHandler(&log, nil))}
+		h.flow = &authflow.Flow{Identity: h.ids, Mail: f, Hasher: cheap(), Log: slog.New(slog.NewTextHandler(&log, nil))}
 		must(t, h.flow.Open(t.Context()))
 		var err error
 		h.env, err = h.ids.CreateEnvironment(t.Context(), identity.NewEnvironment{Name: "Test"})

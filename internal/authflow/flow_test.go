@@ -43,7 +43,7 @@ func inHouse(t *testing.T, set identity.Settings, f func(t *testing.T, h *house)
 			t.Fatal(err)
 		}
 		h := &house{t: t, outbox: &mail.Outbox{}, ids: &identity.Service{DB: db, Sealer: token.NewSealer([]byte("0123456789abcdef0123456789abcdef"))}}
-		h.flow = &authflow.Flow{Identity: h.ids, Mail: h.outbox}
+		h.flow = &authflow.Flow{Identity: h.ids, Mail: h.outbox, Hasher: cheap()}
 		var wg sync.WaitGroup
 		must(t, h.ids.Open(ctx))
 		must(t, h.flow.Open(ctx))
@@ -61,6 +61,9 @@ func inHouse(t *testing.T, set identity.Settings, f func(t *testing.T, h *house)
 		db.Close()
 	})
 }
+
+// cheap is a hasher that costs nothing; hasher_test.go tests the real one.
+func cheap() *authflow.Hasher { return &authflow.Hasher{Memory: 64, Passes: 1} }
 
 // must ends the test on an error.
 func must(t *testing.T, err error) {
@@ -372,7 +375,7 @@ func TestFlowSignUpForATakenAddressLeadsIntoThatAccount(t *testing.T) {
 
 func TestFlowUnverifiedUserProvesTheAddressFirst(t *testing.T) {
 	inHouse(t, identity.Settings{}, func(t *testing.T, h *house) {
-		hash, err := (&authflow.Hasher{}).Hash(t.Context(), goodPassword)
+		hash, err := cheap().Hash(t.Context(), goodPassword)
 		must(t, err)
 		u, err := h.ids.CreateUser(t.Context(), h.env.ID, identity.NewUser{Email: "bob@example.com", PasswordHash: hash})
 		must(t, err)
@@ -534,5 +537,24 @@ func TestFlowRefusesToRedirectToStrangers(t *testing.T) {
 				t.Errorf("%s: %s", code, d.RedirectTo)
 			}
 		}
+	})
+}
+
+func TestFlowRehashesAtTheNextSignIn(t *testing.T) {
+	inHouse(t, identity.Settings{}, func(t *testing.T, h *house) {
+		old, err := (&authflow.Hasher{Memory: 32, Passes: 1}).Hash(t.Context(), goodPassword)
+		must(t, err)
+		u, err := h.ids.CreateUser(t.Context(), h.env.ID, identity.NewUser{Email: "ada@example.com", EmailVerified: true, PasswordHash: old})
+		must(t, err)
+		b := &browser{h: h}
+		b.begin(h.request())
+		codeOf(t, b.submit(authflow.EnterPassword{Email: "ada@example.com", Password: goodPassword}), h.request().State)
+		must(t, h.ids.View(t.Context(), func(tx *identity.Tx) error {
+			now, err := tx.Password(u.ID)
+			if !strings.Contains(now, "m=64,t=1") {
+				t.Errorf("hash is %q", now)
+			}
+			return err
+		}))
 	})
 }

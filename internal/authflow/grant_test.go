@@ -142,10 +142,11 @@ func TestRefreshThroughTheWindow(t *testing.T) {
 			got := make([]*authflow.Grant, 5)
 			for i := range got {
 				wg.Go(func() {
-					got[i], err = h.refresh(shared)
+					r, err := h.refresh(shared)
 					if err != nil {
 						t.Error(err)
 					}
+					got[i] = r
 				})
 			}
 			wg.Wait()
@@ -196,7 +197,7 @@ func TestRefreshEndsWithInactivityAndKeepsOrganizationsOut(t *testing.T) {
 
 func TestPasswordGrantStepsUp(t *testing.T) {
 	inHouse(t, identity.Settings{}, func(t *testing.T, h *house) {
-		hash, err := (&authflow.Hasher{}).Hash(t.Context(), goodPassword)
+		hash, err := cheap().Hash(t.Context(), goodPassword)
 		must(t, err)
 		_, err = h.ids.CreateUser(t.Context(), h.env.ID, identity.NewUser{Email: "bob@example.com", PasswordHash: hash})
 		must(t, err)

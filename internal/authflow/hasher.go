@@ -47,8 +47,10 @@ var errBusy = apierr.New(apierr.Overloaded, "too_busy", "Too many people are sig
 // Hasher hashes passwords in a bounded pool: hashing takes all of a processor and
 // tens of MiB, and must not starve the rest of the house. The zero value is ready.
 type Hasher struct {
-	Workers int // at once; 0 means half the processors
-	Queue   int // waiting; 0 means 64; more are refused as Overloaded
+	Workers int    // at once; 0 means half the processors
+	Queue   int    // waiting; 0 means 64; more are refused as Overloaded
+	Memory  uint32 // KiB for each hash; 0 means 19 MiB
+	Passes  uint32 // 0 means 2
 
 	once  sync.Once
 	slots chan struct{} // one token per running hash
@@ -63,6 +65,12 @@ func (h *Hasher) enter(ctx context.Context) (leave func(), err error) {
 		}
 		if h.Queue <= 0 {
 			h.Queue = defaultQueue
+		}
+		if h.Memory == 0 {
+			h.Memory = argonMemory
+		}
+		if h.Passes == 0 {
+			h.Passes = argonPasses
 		}
 		h.slots = make(chan struct{}, h.Workers)
 		h.queue = make(chan struct{}, h.Workers+h.Queue)
@@ -92,9 +100,9 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	defer leave()
 	salt := make([]byte, argonSalt)
 	rand.Read(salt)
-	sum := argon2.IDKey([]byte(password), salt, argonPasses, argonMemory, argonLanes, argonKey)
+	sum := argon2.IDKey([]byte(password), salt, h.Passes, h.Memory, argonLanes, argonKey)
 	enc := base64.RawStdEncoding
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonPasses, argonLanes, enc.EncodeToString(salt), enc.EncodeToString(sum)), nil
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.Memory, h.Passes, argonLanes, enc.EncodeToString(salt), enc.EncodeToString(sum)), nil
 }
 
 // Verify reports whether the password is the one that was hashed. An empty or
@@ -109,11 +117,11 @@ func (h *Hasher) Verify(ctx context.Context, hash, password string) (ok, stale b
 	defer leave()
 	p, readable := parsePHC(hash)
 	if !readable {
-		p = phc{memory: argonMemory, passes: argonPasses, lanes: argonLanes, salt: make([]byte, argonSalt), sum: make([]byte, argonKey)}
+		p = phc{memory: h.Memory, passes: h.Passes, lanes: argonLanes, salt: make([]byte, argonSalt), sum: make([]byte, argonKey)}
 	}
 	sum := argon2.IDKey([]byte(password), p.salt, p.passes, p.memory, p.lanes, uint32(len(p.sum)))
 	same := subtle.ConstantTimeCompare(sum, p.sum) == 1
-	return same && readable, p.memory != argonMemory || p.passes != argonPasses || p.lanes != argonLanes, nil
+	return same && readable, p.memory != h.Memory || p.passes != h.Passes || p.lanes != argonLanes, nil
 }
 
 // phc is a parsed hash.

@@ -87,7 +87,7 @@ func (s *Server) openHouse(ctx context.Context, secret []byte) error {
 			return err
 		}
 	} else {
-		s.outbox = &mail.Outbox{}
+		s.outbox = &mail.Outbox{Keep: authflow.OutboxKeeper{Identity: s.identity}}
 		s.flow.Mail = s.outbox
 	}
 	return s.flow.Open(ctx)
