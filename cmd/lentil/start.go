@@ -11,8 +11,12 @@ import (
 	"time"
 )
 
-// childGrace is how long a started command has to end after SIGTERM.
-const childGrace = 5 * time.Second
+// How a started command is stopped: asked as by Ctrl-C, which is what development
+// tools clean up on, then told, then killed. Each step waits this long.
+var stopSteps = []struct {
+	signal syscall.Signal
+	wait   time.Duration
+}{{syscall.SIGINT, 4 * time.Second}, {syscall.SIGTERM, time.Second}, {syscall.SIGKILL, time.Second}}
 
 // startCommand runs a shell command in dir until it ends or ctx does, and gives
 // an error if it failed by itself.
@@ -32,7 +36,7 @@ func startCommand(ctx context.Context, command, dir string, extra []string, stdo
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = dir, in, stdout, stderr
 	cmd.Env = append(os.Environ(), extra...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.WaitDelay = childGrace // grandchildren that keep the output open
+	cmd.WaitDelay = time.Second // for grandchildren that keep an output open which is no file
 	err = cmd.Start()
 	in.Close()
 	if err != nil {
@@ -40,22 +44,36 @@ func startCommand(ctx context.Context, command, dir string, extra []string, stdo
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	group := -cmd.Process.Pid
 	select {
 	case err = <-ended:
-		syscall.Kill(group, syscall.SIGTERM) // what it left running
+		stopGroup(cmd.Process.Pid, nil) // what it left running
 	case <-ctx.Done():
-		syscall.Kill(group, syscall.SIGTERM)
-		select {
-		case <-ended:
-		case <-time.After(childGrace):
-			syscall.Kill(group, syscall.SIGKILL)
-			<-ended
-		}
+		stopGroup(cmd.Process.Pid, ended)
 		return nil
 	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		return fmt.Errorf("the started command ended with %v: %s", exit, command)
 	}
 	return err
+}
+
+// stopGroup ends every process of a group and waits for them; first, if not nil,
+// is how the end of the first process becomes known.
+func stopGroup(group int, first <-chan error) {
+	for _, step := range stopSteps {
+		if syscall.Kill(-group, step.signal) != nil {
+			return // nobody is left
+		}
+		end := time.Now().Add(step.wait)
+		for time.Now().Before(end) {
+			select {
+			case <-first: // reaped; the others may still be cleaning up
+				first = nil
+			case <-time.After(10 * time.Millisecond):
+			}
+			if syscall.Kill(-group, 0) != nil {
+				return
+			}
+		}
+	}
 }
