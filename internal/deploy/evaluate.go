@@ -96,3 +96,16 @@ func (s sizes) of(ctx context.Context, table string) (docs, bytes int, err error
 	s.known[table] = [2]int{docs, bytes}
 	return docs, bytes, nil
 }
+
+// EvaluatePush tells what a push would do to indexes; clients before 1.45 and the
+// fallback of later ones ask for it (evaluate_push). It inspects the code as
+// StartPush does and stores nothing.
+func (s *Service) EvaluatePush(ctx context.Context, r *StartPushRequest) (*EvaluatePushResponse, error) {
+	dry := *r
+	dry.DryRun = true
+	p, err := s.StartPush(ctx, &dry)
+	if err != nil {
+		return nil, err
+	}
+	return &EvaluatePushResponse{p.SchemaChange}, nil
+}

@@ -297,3 +297,8 @@ type IndexPrediction struct {
 	NeedsBackfill bool   `json:"needsBackfill"`
 	NumDocs       int    `json:"numDocs"`
 }
+
+// EvaluatePushResponse is the answer to evaluate_push.
+type EvaluatePushResponse struct {
+	SchemaChange SchemaChange `json:"schemaChange"`
+}

@@ -42,6 +42,9 @@ func step[In, Out any](s *Server, q *request, do func(context.Context, *In) (Out
 // evaluateSchema answers POST /api/deploy2/evaluate_schema.
 func (s *Server) evaluateSchema(q *request) error { return step(s, q, s.Deploy.EvaluateSchema) }
 
+// evaluatePush answers POST /api/deploy2/evaluate_push, of older clients.
+func (s *Server) evaluatePush(q *request) error { return step(s, q, s.Deploy.EvaluatePush) }
+
 // startPush answers POST /api/deploy2/start_push.
 func (s *Server) startPush(q *request) error { return step(s, q, s.Deploy.StartPush) }
 

@@ -38,6 +38,7 @@ var routes = []route{
 	// pushes
 	{"POST", "/api/get_config_hashes", adminOrBody, (*Server).configHashes},
 	{"POST", "/api/deploy2/evaluate_schema", adminOrBody, (*Server).evaluateSchema},
+	{"POST", "/api/deploy2/evaluate_push", adminOrBody, (*Server).evaluatePush},
 	{"POST", "/api/deploy2/start_push", adminOrBody, (*Server).startPush},
 	{"POST", "/api/deploy2/wait_for_schema", adminOrBody, (*Server).waitForSchema},
 	{"POST", "/api/deploy2/finish_push", adminOrBody, (*Server).finishPush},
@@ -72,7 +73,6 @@ var routes = []route{
 	{"", "/api/get_config", anyone, lacks("GetConfigNotSupported", "Reading back pushed sources (`/api/get_config`)")},
 	{"", "/api/push_config", anyone, lacks("LegacyPushNotSupported", "The push protocol of convex CLIs before 1.20 (update the `convex` package)")},
 	{"", "/api/prepare_schema", anyone, lacks("LegacyPushNotSupported", "The push protocol of convex CLIs before 1.20 (update the `convex` package)")},
-	{"", "/api/deploy2/evaluate_push", anyone, lacks("EvaluatePushNotSupported", "Evaluating a push without a schema")},
 	{"", "/api/storage/", anyone, lacks("FileStorageNotSupported", "File storage")},
 	{"", "/api/export/", anyone, lacks("ExportNotSupported", "Exporting snapshots")},
 	{"", "/api/import", anyone, lacks("ImportNotSupported", "Importing data")},
