@@ -72,6 +72,7 @@ var owners = map[string][]string{
 	"github.com/go-sourcemap/sourcemap": {"internal/isolate"},
 	"github.com/oklog/ulid/v2":          {"internal/identity", "internal/authflow"},
 	"github.com/spf13/cobra":            {"cmd/lentil"},
+	"github.com/spf13/pflag":            {"cmd/lentil"},
 	"github.com/tommie/v8go":            {"internal/isolate"},
 	"github.com/wneessen/go-mail":       {"internal/mail"},
 	"golang.org/x/crypto":               {"internal/authflow", "internal/token", "internal/identity"},
