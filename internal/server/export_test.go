@@ -1,0 +1,6 @@
+package server
+
+import "github.com/lentil-dev/lentil/internal/token"
+
+// HouseKeys lets tests ask which JWKS URLs are this house's own.
+func (s *Server) HouseKeys(jwksURL string) token.KeySet { return s.houseKeys(jwksURL) }
