@@ -230,3 +230,20 @@ func TestRunnerAction(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// TestRunnerActionReturnsNewTable: an id of a table that the action itself made is a valid result.
+func TestRunnerActionReturnsNewTable(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.push("1", map[string]goFunction{
+		"internal mutation m:add": func(c *hostCalls, a string) (string, error) {
+			out, err := insertInto("fresh")(c, a)
+			return strings.TrimSuffix(strings.TrimPrefix(out, `{"_id":`), "}"), err
+		},
+		"action m:make": func(c *hostCalls, _ string) (string, error) {
+			return c.async("1.0/actions/mutation", `{"name":"m:add","args":{}}`)
+		},
+	}, FunctionRow{Name: "make", Returns: validator(t, `{"type":"id","tableName":"fresh"}`)})
+	out, err := h.Action(t.Context(), Request{Path: "m:make"})
+	h.must(out, err)
+}

@@ -257,6 +257,12 @@ func (x *execution) invoke(ctx context.Context, args value.Object, tables schema
 	if e := result.Exception; e != nil {
 		return "", &failed{text: e.Text, data: e.Data}
 	}
+	if x.kind == Action && x.fn.Returns != nil {
+		// The action may have made tables that were not there when it began.
+		if tables, err = x.run.r.DB.Begin(ctx); err != nil {
+			return "", fmt.Errorf("udf: check result of action: %w", err)
+		}
+	}
 	return result.Value, checkResult(x.fn, x.path, result.Value, tables)
 }
 
