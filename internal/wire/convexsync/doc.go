@@ -25,6 +25,6 @@
 // and writing happen on goroutines that end when there is nothing to do. One
 // read set that many sockets wait for is watched by one goroutine (watcher).
 //
-// Locks: session.mu guards the machine and the outbound queue; watcher.mu the
-// groups. watcher.mu is never held while session.mu is taken.
+// Locks, in order: Server.mu (the list of sessions), session.mu (the machine and
+// the outbound queue), watcher.mu (the groups).
 package convexsync

@@ -1,6 +1,7 @@
 package convexsync
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -9,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/coder/websocket"
 
@@ -30,8 +29,7 @@ type Functions interface {
 }
 
 // Server answers the sync protocol of one deployment. Fill the fields; it needs
-// no opening. Connections live until the client goes, or the context of the
-// HTTP server that they came through ends.
+// no opening. Call Wait at the end.
 type Server struct {
 	Runner Functions
 	DB     *database.DB
@@ -44,8 +42,11 @@ type Server struct {
 	Compress bool
 
 	watcher watcher
-	open    atomic.Int64
-	calls   sync.WaitGroup // mutations and actions, which outlive their socket
+	running sync.WaitGroup // sessions, and everything that runs for them, which may outlive them
+
+	mu       sync.Mutex // guards the rest; taken before session.mu
+	sessions map[*session]struct{}
+	stopped  bool
 }
 
 // Mount adds the protocol's routes.
@@ -55,25 +56,37 @@ func (s *Server) Mount(mux *http.ServeMux) {
 }
 
 // Connections is the number of open sockets.
-func (s *Server) Connections() int64 { return s.open.Load() }
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions)
+}
 
-// Wait waits, until ctx ends, for mutations and actions that are still running
-// after their sockets have gone. Call it before closing what they run on.
+// Wait says goodbye to all sockets and waits, until ctx ends, for them and for
+// mutations and actions that still run. No socket is taken any more. Call it
+// when the HTTP server has stopped, and before closing what functions run on.
 func (s *Server) Wait(ctx context.Context) {
+	s.mu.Lock()
+	s.stopped = true
+	for ss := range s.sessions {
+		ss.goodbye()
+	}
+	s.mu.Unlock()
 	done := make(chan struct{})
-	go func() { s.calls.Wait(); close(done) }()
+	go func() { s.running.Wait(); close(done) }()
 	select {
 	case <-done:
 	case <-ctx.Done():
 	}
 }
 
-// ServeHTTP upgrades a request and serves the socket until it closes.
+// ServeHTTP upgrades a request and returns; the socket goes on by itself until
+// its client goes or Wait is called. It does not stay in the handler because
+// net/http keeps three buffers and a deep stack for as long as a handler runs,
+// more than the rest of an idle socket.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ss := &session{server: s, chunked: understandsChunks(r), agent: r.UserAgent(), live: map[uint32]*liveQuery{}}
+	ss := &session{server: s, chunked: understandsChunks(r), agent: strings.Clone(r.UserAgent()), live: map[uint32]*liveQuery{}}
 	ss.ip, _, _ = net.SplitHostPort(r.RemoteAddr)
-	now := time.Now()
-	ss.heard.Store(now.UnixNano())
 	opts := &websocket.AcceptOptions{
 		// There is nothing in a browser's ambient authority to misuse: identity
 		// comes in the messages (convex-sync.md §1.1).
@@ -84,15 +97,69 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.Compress {
 		opts.CompressionMode = websocket.CompressionNoContextTakeover
 	}
-	conn, err := websocket.Accept(w, r, opts)
+	s.mu.Lock()
+	if s.stopped {
+		s.mu.Unlock()
+		http.Error(w, "The server is stopping.", http.StatusServiceUnavailable)
+		return
+	}
+	s.running.Add(1) // before the socket is there, so that Wait cannot miss it
+	s.mu.Unlock()
+	conn, err := websocket.Accept(slim{w}, r, opts)
 	if err != nil {
+		s.running.Done()
 		return // Accept has answered
 	}
 	conn.SetReadLimit(maxMessage)
-	s.open.Add(1)
-	defer s.open.Add(-1)
 	ss.conn = conn
-	ss.serve(r.Context())
+	ss.begin()
+	go func() {
+		defer s.running.Done()
+		ss.read()
+		ss.end()
+	}()
+}
+
+// enter adds a session; one that comes after Wait has begun is told to go.
+func (s *Server) enter(ss *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sessions == nil {
+		s.sessions = map[*session]struct{}{}
+	}
+	s.sessions[ss] = struct{}{}
+	if s.stopped {
+		ss.goodbye()
+	}
+}
+
+// leave removes a session.
+func (s *Server) leave(ss *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, ss)
+}
+
+// The buffers of a socket. Messages of clients are small, and a large one is read
+// past the buffer; what is written should mostly fit, to be one system call.
+const (
+	readBuffer  = 512
+	writeBuffer = 2048
+)
+
+// slim gives the WebSocket library smaller buffers than net/http does.
+type slim struct{ http.ResponseWriter }
+
+// Unwrap lets http.ResponseController reach the real writer.
+func (s slim) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+// Hijack takes over the connection.
+func (s slim) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(s.ResponseWriter).Hijack()
+	if err != nil || rw.Reader.Buffered() > 0 {
+		return conn, rw, err // something came early; it is in the large buffer
+	}
+	return conn, bufio.NewReadWriter(bufio.NewReaderSize(conn, readBuffer), bufio.NewWriterSize(conn, writeBuffer)), nil
 }
 
 // understandsChunks tells whether the client can put a transition in parts

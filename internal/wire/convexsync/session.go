@@ -59,31 +59,32 @@ type session struct {
 // hear notes a sign of life.
 func (s *session) hear() { s.heard.Store(time.Now().UnixNano()) }
 
-// serve reads until the socket closes, then lets go of everything.
-func (s *session) serve(parent context.Context) {
-	s.ctx, s.cancel = context.WithCancel(parent)
-	defer s.cancel()
+// begin makes the session known and starts its clock.
+func (s *session) begin() {
+	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.room = sync.NewCond(&s.mu)
 	now := time.Now()
+	s.heard.Store(now.UnixNano())
 	s.mu.Lock()
 	s.sent, s.pinged = now, now
 	s.timer = time.AfterFunc(wsPing, s.beat)
 	s.mu.Unlock()
-	// A stopping server says so; clients do not log this code and come back.
-	stop := context.AfterFunc(parent, func() {
-		s.mu.Lock()
-		s.finish(Close{Code: int(websocket.StatusGoingAway), Reason: "Shutdown"})
-		s.mu.Unlock()
-	})
-	defer stop()
-	s.read()
-	s.end()
+	s.server.enter(s)
+}
+
+// goodbye closes the socket because the server stops. Clients do not log this
+// code, and come back.
+func (s *session) goodbye() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.finish(Close{Code: int(websocket.StatusGoingAway), Reason: "Shutdown"})
 }
 
 // end lets go of everything. What still runs finds ended set.
 func (s *session) end() {
 	s.cancel()
 	s.conn.CloseNow()
+	s.server.leave(s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
@@ -222,9 +223,10 @@ func (s *session) perform(effects []Effect) {
 		case Verify:
 			s.verify = &e
 		case Run:
-			s.server.calls.Add(1)
+			s.server.running.Add(1)
 			go s.run(e)
 		case Wake:
+			s.server.running.Add(1)
 			go s.compute()
 		case Delay:
 			time.AfterFunc(e.For, func() {

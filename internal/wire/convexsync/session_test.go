@@ -107,7 +107,7 @@ func sum(s string) (h [16]byte) {
 }
 
 // house starts a sync server.
-func house(t *testing.T) (*functions, *httptest.Server) {
+func house(t testing.TB) (*functions, *httptest.Server) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	db, err := database.Open(ctx, database.Options{Store: persistence.NewMemory()})

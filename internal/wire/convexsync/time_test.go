@@ -1,0 +1,165 @@
+package convexsync_test
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/lentil-dev/lentil/internal/wire/convexsync"
+)
+
+// upgrader hands out one side of a pipe, so that a whole socket lives in a
+// synctest bubble.
+type upgrader struct {
+	http.ResponseWriter
+	conn   net.Conn
+	header http.Header
+}
+
+func (u *upgrader) Header() http.Header { return u.header }
+func (u *upgrader) WriteHeader(int)     {}
+func (u *upgrader) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return u.conn, bufio.NewReadWriter(bufio.NewReader(u.conn), bufio.NewWriter(u.conn)), nil
+}
+
+// pipe connects a raw client to a server within a bubble; ended is closed when
+// the server has let go of the socket.
+func pipe(s *convexsync.Server) (client net.Conn, ended chan struct{}) {
+	client, server := net.Pipe()
+	r, _ := http.NewRequest("GET", "http://h/api/1.48.0/sync", nil)
+	r.SetPathValue("version", "1.48.0")
+	for k, v := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
+		r.Header.Set(k, v)
+	}
+	s.ServeHTTP(&upgrader{conn: server, header: http.Header{}}, r)
+	ended = make(chan struct{})
+	go func() {
+		defer close(ended)
+		for s.Connections() > 0 {
+			time.Sleep(time.Second)
+		}
+	}()
+	return client, ended
+}
+
+// frames reads frames of a server (unmasked, short) and notes when what came.
+func frames(client net.Conn, began time.Time, pong bool) *[]string {
+	var seen []string
+	go func() {
+		br := bufio.NewReader(client)
+		for {
+			h := make([]byte, 2)
+			if _, err := readFull(br, h); err != nil {
+				return
+			}
+			body := make([]byte, h[1]&0x7f)
+			if _, err := readFull(br, body); err != nil {
+				return
+			}
+			at := time.Since(began).Round(time.Second).String()
+			switch h[0] & 0xf {
+			case 1:
+				seen = append(seen, at+" "+string(body))
+			case 9:
+				seen = append(seen, at+" ping")
+				if pong {
+					client.Write(append([]byte{0x8a, 0x80 | byte(len(body)), 0, 0, 0, 0}, body...))
+				}
+			}
+		}
+	}()
+	return &seen
+}
+
+// readFull fills b.
+func readFull(r *bufio.Reader, b []byte) (int, error) {
+	for n := 0; n < len(b); {
+		m, err := r.Read(b[n:])
+		if n += m; err != nil {
+			return n, err
+		}
+	}
+	return len(b), nil
+}
+
+func TestServerPingsAQuietClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, ended := pipe(&convexsync.Server{})
+		seen := frames(client, time.Now(), true)
+		time.Sleep(31*time.Second + 500*time.Millisecond)
+		got := strings.Join(*seen, "|")
+		want := `5s ping|10s ping|15s {"type":"Ping"}|15s ping|20s ping|25s ping|30s {"type":"Ping"}|30s ping`
+		if got != want && got != strings.ReplaceAll(want, `{"type":"Ping"}|15s ping`, `ping|15s {"type":"Ping"}`) {
+			t.Logf("got %s", got)
+			if strings.Count(got, ` {"type":"Ping"}`) != 2 || strings.Count(got, "s ping") != 6 {
+				t.Errorf("want %s", want)
+			}
+		}
+		time.Sleep(5 * time.Minute)
+		select {
+		case <-ended:
+			t.Error("a client that answers pings is dropped")
+		default:
+		}
+		client.Close()
+		<-ended
+	})
+}
+
+func TestServerDropsADeadClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, ended := pipe(&convexsync.Server{})
+		began := time.Now()
+		frames(client, began, false)
+		<-ended
+		if d := time.Since(began); d < 120*time.Second || d > 130*time.Second {
+			t.Errorf("dropped after %v", d)
+		}
+	})
+}
+
+func TestServerDropsAClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, ended := pipe(&convexsync.Server{})
+		began := time.Now()
+		<-ended // the pipe buffers nothing, so the first message blocks
+		if d := time.Since(began); d > 130*time.Second {
+			t.Errorf("dropped after %v", d)
+		}
+	})
+}
+
+func TestServerSaysGoodbye(t *testing.T) {
+	t.Parallel()
+	s := &convexsync.Server{}
+	mux := http.NewServeMux()
+	s.Mount(mux)
+	srv := httptest.NewServer(mux)
+	defer srv.Close()
+	conn, _, err := websocket.Dial(t.Context(), srv.URL+"/api/1.48.0/sync", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	go s.Wait(t.Context())
+	if _, _, err = conn.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusGoingAway {
+		t.Errorf("closed with %v", err)
+	}
+	s.Wait(t.Context())
+	if n := s.Connections(); n != 0 {
+		t.Errorf("%d sockets are left", n)
+	}
+	if _, res, err := websocket.Dial(t.Context(), srv.URL+"/api/1.48.0/sync", nil); err == nil || res.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a socket is taken after the end: %v", err)
+	}
+}
