@@ -19,83 +19,101 @@ type route struct {
 	method, pattern string // of net/http; method "" is all
 	who             access
 	handle          func(*Server, *request) error
+	// A route that is known and not offered yet has no handler, but the code and the feature that its refusal names.
+	code, feature string
 }
 
 // routes is what the deployment answers (convex-cli.md §6). The sync protocol's
 // routes are convexsync's.
 var routes = []route{
 	// functions
-	{"POST", "/api/query", caller, (*Server).query},
-	{"GET", "/api/query", caller, (*Server).getQuery},
-	{"POST", "/api/query_ts", anyone, (*Server).queryTS},
-	{"POST", "/api/query_at_ts", caller, (*Server).queryAtTS},
-	{"POST", "/api/query_batch", caller, (*Server).queryBatch},
-	{"POST", "/api/mutation", caller, (*Server).mutation},
-	{"POST", "/api/action", caller, (*Server).action},
-	{"POST", "/api/function", caller, (*Server).function},
-	{"POST", "/api/run/{path...}", caller, (*Server).runPath},
+	{"POST", "/api/query", caller, (*Server).query, "", ""},
+	{"GET", "/api/query", caller, (*Server).getQuery, "", ""},
+	{"POST", "/api/query_ts", anyone, (*Server).queryTS, "", ""},
+	{"POST", "/api/query_at_ts", caller, (*Server).queryAtTS, "", ""},
+	{"POST", "/api/query_batch", caller, (*Server).queryBatch, "", ""},
+	{"POST", "/api/mutation", caller, (*Server).mutation, "", ""},
+	{"POST", "/api/action", caller, (*Server).action, "", ""},
+	{"POST", "/api/function", caller, (*Server).function, "", ""},
+	{"POST", "/api/run/{path...}", caller, (*Server).runPath, "", ""},
 
 	// pushes
-	{"POST", "/api/get_config_hashes", adminOrBody, (*Server).configHashes},
-	{"POST", "/api/deploy2/evaluate_schema", adminOrBody, (*Server).evaluateSchema},
-	{"POST", "/api/deploy2/evaluate_push", adminOrBody, (*Server).evaluatePush},
-	{"POST", "/api/deploy2/start_push", adminOrBody, (*Server).startPush},
-	{"POST", "/api/deploy2/wait_for_schema", adminOrBody, (*Server).waitForSchema},
-	{"POST", "/api/deploy2/finish_push", adminOrBody, (*Server).finishPush},
-	{"POST", "/api/deploy2/report_push_completed", adminOrBody, (*Server).reportPushCompleted},
+	{"POST", "/api/get_config_hashes", adminOrBody, (*Server).configHashes, "", ""},
+	{"POST", "/api/deploy2/evaluate_schema", adminOrBody, (*Server).evaluateSchema, "", ""},
+	{"POST", "/api/deploy2/evaluate_push", adminOrBody, (*Server).evaluatePush, "", ""},
+	{"POST", "/api/deploy2/start_push", adminOrBody, (*Server).startPush, "", ""},
+	{"POST", "/api/deploy2/wait_for_schema", adminOrBody, (*Server).waitForSchema, "", ""},
+	{"POST", "/api/deploy2/finish_push", adminOrBody, (*Server).finishPush, "", ""},
+	{"POST", "/api/deploy2/report_push_completed", adminOrBody, (*Server).reportPushCompleted, "", ""},
 
 	// environment variables
-	{"POST", "/api/update_environment_variables", adminOrBody, (*Server).updateEnvironment},
-	{"POST", "/api/v1/update_environment_variables", admin, (*Server).updateEnvironment},
-	{"GET", "/api/list_environment_variables", admin, (*Server).listEnvironment},
-	{"GET", "/api/v1/list_environment_variables", admin, (*Server).listEnvironment},
+	{"POST", "/api/update_environment_variables", adminOrBody, (*Server).updateEnvironment, "", ""},
+	{"POST", "/api/v1/update_environment_variables", admin, (*Server).updateEnvironment, "", ""},
+	{"GET", "/api/list_environment_variables", admin, (*Server).listEnvironment, "", ""},
+	{"GET", "/api/v1/list_environment_variables", admin, (*Server).listEnvironment, "", ""},
 
 	// logs
-	{"GET", "/api/stream_function_logs", admin, (*Server).functionLogs},
-	{"GET", "/api/app_metrics/stream_function_logs", admin, (*Server).functionLogs},
-	{"GET", "/api/stream_udf_execution", admin, (*Server).completions},
-	{"GET", "/api/app_metrics/stream_udf_execution", admin, (*Server).completions},
+	{"GET", "/api/stream_function_logs", admin, (*Server).functionLogs, "", ""},
+	{"GET", "/api/app_metrics/stream_function_logs", admin, (*Server).functionLogs, "", ""},
+	{"GET", "/api/stream_udf_execution", admin, (*Server).completions, "", ""},
+	{"GET", "/api/app_metrics/stream_udf_execution", admin, (*Server).completions, "", ""},
 
 	// the deployment itself
-	{"GET", "/api/v1/get_canonical_urls", admin, (*Server).canonicalURLs},
-	{"GET", "/api/check_admin_key", admin, (*Server).checkAdminKey},
-	{"GET", "/api/v1/deployment_info", admin, (*Server).deploymentInfo},
-	{"GET", "/api/shapes2", admin, (*Server).shapes},
-	{"POST", "/api/debug_event", anyone, (*Server).ignore},
-	{"GET", "/version", anyone, (*Server).version},
-	{"GET", "/instance_version", anyone, (*Server).version},
-	{"GET", "/instance_name", anyone, (*Server).instanceName},
-	{"POST", "/echo", anyone, (*Server).echo},
-	{"GET", "/{$}", anyone, (*Server).root},
+	{"GET", "/api/v1/get_canonical_urls", admin, (*Server).canonicalURLs, "", ""},
+	{"GET", "/api/check_admin_key", admin, (*Server).checkAdminKey, "", ""},
+	{"GET", "/api/v1/deployment_info", admin, (*Server).deploymentInfo, "", ""},
+	{"GET", "/api/shapes2", admin, (*Server).shapes, "", ""},
+	{"POST", "/api/debug_event", anyone, (*Server).ignore, "", ""},
+	{"GET", "/version", anyone, (*Server).version, "", ""},
+	{"GET", "/instance_version", anyone, (*Server).version, "", ""},
+	{"GET", "/instance_name", anyone, (*Server).instanceName, "", ""},
+	{"POST", "/echo", anyone, (*Server).echo, "", ""},
+	{"GET", "/{$}", anyone, (*Server).root, "", ""},
 
 	// known, and not offered yet
-	{"", "/api/run_test_function", anyone, lacks("RunTestFunctionNotSupported", "Running inline test functions (`run --inline-query`)")},
-	{"", "/api/get_config", anyone, lacks("GetConfigNotSupported", "Reading back pushed sources (`/api/get_config`)")},
-	{"", "/api/push_config", anyone, lacks("LegacyPushNotSupported", "The push protocol of convex CLIs before 1.20 (update the `convex` package)")},
-	{"", "/api/prepare_schema", anyone, lacks("LegacyPushNotSupported", "The push protocol of convex CLIs before 1.20 (update the `convex` package)")},
-	{"", "/api/storage/", anyone, lacks("FileStorageNotSupported", "File storage")},
-	{"", "/api/export/", anyone, lacks("ExportNotSupported", "Exporting snapshots")},
-	{"", "/api/import", anyone, lacks("ImportNotSupported", "Importing data")},
-	{"", "/api/import/", anyone, lacks("ImportNotSupported", "Importing data")},
-	{"", "/api/perform_import", anyone, lacks("ImportNotSupported", "Importing data")},
-	{"", "/api/cancel_import", anyone, lacks("ImportNotSupported", "Importing data")},
-	{"", "/api/list_snapshot", anyone, lacks("StreamingExportNotSupported", "Streaming export")},
-	{"", "/api/document_deltas", anyone, lacks("StreamingExportNotSupported", "Streaming export")},
-	{"", "/api/json_schemas", anyone, lacks("StreamingExportNotSupported", "Streaming export")},
-	{"", "/api/streaming_import/", anyone, lacks("StreamingImportNotSupported", "Streaming import")},
-	{"", "/api/app_metrics/", anyone, lacks("MetricsNotSupported", "Function metrics")},
-	{"", "/api/actions/", anyone, lacks("NodeActionsNotSupported", "Actions with \"use node\"")},
-	{"", "/api/cancel_job", anyone, lacks("SchedulerNotSupported", "Scheduled functions")},
-	{"", "/api/cancel_all_jobs", anyone, lacks("SchedulerNotSupported", "Scheduled functions")},
-	{"", "/api/v1/", anyone, lacks("PlatformRouteNotSupported", "This route of the platform API")},
-	{"", "/api/", anyone, unknown},
+	{"", "/api/run_test_function", anyone, nil, "RunTestFunctionNotSupported", "Running inline test functions (`run --inline-query`)"},
+	{"", "/api/get_config", anyone, nil, "GetConfigNotSupported", "Reading back pushed sources (`/api/get_config`)"},
+	{"", "/api/push_config", anyone, nil, "LegacyPushNotSupported", "The push protocol of convex CLIs before 1.20 (update the `convex` package)"},
+	{"", "/api/prepare_schema", anyone, nil, "LegacyPushNotSupported", "The push protocol of convex CLIs before 1.20 (update the `convex` package)"},
+	{"", "/api/storage/", anyone, nil, "FileStorageNotSupported", "File storage"},
+	{"", "/api/export/", anyone, nil, "ExportNotSupported", "Exporting snapshots"},
+	{"", "/api/import", anyone, nil, "ImportNotSupported", "Importing data"},
+	{"", "/api/import/", anyone, nil, "ImportNotSupported", "Importing data"},
+	{"", "/api/perform_import", anyone, nil, "ImportNotSupported", "Importing data"},
+	{"", "/api/cancel_import", anyone, nil, "ImportNotSupported", "Importing data"},
+	{"", "/api/list_snapshot", anyone, nil, "StreamingExportNotSupported", "Streaming export"},
+	{"", "/api/document_deltas", anyone, nil, "StreamingExportNotSupported", "Streaming export"},
+	{"", "/api/json_schemas", anyone, nil, "StreamingExportNotSupported", "Streaming export"},
+	{"", "/api/streaming_import/", anyone, nil, "StreamingImportNotSupported", "Streaming import"},
+	{"", "/api/app_metrics/", anyone, nil, "MetricsNotSupported", "Function metrics"},
+	{"", "/api/actions/", anyone, nil, "NodeActionsNotSupported", "Actions with \"use node\""},
+	{"", "/api/cancel_job", anyone, nil, "SchedulerNotSupported", "Scheduled functions"},
+	{"", "/api/cancel_all_jobs", anyone, nil, "SchedulerNotSupported", "Scheduled functions"},
+	{"", "/api/v1/", anyone, nil, "PlatformRouteNotSupported", "This route of the platform API"},
+	{"", "/api/", anyone, unknown, "", ""},
 }
 
-// lacks makes a handler for what is not offered yet.
-func lacks(code, feature string) func(*Server, *request) error {
-	return func(*Server, *request) error {
-		return apierr.New(apierr.Unsupported, code, "%s is not offered by this version of Lentil.", feature)
+// refusal is how a route without a handler answers.
+func (r *route) refusal() error {
+	return apierr.New(apierr.Unsupported, r.code, "%s is not offered by this version of Lentil.", r.feature)
+}
+
+// RouteCoverage is one line of the table as docs/SUPPORTED.md shows it.
+type RouteCoverage struct {
+	Method, Pattern string // method "" is all
+	Offered         bool
+	Code, Feature   string // how the refusal of a route that is not offered names it
+}
+
+// Coverage lists the routes in the order of the table, without the catch-all.
+func Coverage() []RouteCoverage {
+	var all []RouteCoverage
+	for _, r := range routes {
+		if r.pattern != "/api/" {
+			all = append(all, RouteCoverage{r.method, r.pattern, r.handle != nil, r.code, r.feature})
+		}
 	}
+	return all
 }
 
 // unknown answers every other path below /api/.
