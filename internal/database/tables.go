@@ -152,7 +152,7 @@ func (tx *Tx) ensureTable(_ context.Context, name string) (*tableMeta, error) {
 	}
 	// Every number from the first on was looked at, and ours was found free.
 	tx.record(tablesByNumber, persistence.Span{Lower: tableNumberKey(first), Upper: After(tableNumberKey(n))})
-	_, err := tx.insert(Table{tablesName, tablesTable}, value.NewObject(map[string]value.Value{
+	_, err := tx.insert(Table{tablesName, tablesTable}, tx.wall(), value.NewObject(map[string]value.Value{
 		"name": value.String(name), "number": value.Float64(n),
 	}))
 	if err != nil {
@@ -200,7 +200,7 @@ func (tx *Tx) AddIndex(ctx context.Context, table, name string, fields []string,
 	if !ix.built && goal != Staged {
 		ix.state = Building
 	}
-	_, err = tx.insert(Table{indexesName, indexesTable}, ix.object())
+	_, err = tx.insert(Table{indexesName, indexesTable}, tx.wall(), ix.object())
 	return err
 }
 

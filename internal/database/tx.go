@@ -60,10 +60,13 @@ func (tx *Tx) Snapshot() persistence.Timestamp { return tx.snap }
 // at the transaction's beginning.
 func (tx *Tx) SetClock(ms float64) { tx.clock = ms }
 
+// wall is the transaction's beginning in milliseconds.
+func (tx *Tx) wall() float64 { return float64(tx.begun.UnixNano()) / 1e6 }
+
 // tick hands out a creation time.
 func (tx *Tx) tick() float64 {
 	if tx.clock == 0 {
-		tx.clock = float64(tx.begun.UnixNano()) / 1e6
+		tx.clock = tx.wall()
 	}
 	t := tx.clock
 	tx.clock = math.Nextafter(t, math.Inf(1))
@@ -137,13 +140,13 @@ func (tx *Tx) Insert(ctx context.Context, table string, fields value.Object) (va
 	if err != nil {
 		return value.ID{}, err
 	}
-	return tx.insert(t.Table, fields)
+	return tx.insert(t.Table, tx.tick(), fields)
 }
 
 // insert adds a document to a table that exists.
-func (tx *Tx) insert(t Table, fields value.Object) (value.ID, error) {
+func (tx *Tx) insert(t Table, created float64, fields value.Object) (value.ID, error) {
 	id := value.ID{Table: t.Number, Internal: value.NewInternalID(rand.Reader, tx.begun)}
-	d := newDocument(id, tx.tick(), fields)
+	d := newDocument(id, created, fields)
 	if err := tx.check(t, d); err != nil {
 		return value.ID{}, err
 	}
