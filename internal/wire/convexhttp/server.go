@@ -90,6 +90,9 @@ func (s *Server) bind(rt route) wire.Handler {
 				return needAdmin(q.caller)
 			}
 		}
+		if rt.handle == nil {
+			return rt.refusal()
+		}
 		return rt.handle(s, q)
 	}
 }
