@@ -124,7 +124,7 @@ func TestRunSweepsWhatIsOver(t *testing.T) {
 		if count("sign_in_attempts") != 2 || count("authorization_codes") != 1 || count("sessions") != 1 {
 			t.Error("not what was expected before")
 		}
-		time.Sleep(3 * time.Hour)
+		time.Sleep(26 * time.Hour)
 		if a, c := count("sign_in_attempts"), count("authorization_codes"); a+c != 0 {
 			t.Errorf("%d attempts and %d codes left", a, c)
 		}

@@ -467,6 +467,11 @@ func TestFlowAttemptBelongsToItsBrowser(t *testing.T) {
 				t.Errorf("%q: %+v %v", id, s, err)
 			}
 		}
+		// A page left open overnight knows the way back.
+		time.Sleep(8 * time.Hour)
+		if s := step[*authflow.Over](t, attacker.submit(authflow.SendAgain{})); s.Reason != authflow.OverUnknown || s.AppURL != "https://app.example.com/" {
+			t.Errorf("%+v", s)
+		}
 		// A cookie that this house did not set is replaced.
 		begun, err := h.flow.Begin(t.Context(), authflow.Visitor{Browser: "planted"}, h.request())
 		if err != nil || begun.Browser == "planted" {

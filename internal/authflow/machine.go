@@ -104,6 +104,9 @@ func tooMuch(f Field, d time.Duration) *Problem {
 // badEmail is the problem with something that is no address.
 var badEmail = Problem{Field: FieldEmail, Code: "invalid_email", Message: "Enter your e-mail address, like ada@example.com."}
 
+// signUpClosed is the problem with a sign-up where there are none.
+var signUpClosed = Problem{Code: "sign_up_not_allowed", Message: "New accounts cannot be made here. Ask for an invitation."}
+
 // atSignInNext is the page with Email and Password.
 func atSignInNext(a attempt, in input, w world) (attempt, Step, []effect) {
 	switch in := in.(type) {
@@ -149,7 +152,7 @@ func atSignUpNext(a attempt, in input, w world) (attempt, Step, []effect) {
 		a.Email = email
 		if !w.SignUpAllowed {
 			a.Stage = atSignIn
-			return a, ask(a, w, &Problem{Code: "sign_up_not_allowed", Message: "New accounts cannot be made here. Ask for an invitation."}), nil
+			return a, ask(a, w, &signUpClosed), nil
 		}
 		if utf8.RuneCountInString(a.Pending.FirstName) > 100 || utf8.RuneCountInString(a.Pending.LastName) > 100 {
 			return a, ask(a, w, &Problem{Field: FieldName, Code: "name_too_long", Message: "Names may have at most 100 characters."}), nil
@@ -266,6 +269,10 @@ func atCodeNext(a attempt, in input, w world) (attempt, Step, []effect) {
 			user := a.User
 			a, s, fx := done(a, identity.MethodPassword)
 			return a, s, append([]effect{codeRight{}, proveAddress{User: user}}, fx...)
+		}
+		if !w.SignUpAllowed { // closed since the page was opened
+			a.Stage = atSignIn
+			return a, ask(a, w, &signUpClosed), []effect{codeRight{}}
 		}
 		a, s, fx := done(a, identity.MethodPassword)
 		return a, s, append([]effect{codeRight{}, register{}}, fx...)

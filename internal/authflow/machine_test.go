@@ -231,3 +231,17 @@ func asking(fx effect) bool {
 	}
 	return false
 }
+
+func FuzzReadCode(f *testing.F) {
+	f.Add("123 456")
+	f.Add("１２３４５６")
+	f.Fuzz(func(t *testing.T, s string) {
+		code, ok := readCode(s)
+		if !ok {
+			return
+		}
+		if len(code) != 6 || strings.Trim(code, "0123456789") != "" {
+			t.Errorf("%q reads as %q", s, code)
+		}
+	})
+}

@@ -23,7 +23,7 @@ const (
 var tableDefs = []database.TableDef{
 	{Name: tableAttempts, Indexes: []database.IndexDef{
 		{Name: "on_id", Fields: []string{"id"}},
-		{Name: "on_expires", Fields: []string{"expires"}},
+		{Name: "on_forget", Fields: []string{"forget"}},
 	}},
 	{Name: tableCodes, Indexes: []database.IndexDef{
 		{Name: "on_hash", Fields: []string{"hash"}},
@@ -48,6 +48,10 @@ func secretHash(purpose, secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// keepAttempts is how long an attempt is remembered beyond its life, so that a page
+// left open overnight can still say where to begin again.
+const keepAttempts = 24 * time.Hour
+
 // attemptRow writes an attempt.
 func attemptRow(a *attempt) identity.Row {
 	return identity.Row{
@@ -57,6 +61,7 @@ func attemptRow(a *attempt) identity.Row {
 		identity.Text("first_name", a.Pending.FirstName), identity.Text("last_name", a.Pending.LastName), identity.Text("password_hash", a.Pending.PasswordHash),
 		identity.Text("code_hash", a.Mailed.Hash), identity.Time("code_expires", a.Mailed.Expires), identity.Number("code_wrong", a.Mailed.Wrong),
 		identity.Number("code_sends", a.Mailed.Sends), identity.Time("created", a.Created), identity.Time("expires", a.Expires),
+		identity.Time("forget", a.Expires.Add(keepAttempts)),
 	}
 }
 
@@ -77,16 +82,12 @@ func (a *attempt) moved(b *attempt) bool {
 	return a.Stage != b.Stage || a.Email != b.Email || a.User != b.User || a.Pending != b.Pending || a.Mailed != b.Mailed
 }
 
-// findAttempt finds the row of an attempt that is not over; nil if there is none.
+// findAttempt finds the row of an attempt, expired or not; nil if there is none.
 func findAttempt(tx *identity.Tx, id AttemptID) (*identity.Found, error) {
 	if !identity.ValidID(attemptPrefix, string(id)) {
 		return nil, nil
 	}
-	f, err := tx.First(tableAttempts, "on_id", string(id))
-	if err != nil || f == nil || !tx.Now().Before(f.Time("expires")) {
-		return nil, err
-	}
-	return f, nil
+	return tx.First(tableAttempts, "on_id", string(id))
 }
 
 // grantCode is an authorization code as stored.
@@ -142,7 +143,7 @@ func findCode(tx *identity.Tx, code string) (*identity.Found, error) {
 
 // sweep deletes what nobody can use any more.
 func (f *Flow) sweep(ctx context.Context) error {
-	for _, s := range []struct{ table, index string }{{tableAttempts, "on_expires"}, {tableCodes, "on_forget"}, {tablePending, "on_expires"}, {tableKnown, "on_expires"}} {
+	for _, s := range []struct{ table, index string }{{tableAttempts, "on_forget"}, {tableCodes, "on_forget"}, {tablePending, "on_expires"}, {tableKnown, "on_expires"}} {
 		if err := f.Identity.Sweep(ctx, s.table, s.index, time.Now()); err != nil {
 			return err
 		}

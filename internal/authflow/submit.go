@@ -55,11 +55,17 @@ func (f *Flow) open(tx *identity.Tx, v Visitor, id AttemptID) (row *identity.Fou
 	if e, err = tx.Environment(a.Environment); err != nil {
 		return nil, a, nil, nil, err
 	}
-	if subtle.ConstantTimeCompare([]byte(a.Browser), []byte(secretHash("browser", v.Browser))) != 1 {
-		home, err := tx.Homepage(e)
-		return nil, a, e, &Over{Screen: Screen{Attempt: id, Environment: *e}, Reason: OverOtherBrowser, AppURL: home}, err
+	reason := OverReason("")
+	switch {
+	case subtle.ConstantTimeCompare([]byte(a.Browser), []byte(secretHash("browser", v.Browser))) != 1:
+		reason = OverOtherBrowser
+	case !tx.Now().Before(a.Expires):
+		reason = OverUnknown
+	default:
+		return row, a, e, nil, nil
 	}
-	return row, a, e, nil, nil
+	home, err := tx.Homepage(e)
+	return nil, a, e, &Over{Screen: Screen{Attempt: id, Environment: *e}, Reason: reason, AppURL: home}, err
 }
 
 // present is the step of an attempt as it is stored. An attempt that is done leads

@@ -160,3 +160,21 @@ func FuzzMatchRedirect(f *testing.F) {
 		}
 	})
 }
+
+func FuzzNormalOrigin(f *testing.F) {
+	f.Add("http://LOCALHOST:5173/")
+	f.Add("https://[::1]:443")
+	f.Fuzz(func(t *testing.T, s string) {
+		o, err := normalOrigin(s)
+		if err != nil {
+			return
+		}
+		if again, err := normalOrigin(o); err != nil || again != o {
+			t.Errorf("%q is normal as %q, which is normal as %q (%v)", s, o, again, err)
+		}
+		u, err := url.Parse(o)
+		if err != nil || u.Path != "" || u.Host == "" || u.User != nil {
+			t.Errorf("%q: origin %q", s, o)
+		}
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -504,6 +505,33 @@ func FuzzParseEmail(f *testing.F) {
 		}
 		if _, again, ok := identity.ParseEmail(key); !ok || again != key {
 			t.Errorf("key %q of %q is not its own key", key, s)
+		}
+	})
+}
+
+func TestRunWritesDownWhenKeysWereUsed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, e := house(t, identity.Settings{})
+		_, text, err := s.CreateAPIKey(t.Context(), e.ID, "dev", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- s.Run(ctx) }()
+		begun := time.Now()
+		if _, _, err := s.AuthenticateKey(t.Context(), text); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		keys, err := s.APIKeys(t.Context(), e.ID)
+		if err != nil || len(keys) != 1 || !keys[0].LastUsed.Equal(begun) {
+			t.Errorf("%+v %v", keys, err)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -144,3 +144,14 @@ func FuzzMessage(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseSMTP(f *testing.F) {
+	f.Add("smtps://u:p@mail.example.com", "Acme <a@b.c>")
+	f.Add("smtp://[::1]:25?encryption=none", "a@b.c")
+	f.Fuzz(func(t *testing.T, server, from string) {
+		s, err := mail.ParseSMTP(server, from)
+		if err == nil && (s.Host == "" || s.Port < 1 || s.Port > 65535 || s.From.Address == "") {
+			t.Errorf("%q, %q: %+v", server, from, s)
+		}
+	})
+}
