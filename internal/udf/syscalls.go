@@ -24,7 +24,7 @@ const (
 // style is how the library calls an operation.
 type style uint8
 
-// The styles.
+// The styles. The engine passes those of js on as if they were sync_, without arguments.
 const (
 	async style = iota // Convex.asyncSyscall
 	sync_              // Convex.syscall
@@ -128,7 +128,7 @@ var kindWhere = [...]where{Query: inQuery, Mutation: inMutation, Action: inActio
 func (x *execution) dispatch(ctx context.Context, op string, args []byte, synchronous bool) ([]byte, error) {
 	s := syscallNamed[op]
 	switch {
-	case s == nil || s.where&kindWhere[x.kind] == 0 || (s.style == sync_) != synchronous:
+	case s == nil || s.where&kindWhere[x.kind] == 0 || (s.style == async) == synchronous:
 		// The library recognises this text (its meta_impl looks for "Unknown async operation").
 		if synchronous {
 			return nil, &isolate.Throw{Message: "Unknown operation " + op}
