@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
@@ -82,6 +83,11 @@ func (s *Service) analyze(ctx context.Context, b *bundle, in *inspection, world 
 			return cannotAnalyze(info.Path, info.Error.Text)
 		}
 		found[info.Path] = info
+	}
+	for _, m := range modules {
+		if _, ok := found[m.Path]; !ok && !strings.HasPrefix(m.Path, "_deps/") {
+			return cannotAnalyze(m.Path, "The module did not finish loading: it took too long, or too much memory.")
+		}
 	}
 	in.functions = make(map[string]*AnalyzedModule, len(infos))
 	for _, m := range b.modules {
