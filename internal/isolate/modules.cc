@@ -257,10 +257,9 @@ extern "C" lentil_blob lentil_load(uint64_t id, const char* scripts, size_t sn, 
           creator.AddData(c, hooks);
           iso->SetContinuationPreservedEmbedderData(Undefined(iso));
         }
-        if (iso->IsExecutionTerminating()) {
-          out.why = owner->why;
-          iso->CancelTerminateExecution();
-        }
+        // V8 forgets a termination once no JavaScript is left on the stack.
+        out.why = owner->why;
+        if (iso->IsExecutionTerminating()) iso->CancelTerminateExecution();
         c->SetAlignedPointerInEmbedderData(1, nullptr);
         creator.AddContext(c);
       }
