@@ -7,6 +7,10 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -15,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"lentil": main, "get": get, "newer": newer})
+	testscript.Main(m, map[string]func(){"lentil": main, "get": get, "newer": newer, "writes": writes})
 }
 
 // get prints the body of the URL that is its argument and fails if the status is
@@ -34,6 +38,30 @@ func get() {
 	}
 }
 
+// writes changes environment variables of the deployment at a URL, with its admin
+// key, until that fails.
+func writes() {
+	value := strings.Repeat("lentil ", 1000)
+	for i := range 100_000 {
+		body := fmt.Sprintf(`{"changes":[{"name":"V%d","value":"%d%s"}]}`, i%400, i, value)
+		req, err := http.NewRequest(http.MethodPost, os.Args[1]+"/api/update_environment_variables", strings.NewReader(body))
+		if err != nil {
+			panic(err)
+		}
+		req.Header.Set("Authorization", "Convex "+os.Args[2])
+		req.Header.Set("Content-Type", "application/json")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return
+		}
+		io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			return
+		}
+	}
+}
+
 // newer marks the store in a directory as written by a version to come.
 func newer() {
 	s, err := pebblestore.Open(os.Args[1], pebblestore.Options{})
@@ -46,6 +74,14 @@ func newer() {
 	}
 }
 
+// mounts says whether this user may mount a file system in memory on dir.
+func mounts(dir string) bool {
+	if runtime.GOOS != "linux" || os.Getuid() != 0 || exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir).Run() != nil {
+		return false
+	}
+	return exec.Command("umount", "-l", dir).Run() == nil
+}
+
 // TestScripts drives the command as a person would; each script is a story.
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -53,15 +89,21 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
+			// A script that mounts a small disk does so here.
+			disk := filepath.Join(e.WorkDir, "disk")
+			e.Defer(func() { exec.Command("umount", "-l", disk).Run() })
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond != "root" {
-				return false, fmt.Errorf("unknown condition %q", cond)
+			switch cond {
+			case "root":
+				return os.Getuid() == 0, nil
+			case "mounts":
+				return mounts(t.TempDir()), nil
 			}
-			return os.Getuid() == 0, nil
+			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})

@@ -111,7 +111,10 @@ func runHouse(ctx context.Context, cfg server.Config, ready func(context.Context
 		return err
 	}
 	ran := make(chan error, 1)
-	go func() { ran <- s.Run(ctx) }()
+	go func() {
+		ran <- s.Run(ctx)
+		cancel() // what runs beside a house that failed ends with it
+	}()
 	err = s.Ready(ctx)
 	if err == nil {
 		err = ready(ctx, s.Addresses())
@@ -120,7 +123,7 @@ func runHouse(ctx context.Context, cfg server.Config, ready func(context.Context
 		if beside != nil {
 			err = beside(ctx)
 		} else {
-			<-s.Stopping()
+			<-ctx.Done()
 		}
 	}
 	cancel()

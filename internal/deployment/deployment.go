@@ -123,9 +123,9 @@ func (d *Deployment) providers(ctx context.Context) (list []token.Provider, err 
 // Run does what goes on beside requests (building indexes, retention, sweeping)
 // until ctx ends. An earlier return means that the store has failed.
 func (d *Deployment) Run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return d.DB.Run(ctx) })
-	g.Go(func() error { return d.Runner.Run(ctx) })
+	g, each := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.DB.Run(each) })
+	g.Go(func() error { return d.Runner.Run(each) })
 	if err := g.Wait(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("deployment %s: %w", d.Name, err)
 	}
