@@ -15,6 +15,7 @@ func (v *invocation) actionLoop(realm *C.lentil_realm) {
 	v.events = make(chan event, 64)
 	v.open = map[uint32]string{}
 	v.timers = map[uint32]*time.Timer{}
+	v.web = &web{open: map[uint32]*exchange{}}
 	defer func() {
 		for _, t := range v.timers {
 			t.Stop()
@@ -137,8 +138,8 @@ func (v *invocation) post(a event) {
 func (v *invocation) unawaited() []string {
 	var names []string
 	for _, n := range v.open {
-		if n == " setTimeout" {
-			continue // a timer that never fires is no lost work
+		if n[0] == ' ' && n != " fetch" {
+			continue // a timer that never fires is no lost work, nor a body nobody reads
 		}
 		names = append(names, operationName(n))
 	}

@@ -23,8 +23,11 @@ import (
 
 // flags of V8. Garbage is collected on the thread that made it, so that a
 // thread lost to a fatal error never holds up a helper thread and memory
-// errors strike the thread that caused them.
+// errors strike the thread that caused them. Loop unrolling is off because its
+// analysis also removes the checks by which a loop can be stopped, from loops
+// that call builtins: for (;;) a.push(new Array(9).fill(7)) never ended.
 const flags = "--no-verify-snapshot-checksum --no-profile-guided-optimization --single-threaded-gc " +
+	"--no-turboshaft-loop-unrolling --no-wasm-loop-unrolling " +
 	"--wasm-max-mem-pages=1024 --no-wasm-async-compilation --stack-size=984"
 
 // v8 is the process-wide state of the engine: V8 can be started only once.

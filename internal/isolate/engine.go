@@ -130,6 +130,9 @@ func (e *Engine) limits() C.lentil_limits {
 // watchEvery is how often the watchdog looks at running JavaScript.
 const watchEvery = 5 * time.Millisecond
 
+// heedWithin is how many looks of the watchdog V8 has to end a run.
+const heedWithin = int(time.Second / watchEvery)
+
 // watch puts an invocation under the watchdog, starting it if needed. The
 // watchdog lives while there is something to watch.
 func (e *Engine) watch(v *invocation) {
@@ -158,10 +161,16 @@ func (e *Engine) watchdog() {
 		now := <-tick.C
 		e.mu.Lock()
 		for v := range e.running {
+			over := C.int(0)
 			if now.After(v.deadline) {
-				C.lentil_stop(v.heap.c, C.LENTIL_TIMEOUT)
+				over = C.lentil_stop(v.heap.c, C.LENTIL_TIMEOUT)
 			} else {
-				C.lentil_watch(v.heap.c, C.int64_t(v.budget))
+				over = C.lentil_watch(v.heap.c, C.int64_t(v.budget))
+			}
+			if over == 0 {
+				v.ignored = 0
+			} else if v.ignored++; v.ignored == heedWithin && v.overdue != nil {
+				close(v.overdue)
 			}
 		}
 		if quiet++; len(e.running) > 0 {

@@ -77,6 +77,8 @@ struct lentil_isolate {
   uint64_t id = 0;
   v8::StartupData blob{nullptr, 0};
   std::unique_ptr<lentil::CappedAllocator> allocator;
+  size_t externalLimit = SIZE_MAX;
+  int looks = 0;   // of the watchdog at this invocation
   int raised = 0;  // how often the heap limit was raised to let JavaScript unwind
 
   // For the watchdog. guard is held over every change of running and every
@@ -107,6 +109,7 @@ struct lentil_realm {
   lentil::Random random;
   double began = 0;  // monotonic ms, for performance.now
   bool sawTime = false, sawRandom = false;
+  int lines = 0;  // of the log
   lentil::Graph* graph = nullptr;
 };
 
@@ -139,6 +142,7 @@ MaybeLocal<Promise> importDynamically(Local<Context>, Local<Data>, Local<Value> 
                                       Local<FixedArray>);
 void onReject(PromiseRejectMessage);
 Platform* innerPlatform();
+void requestCheck(lentil_isolate*);
 void park(const char* message);
 void terminate(lentil_isolate*, int why);  // from the isolate's own thread, or under its guard
 

@@ -57,6 +57,16 @@ static size_t nearHeapLimit(void* data, size_t limit, size_t) {
   terminate(i, LENTIL_MEMORY);
   return ++i->raised <= 4 ? limit + (32u << 20) : limit;
 }
+// Memory outside of heap and allocator (WebAssembly, resizable buffers) is only
+// known to the isolate's own thread: the watchdog asks it to look now and then.
+static void checkExternal(Isolate* iso, void* data) {
+  lentil_isolate* i = static_cast<lentil_isolate*>(data);
+  HeapStatistics h;
+  iso->GetHeapStatistics(&h);
+  if (h.external_memory() > i->externalLimit) terminate(i, LENTIL_MEMORY);
+}
+void requestCheck(lentil_isolate* i) { i->iso->RequestInterrupt(checkExternal, i); }
+
 static void onFatalCall(const char*, const char* message) { park(message); }
 static void onMemory(const char*, const OOMDetails& d) { park(d.detail); }
 
@@ -160,8 +170,10 @@ static void terminated(lentil_realm* r, lentil_turn* t) {
 
 static void failed(lentil_realm* r, Local<Context> c, TryCatch& tc, Local<Value> e, lentil_turn* t) {
   t->status = LENTIL_THREW;
-  r->value = describe(r, c, tc, e);
-  if (r->owner->iso->IsExecutionTerminating()) terminated(r, t);
+  std::string text = describe(r, c, tc, e);
+  // Looking at the error may have run a getter for too long.
+  if (r->owner->why != LENTIL_RUNNING) return terminated(r, t);
+  r->value = text;
 }
 
 static void caught(lentil_realm* r, Local<Context> c, TryCatch& tc, lentil_turn* t) {
@@ -290,6 +302,7 @@ extern "C" lentil_isolate* lentil_isolate_new(uint64_t id, const char* blob, siz
   lentil_isolate* i = new lentil_isolate;
   i->id = id;
   i->allocator.reset(new CappedAllocator(limits.buffers));
+  i->externalLimit = limits.buffers * 2;
   i->blob = {blob, int(n)};
   Isolate::CreateParams p;
   p.array_buffer_allocator = i->allocator.get();
@@ -368,6 +381,8 @@ extern "C" void lentil_start(lentil_realm* r, uintptr_t host, lentil_world world
   i->used = 0;
   i->why = LENTIL_RUNNING;
   i->raised = 0;
+  i->looks = 0;
+  r->lines = 0;
   r->host = host;
   r->world = world;
   r->random.seed(world.seed);
@@ -406,10 +421,8 @@ extern "C" void lentil_realm_import(lentil_realm* r, const char* modules, size_t
   {
     Entered in(r);
     importModules(r, in.c, r->registry.Get(in.iso), modules, n, &errors);
-    if (in.iso->IsExecutionTerminating()) {
-      out->why = r->owner->why;
-      in.iso->CancelTerminateExecution();
-    }
+    out->why = r->owner->why; // V8 forgets a termination once no JavaScript is left on the stack
+    if (in.iso->IsExecutionTerminating()) in.iso->CancelTerminateExecution();
   }
   r->rejected.clear();
   r->requests.clear();

@@ -73,6 +73,9 @@ static bool bytes(Isolate* iso, std::string_view s, Local<Value>* out) {
   return true;
 }
 
+// Bounds on what one invocation may have waiting outside its heap.
+static const size_t maxPending = 10000, maxRequestBytes = 64 << 20;
+
 static void request(const Args& a, char type) {
   Isolate* iso = a.GetIsolate();
   Local<Context> c = iso->GetCurrentContext();
@@ -80,6 +83,10 @@ static void request(const Args& a, char type) {
   Local<Promise::Resolver> res;
   if (!r || !a[0]->IsString() || !a[1]->IsString()) return fail(iso, "Expected an operation name and JSON text");
   if (r->world.kind == 0) return fail(iso, "Can't use the database or other functions at import time");
+  if (r->pending.size() >= maxPending || r->requests.size() > maxRequestBytes) {
+    iso->ThrowException(Exception::RangeError(str(iso, "Too many operations are waiting for an answer")));
+    return;
+  }
   if (!Promise::Resolver::New(c).ToLocal(&res)) return;
   uint32_t id = ++r->sequence;
   r->pending.emplace(id, Global<Promise::Resolver>(iso, res));
@@ -155,11 +162,12 @@ static void ask(const Args& a, int own) {
 static void Syscall(const Args& a) { ask(a, 0); }
 static void SyncHost(const Args& a) { ask(a, 1); }
 
-// print(level, line)
+// print(level, line). Go applies the log's limit; this one only bounds memory.
+static const int maxLines = 300;
 static void Print(const Args& a) {
   Isolate* iso = a.GetIsolate();
   lentil_realm* r = realmOf(iso->GetCurrentContext());
-  if (!r || !a[1]->IsString()) return;
+  if (!r || !a[1]->IsString() || ++r->lines > maxLines) return;
   r->requests.push_back('L');
   r->requests.push_back(char(a[0]->Uint32Value(iso->GetCurrentContext()).FromMaybe(4)));
   putString(iso, r->requests, a[1].As<String>());

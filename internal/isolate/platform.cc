@@ -205,6 +205,7 @@ extern "C" void lentil_init(const char* flags, int dead_fd) {
 
 extern "C" int lentil_watch(lentil_isolate* i, int64_t budget) {
   std::lock_guard<std::mutex> g(i->guard);
+  if (i->running && ++i->looks % 4 == 0) requestCheck(i);
   if (!i->running || i->used + threadTime(i->clock) - i->started <= budget) return 0;
   terminate(i, LENTIL_TIMEOUT);
   return 1;

@@ -53,6 +53,10 @@ type invocation struct {
 	borrowed bool        // runs in the place of its caller
 	placed   atomic.Bool // holds a place of its own
 
+	overdue   chan struct{} // closed when V8 does not heed the watchdog
+	ignored   int           // looks of the watchdog since it ended the run, under Engine.mu
+	abandoned bool          // the caller has left, the worker has not
+
 	errOnce sync.Once
 	err     error
 	events  chan event // answers, in actions
@@ -107,7 +111,7 @@ func (p *Program) Run(ctx context.Context, c Call) (Result, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Limits.TotalTime)
 	defer cancel()
-	v := &invocation{program: p, call: c, budget: c.Limits.UserTime, deadline: time.Now().Add(c.Limits.TotalTime), loan: mine}
+	v := &invocation{program: p, call: c, budget: c.Limits.UserTime, deadline: time.Now().Add(c.Limits.TotalTime), loan: mine, overdue: make(chan struct{})}
 	v.ctx = context.WithValue(ctx, loanKey{}, mine)
 	v.borrowed = borrowed
 	v.placed.Store(!borrowed)
@@ -115,6 +119,9 @@ func (p *Program) Run(ctx context.Context, c Call) (Result, error) {
 	done := make(chan struct{})
 	go v.work(done)
 	r, err := v.await(ctx, done)
+	if v.abandoned {
+		return r, err
+	}
 	if v.placed.Load() {
 		e.slots.release()
 	}
@@ -164,14 +171,26 @@ func (v *invocation) await(ctx context.Context, done chan struct{}) (Result, err
 			p.give(v.heap, v.spent)
 			return r, err
 		case <-v.heap.dead:
-			p.engine.unwatch(v)
-			why := int(C.lentil_why(v.heap.c))
-			v.heap.lost()
-			x := memoryException(p.engine.opt.HeapLimit)
-			if why != C.LENTIL_MEMORY {
-				x.Cause = Fatal
-			}
-			return Result{Exception: x}, nil
+			return Result{Exception: v.buried()}, nil
+		case <-v.overdue:
+			// V8 does not heed the termination: some builtins fill memory for
+			// seconds before they look. The caller need not wait for that.
+			go func() {
+				defer p.engine.busy.Done()
+				select {
+				case <-done:
+					p.engine.unwatch(v)
+					p.give(v.heap, true)
+				case <-v.heap.dead:
+					v.buried()
+				}
+				if v.placed.CompareAndSwap(true, false) {
+					p.engine.slots.release()
+				}
+			}()
+			p.engine.busy.Add(1)
+			v.abandoned = true
+			return Result{Exception: timeoutException(v.call.Limits.UserTime)}, nil
 		case <-stop:
 			stop = nil
 			if context.Cause(ctx) == context.Canceled {
@@ -184,6 +203,19 @@ func (v *invocation) await(ctx context.Context, done chan struct{}) (Result, err
 			p.engine.mu.Unlock()
 		}
 	}
+}
+
+// buried accounts for a lost isolate and says what its caller is told.
+func (v *invocation) buried() *Exception {
+	p := v.program
+	p.engine.unwatch(v)
+	why := int(C.lentil_why(v.heap.c))
+	v.heap.lost()
+	x := memoryException(p.engine.opt.HeapLimit)
+	if why != C.LENTIL_MEMORY {
+		x.Cause = Fatal
+	}
+	return x
 }
 
 // work is the worker goroutine: it may be lost with its thread at any call of

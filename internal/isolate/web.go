@@ -1,20 +1,61 @@
 package isolate
 
 import (
-	"fmt"
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"hash"
+	"io"
 	"net/http"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
+	"unicode/utf8"
 )
 
-// web is what an action has open in the world: fetches and their bodies.
-type web struct{}
+// web is what an action has open in the world: fetches and their bodies, by
+// the id of the request that began them.
+type web struct {
+	mu   sync.Mutex
+	open map[uint32]*exchange
+}
+
+// exchange is one HTTP request under way.
+type exchange struct {
+	cancel context.CancelFunc
+	body   io.ReadCloser
+}
 
 // close ends everything that is still open.
-func (w *web) close() {}
+func (w *web) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, x := range w.open {
+		x.end()
+		delete(w.open, id)
+	}
+}
 
-// newClient makes the HTTP client of actions.
-func newClient() *http.Client { return &http.Client{} }
+// end stops an exchange.
+func (x *exchange) end() {
+	x.cancel()
+	if x.body != nil {
+		x.body.Close()
+	}
+}
+
+// newClient makes the HTTP client of actions. Redirects are followed by the
+// shims, which know fetch's rules.
+func newClient() *http.Client {
+	return &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
+}
 
 // timerDelay reads the milliseconds of a timer.
 func timerDelay(arg []byte) time.Duration {
@@ -27,10 +68,192 @@ func timerDelay(arg []byte) time.Duration {
 
 // shimRequest answers an asynchronous request of our own shims.
 func (v *invocation) shimRequest(r request) event {
-	return answer(r.id, nil, &Throw{Message: "unknown operation " + r.op})
+	switch r.op {
+	case "fetch":
+		out, err := v.fetch(r)
+		return answer(r.id, out, err)
+	case "fetchRead":
+		return v.fetchRead(r)
+	case "fetchCancel":
+		var in struct{ ID uint32 }
+		json.Unmarshal(r.arg, &in)
+		v.web.mu.Lock()
+		if x := v.web.open[in.ID]; x != nil {
+			x.end()
+			delete(v.web.open, in.ID)
+		}
+		v.web.mu.Unlock()
+		return event{id: r.id, status: 3}
+	}
+	return answer(r.id, nil, &Throw{Message: "Unknown operation " + r.op})
+}
+
+// fetchFailed is how a program sees that a request could not be made.
+func fetchFailed(err error) *Throw {
+	for u := errors.Unwrap(err); u != nil; u = errors.Unwrap(err) {
+		err = u
+	}
+	return &Throw{Message: "fetch failed: " + err.Error()}
+}
+
+// fetch sends a request and answers with the head of the response.
+func (v *invocation) fetch(r request) ([]byte, error) {
+	var in struct {
+		URL, Method string
+		Headers     [][2]string
+	}
+	if err := json.Unmarshal(r.arg, &in); err != nil {
+		return nil, fetchFailed(err)
+	}
+	ctx, cancel := context.WithCancel(v.ctx)
+	v.web.mu.Lock()
+	v.web.open[r.id] = &exchange{cancel: cancel}
+	v.web.mu.Unlock()
+	var body io.Reader
+	if len(r.body) > 0 {
+		body = bytes.NewReader(r.body)
+	}
+	req, err := http.NewRequestWithContext(ctx, in.Method, in.URL, body)
+	if err != nil {
+		cancel()
+		return nil, fetchFailed(err)
+	}
+	for _, h := range in.Headers {
+		if h[0] == "host" {
+			req.Host = h[1]
+			continue
+		}
+		req.Header.Add(h[0], latin1Bytes(h[1]))
+	}
+	if req.Header.Get("User-Agent") == "" {
+		req.Header.Set("User-Agent", "Convex/1.0")
+	}
+	client := *v.program.engine.opt.Client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := client.Do(req)
+	if err != nil {
+		cancel()
+		return nil, fetchFailed(err)
+	}
+	v.web.mu.Lock()
+	if x := v.web.open[r.id]; x != nil {
+		x.body = resp.Body
+	} else {
+		resp.Body.Close()
+	}
+	v.web.mu.Unlock()
+	out := struct {
+		Status     int         `json:"status"`
+		StatusText string      `json:"statusText"`
+		Headers    [][2]string `json:"headers"`
+		Empty      bool        `json:"empty"`
+	}{Status: resp.StatusCode, StatusText: statusText(resp.Status), Headers: [][2]string{}, Empty: resp.ContentLength == 0}
+	for k, vs := range resp.Header {
+		for _, s := range vs {
+			out.Headers = append(out.Headers, [2]string{strings.ToLower(k), latin1String(s)})
+		}
+	}
+	return json.Marshal(out)
+}
+
+// fetchRead answers with the next piece of a body, nothing at its end.
+func (v *invocation) fetchRead(r request) event {
+	var in struct{ ID uint32 }
+	json.Unmarshal(r.arg, &in)
+	v.web.mu.Lock()
+	x := v.web.open[in.ID]
+	v.web.mu.Unlock()
+	if x == nil || x.body == nil {
+		return event{id: r.id, status: 3}
+	}
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := x.body.Read(buf)
+		if n > 0 {
+			return event{id: r.id, status: 2, data: buf[:n]}
+		}
+		if err == nil {
+			continue
+		}
+		v.web.mu.Lock()
+		delete(v.web.open, in.ID)
+		v.web.mu.Unlock()
+		x.end()
+		if err != io.EOF {
+			return answer(r.id, nil, fetchFailed(err))
+		}
+		return event{id: r.id, status: 3}
+	}
+}
+
+// statusText is the reason phrase of a status line.
+func statusText(status string) string {
+	_, text, _ := strings.Cut(status, " ")
+	return text
+}
+
+// latin1Bytes and latin1String convert header values, which are bytes, from
+// and to what JavaScript holds, one character a byte.
+func latin1Bytes(s string) string {
+	if isASCII(s) {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for _, r := range s {
+		b = append(b, byte(r))
+	}
+	return string(b)
+}
+
+func latin1String(s string) string {
+	if isASCII(s) {
+		return s
+	}
+	r := make([]rune, len(s))
+	for i := range len(s) {
+		r[i] = rune(s[i])
+	}
+	return string(r)
+}
+
+// isASCII says whether the conversions have nothing to do.
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// hashes are the digests of SubtleCrypto.
+var hashes = map[string]func() hash.Hash{
+	"SHA-1": sha1.New, "SHA-256": sha256.New, "SHA-384": sha512.New384, "SHA-512": sha512.New,
 }
 
 // shimCall answers a synchronous request of our own shims.
 func shimCall(op string, arg, body []byte) ([]byte, error) {
-	return nil, &Throw{Message: fmt.Sprintf("unknown operation %s", op)}
+	var in struct{ Hash, Key string }
+	if err := json.Unmarshal(arg, &in); err != nil {
+		return nil, &Throw{Message: "Invalid arguments of " + op}
+	}
+	h := hashes[in.Hash]
+	if h == nil {
+		return nil, &Throw{Message: "Unrecognized algorithm name: " + in.Hash}
+	}
+	switch op {
+	case "digest":
+		d := h()
+		d.Write(body)
+		return d.Sum(nil), nil
+	case "hmac":
+		key, err := base64.RawURLEncoding.DecodeString(in.Key)
+		if err != nil {
+			return nil, &Throw{Message: "The key is not valid"}
+		}
+		m := hmac.New(h, key)
+		m.Write(body)
+		return m.Sum(nil), nil
+	}
+	return nil, &Throw{Message: "Unknown operation " + op}
 }

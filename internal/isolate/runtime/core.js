@@ -100,7 +100,7 @@
     syscall: native.syscall,
     asyncSyscall: native.asyncSyscall,
     jsSyscall(op) {
-      throw new Error(`Unknown operation ${op}`);
+      return native.syscall(op, "{}"); // the host knows what to say of each
     },
   };
   lx.define("self", global);
@@ -174,6 +174,22 @@
   });
   lx.tag(global.FinalizationRegistry);
   delete global.SharedArrayBuffer;
+
+  // The pages of a resizable buffer are outside of what the engine counts:
+  // bound what all of them together may grow to.
+  const { ArrayBuffer, Reflect: { construct } } = global;
+  let growable = 64 << 20;
+  const bounded = new Proxy(ArrayBuffer, {
+    construct(target, args, cls) {
+      const max = args[1]?.maxByteLength;
+      if (max === undefined) return construct(target, [args[0]], cls);
+      growable -= max;
+      if (!(growable >= 0)) throw new RangeError("Array buffer allocation failed");
+      return construct(target, [args[0], { maxByteLength: max }], cls);
+    },
+  });
+  method(ArrayBuffer.prototype, "constructor", bounded);
+  lx.define("ArrayBuffer", bounded);
   delete global.Atomics.wait;
   delete global.Atomics.waitAsync;
   if (global.WebAssembly) {
