@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/token"
 )
@@ -99,8 +101,12 @@ func (f *Flow) Redeem(ctx context.Context, r GrantRequest) (*Grant, error) {
 }
 
 // shaped gives a refusal from below the body form of its grant: the OAuth one
-// unless it has one already.
+// unless it has one already. Losing too many races for a row is no fault of the
+// caller, who may try again.
 func shaped(err error) error {
+	if errors.Is(err, database.ErrConflict) {
+		return apierr.New(apierr.Overloaded, "temporarily_unavailable", "Too many requests for the same session. Please try again.").With(&Refusal{OAuth: true}).Wrap(err)
+	}
 	e, ok := apierr.As(err)
 	if !ok {
 		return err
