@@ -297,7 +297,7 @@ func atNewPasswordNext(a attempt, in input) (attempt, Step, []effect) {
 		if p := checkPassword(in.Password, a.Email); p != nil {
 			return a, ask(a, world{}, p), nil
 		}
-		return a, nil, []effect{hashPassword{Password: in.Password}}
+		return a, nil, []effect{hashPassword(in)}
 	case passwordHashed:
 		user := a.User
 		a, s, fx := done(a, identity.MethodPassword)
