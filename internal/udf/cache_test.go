@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -93,9 +92,10 @@ func TestRunnerQueryCoalesced(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	var runs atomic.Int32
-	gate := make(chan struct{})
+	gate, started := make(chan struct{}), make(chan bool, 1000)
 	h.push("1", map[string]goFunction{"query m:list": func(c *hostCalls, a string) (string, error) {
 		runs.Add(1)
+		started <- true
 		<-gate
 		return listAll("rows")(c, a)
 	}})
@@ -111,9 +111,7 @@ func TestRunnerQueryCoalesced(t *testing.T) {
 			reads.Store(out.Reads, true)
 		})
 	}
-	for runs.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-started
 	close(gate)
 	wg.Wait()
 	n := 0

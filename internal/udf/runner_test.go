@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
@@ -161,4 +162,93 @@ func TestRunnerMissingFunctionAppears(t *testing.T) {
 	h.push("1", map[string]goFunction{"query m:v": func(*hostCalls, string) (string, error) { return "1", nil }})
 	<-sub.Done()
 	h.mustQuery(Request{Path: "m:v"})
+}
+
+func TestRunnerRedacts(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.Redact = true
+	h.push("1", map[string]goFunction{"query m:boom": func(c *hostCalls, _ string) (string, error) {
+		c.host.Print("LOG", "'secret'")
+		return "", &isolate.Throw{Message: "secret", Data: []byte(`"told"`)}
+	}})
+	out, err := h.Query(t.Context(), Request{Path: "m:boom", RequestID: "r"})
+	if err != nil || out.Failure.Message != "[Request ID: r] Server Error" || len(out.Logs) != 0 || string(out.Failure.Data) != `"told"` {
+		t.Errorf("%+v, %v", out, err)
+	}
+	entries, _, err := h.Logs().Since(t.Context(), 0)
+	if err != nil || len(entries) != 1 || len(entries[0].LogLines) != 1 || !strings.Contains(*entries[0].Error, "secret") {
+		t.Errorf("the owner's log must have it all: %+v, %v", entries, err)
+	}
+}
+
+func TestRunnerTimestamps(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.push("1", map[string]goFunction{"query m:v": func(*hostCalls, string) (string, error) { return "1", nil }})
+	if _, err := h.Query(t.Context(), Request{Path: "m:v", At: h.DB.Latest() + 1}); apierr.KindOf(err) != apierr.BadRequest {
+		t.Error(err)
+	}
+	old := h.DB.Latest()
+	h.push("2", map[string]goFunction{"query m:v": func(*hostCalls, string) (string, error) { return "2", nil }})
+	if err := h.DB.Prune(t.Context(), h.DB.Latest()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Query(t.Context(), Request{Path: "m:v", At: old}); apierr.KindOf(err) != apierr.BadRequest {
+		t.Error(err)
+	}
+}
+
+// TestRunnerWarm: what was loaded ahead of a push is not loaded again, and a restarted runner loads
+// the live program before anybody asks.
+func TestRunnerWarm(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.functions = map[string]goFunction{"m.js:v": func(*hostCalls, string) (string, error) { return "1", nil }}
+	p := Package{Modules: []ModuleRow{{Path: "m.js", Environment: "isolate", Source: "x", Functions: []FunctionRow{{Name: "v", Kind: Query, Public: true}}}}}
+	if err := h.Warm(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	h.update(func(tx *database.Tx) error { return InstallModules(t.Context(), tx, p) })
+	h.mustQuery(Request{Path: "m:v"})
+	if n := h.loads.Load(); n != 1 {
+		t.Errorf("%d loads", n)
+	}
+	h.programs.close()
+	h.programs = &programs{}
+	loaded, load := make(chan bool, 1), h.loader
+	h.loader = func(ctx context.Context, m []isolate.Module, w isolate.Import) (javascript, error) {
+		loaded <- true
+		return load(ctx, m, w)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	<-loaded
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRunnerClock: the result of a query that looked at the clock is served for a while only.
+func TestRunnerClock(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.push("1", map[string]goFunction{"query m:now": func(c *hostCalls, _ string) (string, error) {
+		c.observed = true
+		return fmt.Sprint(c.call.Now.UnixMilli()), nil
+	}})
+	h.mustQuery(Request{Path: "m:now"})
+	if !h.mustQuery(Request{Path: "m:now"}).Cached {
+		t.Error("not cached at all")
+	}
+	e := h.cache.order.Front().Value.(*cacheEntry)
+	if left := time.Until(e.expires); left < 15*time.Second || left > maxClockAge {
+		t.Errorf("expires in %v", left)
+	}
+	e.expires = time.Now().Add(-time.Millisecond)
+	if h.mustQuery(Request{Path: "m:now"}).Cached {
+		t.Error("served after its time")
+	}
 }
