@@ -96,8 +96,8 @@ func NewLocalKeySet(keys ...PublicKey) (*LocalKeySet, error) {
 func (s *LocalKeySet) JWKS() []byte { return s.jwks }
 
 // Key finds a key by its id.
-func (s *LocalKeySet) Key(_ context.Context, kid string) (crypto.PublicKey, error) {
-	k, err := s.keyFor(nil, kid)
+func (s *LocalKeySet) Key(ctx context.Context, kid string) (crypto.PublicKey, error) {
+	k, err := s.keyFor(ctx, kid)
 	return k.key, err
 }
 
