@@ -103,6 +103,6 @@ func decodeDocument(id persistence.DocID, ts persistence.Timestamp, body []byte)
 	}, nil
 }
 
-// cost is roughly what keeping d in memory takes: bytes, header, and the
-// object if it was parsed.
-func (d *Document) cost() int { return len(d.stored) + 3*d.Size + 160 }
+// cost is roughly what keeping d in memory takes: bytes, header, and for some
+// the parsed object.
+func (d *Document) cost() int { return len(d.stored) + d.Size + 300 }

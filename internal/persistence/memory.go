@@ -39,8 +39,12 @@ func NewMemory() *Memory {
 	return &Memory{indexes: map[IndexID]*sorted{}, cells: map[string][]byte{}}
 }
 
-// portion is how many rows are gathered under one hold of the lock.
-const portion = 256
+// How many keys are gathered under one hold of the lock: few at first, as many
+// walks end early.
+const (
+	firstPortion = 4
+	maxPortion   = 256
+)
 
 // Append is part of Store.
 func (m *Memory) Append(ctx context.Context, batch []Commit) error {
@@ -124,12 +128,12 @@ func (m *Memory) Log(ctx context.Context, after, through Timestamp, o Order) ite
 // Scan is part of Store.
 func (m *Memory) Scan(ctx context.Context, ix IndexID, at Timestamp, s Span, o Order) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		for {
+		for n := firstPortion; ; n = min(4*n, maxPortion) {
 			if err := ctx.Err(); err != nil {
 				yield(Entry{}, context.Cause(ctx))
 				return
 			}
-			rows, more := m.portion(ix, at, &s, o)
+			rows, more := m.portion(ix, at, &s, o, n)
 			for _, e := range rows {
 				if !yield(e, nil) {
 					return
@@ -142,8 +146,8 @@ func (m *Memory) Scan(ctx context.Context, ix IndexID, at Timestamp, s Span, o O
 	}
 }
 
-// portion gathers the next rows of a scan and moves the span behind them.
-func (m *Memory) portion(ix IndexID, at Timestamp, s *Span, o Order) (rows []Entry, more bool) {
+// portion gathers the rows of the next keys of a scan, and moves the span behind them.
+func (m *Memory) portion(ix IndexID, at Timestamp, s *Span, o Order, limit int) (rows []Entry, more bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	keys := m.indexes[ix]
@@ -162,13 +166,18 @@ func (m *Memory) portion(ix IndexID, at Timestamp, s *Span, o Order) (rows []Ent
 		if k == nil || !s.Contains(k.key) {
 			return rows, false
 		}
-		if n == portion {
+		if n == limit { // k is the first of the next portion
+			if o == Asc {
+				s.Lower = k.key
+			} else {
+				s.Upper = append(bytes.Clone(k.key), 0)
+			}
 			return rows, true
 		}
 		if o == Asc {
-			s.Lower, p = append(bytes.Clone(k.key), 0), keys.after(p)
+			p = keys.after(p)
 		} else {
-			s.Upper, p = k.key, keys.before(p)
+			p = keys.before(p)
 		}
 		if v := k.visible(at); v != nil && !v.deleted {
 			rows = append(rows, Entry{Key: k.key, TS: v.ts, Doc: v.doc, Body: v.body})
