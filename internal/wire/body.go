@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/andybalholm/brotli"
@@ -147,7 +148,9 @@ func WriteJSON(w http.ResponseWriter, v any) error {
 
 // WriteRawJSON answers with JSON that is encoded already.
 func WriteRawJSON(w http.ResponseWriter, b []byte) error {
-	w.Header().Set("Content-Type", "application/json")
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(b))) // else a longer answer is sent in chunks
 	_, err := w.Write(b)
 	if err != nil {
 		return ErrAborted

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -250,6 +251,7 @@ func (s *Server) queryBatch(q *request) error {
 // appendOutcome writes an outcome as the HTTP API has it (convex-cli.md §6.1).
 func appendOutcome(dst []byte, o *udf.Outcome, f format) ([]byte, error) {
 	var err error
+	dst = slices.Grow(dst, len(o.Value)+128)
 	if o.Failure == nil {
 		dst = append(dst, `{"status":"success","value":`...)
 		if dst, err = appendValue(dst, o.Value, f); err != nil {
