@@ -32,6 +32,8 @@ type Verifier struct {
 	Client *http.Client
 	Log    *slog.Logger
 
+	verified verified
+
 	mu        sync.Mutex // guards the maps; never held during a fetch
 	sets      map[string]*RemoteKeySet
 	discovery map[string]*document[discoveryDoc]
@@ -42,13 +44,25 @@ type Verifier struct {
 // issuer and audience. Errors are *apierr.Error: Unauthenticated with the codes
 // of that section, or Unavailable when an OIDC provider cannot be reached.
 func (v *Verifier) Verify(ctx context.Context, providers []Provider, jwt string) (*Claims, error) {
-	t, err := parseJWT(jwt)
-	if err != nil {
-		return nil, err
+	known, isKnown := v.verified.get(jwt)
+	t := known.parsed
+	if !isKnown {
+		var err error
+		if t, err = parseJWT(jwt); err != nil {
+			return nil, err
+		}
 	}
 	p, err := selectProvider(providers, t)
 	if err != nil {
 		return nil, err
+	}
+	if isKnown {
+		if key, err := findKey(ctx, v.keySet(p.JWKS), t.kid); err == nil && known.stillGood(p, key.key, time.Now()) {
+			return known.claims, nil
+		}
+		if t, err = parseJWT(jwt); err != nil {
+			return nil, err
+		}
 	}
 	if p.Type == TypeOIDC {
 		return v.verifyOIDC(ctx, p, t)
@@ -106,7 +120,12 @@ func (v *Verifier) verifyCustom(ctx context.Context, p Provider, t *parsedJWT) (
 	if err != nil {
 		return nil, err
 	}
-	return t.claims(exp, customAttributes)
+	claims, err := t.claims(exp, customAttributes)
+	if err != nil {
+		return nil, err
+	}
+	v.verified.put(t.raw, verifiedToken{parsed: t, provider: p, key: key.key, claims: claims})
+	return claims, nil
 }
 
 // checkTimes applies exp, nbf and iat with a tolerance and returns exp.

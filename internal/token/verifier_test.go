@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -338,6 +339,79 @@ func TestVerifierResolvesTheHousesKeysInProcess(t *testing.T) {
 		t.Error("an unknown key was found")
 	}
 	var _ crypto.PublicKey = k.rsa.PublicKey
+}
+
+func TestVerifierRemembersOnlyWhatStaysTrue(t *testing.T) {
+	t.Parallel()
+	k := keys()
+	url := "https://api.workos.com/sso/jwks/client_1"
+	set := keySet(t)
+	v := &token.Verifier{House: func(string) token.KeySet { return set }}
+	p := providers(t, custom("https://api.workos.com/user_management/client_1", url, "RS256", ""))
+	ctx := context.Background()
+	jwt := signWith(t, jose.RS256, k.rsa, "rsa", claims(nil))
+	first, err := v.Verify(ctx, p, jwt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := v.Verify(ctx, p, jwt); err != nil || again != first {
+		t.Fatalf("not remembered: %v", err)
+	}
+	if _, err := v.Verify(ctx, nil, jwt); apierr.KindOf(err) != apierr.Unauthenticated {
+		t.Errorf("without providers: %v", err)
+	}
+	if _, err := v.Verify(ctx, providers(t, custom("https://api.workos.com/user_management/client_1", url, "ES256", "")), jwt); err == nil {
+		t.Error("accepted under another algorithm")
+	}
+	if set, err = token.NewLocalKeySet(token.PublicKey{ID: "rsa", Algorithm: token.AlgRS256, Key: &k.other.PublicKey}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Verify(ctx, p, jwt); err == nil {
+		t.Error("accepted although the key was replaced")
+	}
+	if set, err = token.NewLocalKeySet(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Verify(ctx, p, jwt); err == nil {
+		t.Error("accepted although the key was withdrawn")
+	}
+}
+
+func TestVerifierForgetsWhatExpires(t *testing.T) {
+	t.Parallel()
+	k := keys()
+	data := dataJWKS(t)
+	synctest.Test(t, func(t *testing.T) {
+		p := providers(t, custom("https://api.workos.com/user_management/client_1", data, "RS256", ""))
+		v := &token.Verifier{}
+		jwt := signWith(t, jose.RS256, k.rsa, "rsa", claims(nil))
+		for range 2 {
+			if _, err := v.Verify(context.Background(), p, jwt); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(306 * time.Second)
+		if _, err := v.Verify(context.Background(), p, jwt); err == nil || !strings.Contains(err.Error(), "Token expired") {
+			t.Errorf("after its end: %v", err)
+		}
+	})
+}
+
+func BenchmarkVerify(b *testing.B) {
+	k := keys()
+	set, err := token.NewLocalKeySet(token.PublicKey{ID: "rsa", Algorithm: token.AlgRS256, Key: &k.rsa.PublicKey})
+	if err != nil {
+		b.Fatal(err)
+	}
+	v := &token.Verifier{House: func(string) token.KeySet { return set }}
+	p, _ := token.ParseProviders([]byte(`{"providers":[` + custom("https://api.workos.com/user_management/client_1", "https://x.com", "RS256", "") + `]}`))
+	s, _ := token.NewSigner("rsa", k.rsa)
+	jwt, _ := s.Sign(claims(nil))
+	for b.Loop() {
+		if _, err := v.Verify(b.Context(), p, jwt); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 func BenchmarkSign(b *testing.B) {
