@@ -45,8 +45,8 @@ test-long: test ## the long suites too: race everywhere, fuzzing, known vulnerab
 			go test -run "^$$" -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-20s} "$$p" || exit 1; done; done'
 	@$(STEP) 'known vulnerabilities' go run $(GOVULNCHECK) ./...
 
-bench: build ## measure; figures and machine go to bench/README.md
-	@go run ./bench $(ARGS)
+bench: build conformance/ ## measure; figures and machine go to bench/README.md
+	@go run ./bench $(or $(ARGS),-write bench/README.md)
 
 env: modules ## print shell lines that let plain `go build` find V8: eval "$$(make -s env)"
 	@echo 'export CGO_CXXFLAGS="$(CGO_CXXFLAGS)"'

@@ -77,7 +77,7 @@ func benchMutations(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		report(fmt.Sprintf("durable mutations, %d clients", n), "%.0f/s, %v", rate, times)
+		b.report(fmt.Sprintf("durable mutations, %d clients", n), "%.0f/s, %v", rate, times)
 		for _, c := range clients {
 			c.close()
 		}
@@ -143,14 +143,14 @@ func benchQueries(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		report(fmt.Sprintf("cached query of 20 rows, %d clients", n), "%.0f/s, %v", rate, cached)
+		b.report(fmt.Sprintf("cached query of 20 rows, %d clients", n), "%.0f/s, %v", rate, cached)
 		fresh, rate, err := b.hammer(ctx, n, func(ctx context.Context, _ int) error {
 			return c.query(ctx, "bench:list", map[string]any{"channel": "q", "salt": rand.Float64()})
 		})
 		if err != nil {
 			return err
 		}
-		report(fmt.Sprintf("query of 20 rows that runs each time, %d clients", n), "%.0f/s, %v", rate, fresh)
+		b.report(fmt.Sprintf("query of 20 rows that runs each time, %d clients", n), "%.0f/s, %v", rate, fresh)
 	}
 	return nil
 }

@@ -135,8 +135,8 @@ func (b *bench) liveWith(ctx context.Context, counts []int) error {
 			return err
 		}
 		name := fmt.Sprintf("one writer, %d selective subscriptions", n)
-		report(name+": mutation sent to Transition received", "%v", whole)
-		report(name+": commit answered to Transition received", "%v", after)
+		b.report(name+": mutation sent to Transition received", "%v", whole)
+		b.report(name+": commit answered to Transition received", "%v", after)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"regexp"
@@ -35,16 +36,18 @@ type bench struct {
 	root   string        // of the repository
 	length time.Duration // of one measurement
 	house  *house        // started before the first scenario that needs it
+	out    io.Writer
 }
 
 func main() {
 	pattern := flag.String("run", "", "only scenarios whose name matches this regular expression")
 	length := flag.Duration("for", 10*time.Second, "how long one measurement takes")
 	binary := flag.String("binary", "bin/lentil", "the binary to measure")
+	write := flag.String("write", "", "also write the figures into this file, below its line about figures")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *pattern, *binary, *length); err != nil {
+	if err := run(ctx, *pattern, *binary, *write, *length); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
@@ -52,29 +55,45 @@ func main() {
 }
 
 // run plays the scenarios one after the other, each on a fresh house.
-func run(ctx context.Context, pattern, binary string, length time.Duration) error {
+func run(ctx context.Context, pattern, binary, write string, length time.Duration) error {
 	re, err := regexp.Compile(pattern)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s\n\n| scenario | figure |\n|---|---|\n", machine())
+	var figures strings.Builder
+	out := io.MultiWriter(os.Stdout, &figures)
+	fmt.Fprintf(out, "%s\n\n| scenario | figure |\n|---|---|\n", machine())
 	for _, s := range scenarios {
 		if !re.MatchString(s.name) {
 			continue
 		}
-		b := &bench{binary: binary, root: ".", length: length}
+		b := &bench{binary: binary, root: ".", length: length, out: out}
 		err := s.run(ctx, b)
 		b.house.stop()
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	return nil
+	if write == "" {
+		return nil
+	}
+	old, err := os.ReadFile(write)
+	if err != nil {
+		return err
+	}
+	head, _, ok := strings.Cut(string(old), figuresLine)
+	if !ok {
+		return fmt.Errorf("%s has no line %q", write, figuresLine)
+	}
+	return os.WriteFile(write, []byte(head+figuresLine+"\n\nMeasured on "+figures.String()), 0o644)
 }
 
+// figuresLine stands in README.md where the figures begin.
+const figuresLine = "<!-- figures: written by make bench -->"
+
 // report prints one row.
-func report(name, format string, args ...any) {
-	fmt.Printf("| %s | %s |\n", name, fmt.Sprintf(format, args...))
+func (b *bench) report(name, format string, args ...any) {
+	fmt.Fprintf(b.out, "| %s | %s |\n", name, fmt.Sprintf(format, args...))
 }
 
 // machine names what the figures were measured on.

@@ -106,7 +106,7 @@ func benchRefresh(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	report("raw RS256 signatures on all cores", "%.0f/s", raw)
-	report(fmt.Sprintf("refresh grants, %d clients", n), "%.0f/s (%.0f %% of raw signing), %v", rate, 100*rate/raw, times)
+	b.report("raw RS256 signatures on all cores", "%.0f/s", raw)
+	b.report(fmt.Sprintf("refresh grants, %d clients", n), "%.0f/s (%.0f %% of raw signing), %v", rate, 100*rate/raw, times)
 	return nil
 }

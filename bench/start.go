@@ -20,7 +20,7 @@ func benchStart(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	report("first start of a project, until everything answers", "%v", h.ready.Round(time.Millisecond))
+	b.report("first start of a project, until everything answers", "%v", h.ready.Round(time.Millisecond))
 	h.end()
 	os.RemoveAll(dir)
 	if h, err = b.open(ctx); err != nil {
@@ -36,13 +36,13 @@ func benchStart(ctx context.Context, b *bench) error {
 		h, b.house = again, again
 		times = append(times, h.ready)
 	}
-	report("start of a project with data and functions", "%v", times)
+	b.report("start of a project with data and functions", "%v", times)
 	time.Sleep(5 * time.Second)
 	rss, err := residentKB(h.cmd.Process.Pid)
 	if err != nil {
 		return err
 	}
-	report("resident memory, idle", "%d MB", rss/1024)
+	b.report("resident memory, idle", "%d MB", rss/1024)
 	if err := newCaller(h.info.URL, 1).query(ctx, "bench:list", map[string]any{"channel": "none"}); err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func benchStart(ctx context.Context, b *bench) error {
 	if rss, err = residentKB(h.cmd.Process.Pid); err != nil {
 		return err
 	}
-	report("resident memory, idle after the first query", "%d MB", rss/1024)
+	b.report("resident memory, idle after the first query", "%d MB", rss/1024)
 	return nil
 }
 
