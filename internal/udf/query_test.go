@@ -433,3 +433,19 @@ func TestPageOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestStreamID(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]int{
+		`{"queryId":7}`: 7, `{"queryId":1234567}`: 1234567, `{ "queryId" : 3 }`: 3, `{"queryId":2147483647}`: 2147483647, `{"queryId":-1}`: -1,
+	} {
+		if got, err := streamID(json.RawMessage(args), "x"); got != want || err != nil {
+			t.Errorf("%s: %d, %v", args, got, err)
+		}
+	}
+	for _, args := range []string{``, `{"queryId":}`, `{"queryId":1`, `{"queryId":1}}`, `{"queryId":"1"}`, `{"queryId":1.5}`} {
+		if got, err := streamID(json.RawMessage(args), "x"); err == nil {
+			t.Errorf("%s: %d", args, got)
+		}
+	}
+}
