@@ -146,8 +146,8 @@ func (tx *Tx) Insert(ctx context.Context, table string, fields value.Object) (va
 // insert adds a document to a table that exists.
 func (tx *Tx) insert(t Table, created float64, fields value.Object) (value.ID, error) {
 	id := value.ID{Table: t.Number, Internal: value.NewInternalID(rand.Reader, tx.begun)}
-	d := newDocument(id, created, fields)
-	if err := tx.check(t, d); err != nil {
+	d, err := tx.document(t, id, created, fields)
+	if err != nil {
 		return value.ID{}, err
 	}
 	return id, tx.put(&change{doc: docID(id)}, d)
@@ -168,9 +168,8 @@ func (tx *Tx) Replace(ctx context.Context, id value.ID, fields value.Object) err
 		return apierr.New(apierr.BadRequest, "ImmutableSystemField",
 			"Provided document has a '_creationTime' other than that of document %s; '_creationTime' cannot be changed.", id)
 	}
-	d := newDocument(id, ch.new.CreationTime, fields)
-	t := tx.tableOf(id)
-	if err := tx.check(t, d); err != nil {
+	d, err := tx.document(tx.tableOf(id), id, ch.new.CreationTime, fields)
+	if err != nil {
 		return err
 	}
 	return tx.put(ch, d)
@@ -213,18 +212,27 @@ func (tx *Tx) tableOf(id value.ID) Table {
 	return Table{Number: id.Table}
 }
 
-// check holds a document against the limits and counts the write. Rows of the
-// house may be as large as any value: they hold modules and their maps.
-func (tx *Tx) check(t Table, d *Document) error {
-	if t.System() {
-		if d.Size > value.MaxValueSize {
-			return apierr.New(apierr.BadRequest, "ValueTooLarge", "Value is too large (%s > maximum size %s)",
-				value.FormatSize(d.Size), value.FormatSize(value.MaxValueSize))
-		}
-	} else if err := value.CheckDocument(d.Object()); err != nil {
-		return err
+// document encodes what is to be written, holds it against the limits and
+// counts the write. Rows of the house may be as large as any value: they hold
+// modules and their maps.
+func (tx *Tx) document(t Table, id value.ID, created float64, fields value.Object) (*Document, error) {
+	if err := storable(fields, 0); err != nil {
+		return nil, err
 	}
-	return tx.countWrite(t, d.Size)
+	d := newDocument(id, created, fields)
+	switch {
+	case d.Object().Len() > value.MaxFields:
+		return nil, apierr.New(apierr.BadRequest, "ObjectTooLarge", "Object has too many fields (%d > maximum number %d, system fields included).",
+			d.Object().Len(), value.MaxFields)
+	case t.System() && d.Size > value.MaxValueSize:
+		return nil, apierr.New(apierr.BadRequest, "ValueTooLarge", "Value is too large (%s > maximum size %s)",
+			value.FormatSize(d.Size), value.FormatSize(value.MaxValueSize))
+	case !t.System():
+		if err := value.CheckDocument(d.Object()); err != nil {
+			return nil, err
+		}
+	}
+	return d, tx.countWrite(t, d.Size)
 }
 
 // put makes d the transaction's idea of the change's document.
