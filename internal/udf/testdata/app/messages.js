@@ -53,6 +53,6 @@ export const wrongArgs = query(({ db }) => db.get("nonsense"));
 export const conflict = mutation(() => Convex.syscall("throwOcc", "{}"));
 export const busy = action(async (ctx) => {
   const sent = await Promise.all([1, 2, 3].map((n) => ctx.runMutation("messages:send", { body: `#${n}` })));
-  await null;
+  await new Promise((done) => setTimeout(done, 5));
   return [sent.length, (await ctx.runQuery("messages:list")).length, (await ctx.auth.getUserIdentity())?.subject];
 });
