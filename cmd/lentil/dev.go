@@ -63,7 +63,11 @@ themselves.`,
 				if err := d.writeEnv(a); err != nil {
 					return err
 				}
-				return announce(e, out, h.json, a, fmt.Sprintf("ready in %d ms", time.Since(began).Milliseconds()))
+				app := ""
+				if start != "" && cfg.Project.HomepageURL != "" {
+					app = cfg.Project.HomepageURL
+				}
+				return announce(e, out, h.json, a, fmt.Sprintf("ready in %d ms", time.Since(began).Milliseconds()), app)
 			}, beside)
 		},
 	}

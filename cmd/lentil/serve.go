@@ -91,7 +91,7 @@ func serveCommand(e *env) *cobra.Command {
 				return err
 			}
 			return runHouse(cmd.Context(), cfg, func(_ context.Context, a server.Addresses) error {
-				return announce(e, out, h.json, a, "")
+				return announce(e, out, h.json, a, "", "")
 			}, nil)
 		},
 	}
@@ -137,11 +137,11 @@ func runHouse(ctx context.Context, cfg server.Config, ready func(context.Context
 }
 
 // announce tells where the house answers: programs one line of JSON, people a table.
-func announce(e *env, out *talk, asJSON bool, a server.Addresses, note string) error {
+func announce(e *env, out *talk, asJSON bool, a server.Addresses, note, app string) error {
 	if asJSON {
 		return json.NewEncoder(e.stdout).Encode(a)
 	}
-	out.addresses(a, note)
+	out.addresses(a, note, app)
 	return nil
 }
 

@@ -40,7 +40,7 @@ func statusCommand(e *env) *cobra.Command {
 			if err := answers(cmd.Context(), a); err != nil {
 				return err
 			}
-			return announce(e, newTalk(e), asJSON, a, "running")
+			return announce(e, newTalk(e), asJSON, a, "running", "")
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

@@ -42,10 +42,15 @@ func (t *talk) notice(format string, args ...any) {
 
 // addresses prints the short table. The admin key is not in it: it stands in
 // .env.local, and in the output of --json.
-func (t *talk) addresses(a server.Addresses, note string) {
+//
+// app is where the project's own pages will be, "" if nobody starts them.
+func (t *talk) addresses(a server.Addresses, note, app string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n  %s  %s\n\n", t.style(bold+";"+green, "lentil"), t.style(faint, note))
 	row := func(what, value string) { fmt.Fprintf(&b, "  %-12s %s\n", what, value) }
+	if app != "" {
+		row("Your app", t.style(bold, app)+"  "+t.style(faint, "starting"))
+	}
 	row("Deployment", t.style(bold, a.URL)+"  "+t.style(faint, a.Deployment))
 	row("HTTP actions", a.SiteURL)
 	row("Sign-in", t.style(bold, a.AuthKitURL)+"  "+t.style(faint, a.ClientID))
