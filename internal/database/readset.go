@@ -146,6 +146,9 @@ func newReadSet(raw []*read) *ReadSet {
 
 // appendIndexKey builds the key of doc in an index over fields.
 func appendIndexKey(dst []byte, fields []string, d *Document) []byte {
+	if dst == nil {
+		dst = make([]byte, 0, 64)
+	}
 	if len(fields) > 0 {
 		obj := d.Object()
 		for _, f := range fields {

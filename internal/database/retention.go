@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/persistence"
@@ -17,10 +18,38 @@ const (
 	prunePause = 20 * time.Millisecond
 )
 
+// A database under heavy load keeps less history than the retention says, so
+// that its disk does not fill with it: about so many commits, and a time that
+// is long for any transaction.
+const (
+	maxHistory   = 1_000_000
+	minRetention = 10 * time.Minute
+)
+
+// milestone is how many commits there had been at a time.
+type milestone struct {
+	ts      persistence.Timestamp
+	commits int64
+}
+
+// horizonAt decides what is to be forgotten at a time, given milestones of the
+// past, oldest first, the last of which is of now.
+func (db *DB) horizonAt(now time.Time, past []milestone) persistence.Timestamp {
+	horizon := persistence.Timestamp(now.Add(-db.retention).UnixNano())
+	latest := persistence.Timestamp(now.Add(-min(minRetention, db.retention)).UnixNano())
+	for _, m := range past {
+		if past[len(past)-1].commits-m.commits >= maxHistory && m.ts <= latest {
+			horizon = max(horizon, m.ts)
+		}
+	}
+	return horizon
+}
+
 // retain forgets revisions that are older than the retention, until ctx ends.
 func (db *DB) retain(ctx context.Context) error {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
+	var past []milestone
 	for {
 		select {
 		case <-ctx.Done():
@@ -29,7 +58,11 @@ func (db *DB) retain(ctx context.Context) error {
 			return db.commits.failure()
 		case <-tick.C:
 		}
-		if err := db.Prune(ctx, persistence.Timestamp(time.Now().Add(-db.retention).UnixNano())); err != nil && ctx.Err() == nil {
+		s := db.Stats()
+		past = append(past, milestone{s.Latest, s.Commit.Commits})
+		horizon := db.horizonAt(time.Now(), past)
+		past = slices.DeleteFunc(past, func(m milestone) bool { return m.ts < horizon })
+		if err := db.Prune(ctx, horizon); err != nil && ctx.Err() == nil {
 			db.log.Warn("old revisions not pruned", "err", err)
 		}
 	}

@@ -36,7 +36,8 @@ type Store struct {
 	db     *pebble.DB
 	closed atomic.Bool
 
-	running atomic.Bool // Pebble is past opening, where it returns errors as it should
+	pruned  atomic.Int64 // no record of the log lies below it; a restart forgets it
+	running atomic.Bool  // Pebble is past opening, where it returns errors as it should
 	failure sync.Once
 	broken  chan struct{} // closed after err was set
 	err     error

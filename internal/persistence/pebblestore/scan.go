@@ -186,7 +186,9 @@ func (s *Store) Prune(ctx context.Context, before persistence.Timestamp, limit i
 	if err := s.usable(); err != nil {
 		return 0, err
 	}
-	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: logKey(0), UpperBound: logKey(persistence.Max)})
+	// Not from the beginning: it would pass over all that was deleted before.
+	from := persistence.Timestamp(s.pruned.Load())
+	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: logKey(from), UpperBound: logKey(persistence.Max)})
 	if err != nil {
 		return 0, s.readError(err)
 	}
@@ -195,7 +197,7 @@ func (s *Store) Prune(ctx context.Context, before persistence.Timestamp, limit i
 		before = min(before, logTime(it.Key())-1) // the newest commit stays
 	}
 	b := s.db.NewBatch()
-	n := 0
+	n, through := 0, from
 	for valid := it.First(); valid && n < limit && logTime(it.Key()) <= before; valid = it.Next() {
 		ts := logTime(it.Key())
 		rec, err := decodeRecord(ts, it.Value())
@@ -218,7 +220,7 @@ func (s *Store) Prune(ctx context.Context, before persistence.Timestamp, limit i
 			}
 			n += k
 		}
-		must(b.Delete(it.Key(), nil))
+		through = ts + 1
 		n++
 	}
 	if err := it.Error(); err != nil {
@@ -227,7 +229,12 @@ func (s *Store) Prune(ctx context.Context, before persistence.Timestamp, limit i
 	if n == 0 {
 		return 0, nil
 	}
-	return n, s.apply(b, pebble.NoSync)
+	must(b.DeleteRange(logKey(from), logKey(through), nil))
+	if err := s.apply(b, pebble.NoSync); err != nil {
+		return 0, err
+	}
+	s.pruned.Store(int64(through))
+	return n, nil
 }
 
 // drop deletes one version.
