@@ -28,7 +28,7 @@ import (
 // that call builtins: for (;;) a.push(new Array(9).fill(7)) never ended.
 const flags = "--no-verify-snapshot-checksum --no-profile-guided-optimization --single-threaded-gc " +
 	"--no-turboshaft-loop-unrolling --no-wasm-loop-unrolling " +
-	"--wasm-max-mem-pages=1024 --no-wasm-async-compilation --stack-size=984"
+	"--wasm-max-mem-pages=1024 --no-wasm-async-compilation --stack-size=984 --enable-sharedarraybuffer-per-context"
 
 // v8 is the process-wide state of the engine: V8 can be started only once.
 var v8 struct {

@@ -98,6 +98,7 @@ void prepareIsolate(lentil_isolate* i, bool limited) {
   iso->SetFatalErrorHandler(onFatalCall);
   iso->SetOOMErrorHandler(onMemory);
   iso->SetAllowAtomicsWait(false);
+  iso->SetSharedArrayBufferConstructorEnabledCallback([](Local<Context>) { return false; });
   if (limited) iso->AddNearHeapLimitCallback(nearHeapLimit, i);
 }
 

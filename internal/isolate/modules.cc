@@ -199,6 +199,15 @@ void importModules(lentil_realm* r, Local<Context> c, Local<Object> registry, co
   r->graph = nullptr;
 }
 
+// Calls a hook without arguments; what it throws is of no interest.
+static void callHook(lentil_realm* r, Local<Context> c, const char* name) {
+  Isolate* iso = c->GetIsolate();
+  TryCatch tc(iso);
+  Local<Value> f, out;
+  if (r->hooks.IsEmpty() || !r->hooks.Get(iso)->Get(c, str(iso, name)).ToLocal(&f) || !f->IsFunction()) return;
+  if (f.As<Function>()->Call(c, Undefined(iso), 0, nullptr).ToLocal(&out)) return;
+}
+
 static char* copy(const char* p, size_t n) {
   char* out = static_cast<char*>(malloc(n + 1));
   memcpy(out, p, n);
@@ -253,6 +262,7 @@ extern "C" lentil_blob lentil_load(uint64_t id, const char* scripts, size_t sn, 
             put32(errors, uint32_t(broken.size()));
             errors += broken;
           }
+          callHook(r, c, "imported");
           creator.AddData(c, registry);
           creator.AddData(c, hooks);
           iso->SetContinuationPreservedEmbedderData(Undefined(iso));

@@ -124,6 +124,16 @@ func (e *Engine) load(ctx context.Context, modules []Module, world Import, r rul
 	e.programs++
 	e.mu.Unlock()
 	err = p.snapshot(ctx, packed)
+	if err == nil {
+		if p.needsPlain() {
+			err = errNoBlob
+		} else {
+			err = p.probe(ctx)
+		}
+		if err != nil {
+			p.blob = nil // a lost isolate may still read it
+		}
+	}
 	if errors.Is(err, errLost) || errors.Is(err, errNoBlob) {
 		// V8 could not serialise something the modules hold.
 		e.opt.Log.Info("modules cannot be kept in a snapshot, evaluating them for each call", "err", err)
@@ -138,6 +148,17 @@ func (e *Engine) load(ctx context.Context, modules []Module, world Import, r rul
 		return nil, err
 	}
 	return p, nil
+}
+
+// needsPlain says whether a module failed only because it was evaluated for a
+// snapshot: V8 has no WebAssembly then.
+func (p *Program) needsPlain() bool {
+	for _, x := range p.failed {
+		if x.Message == "WebAssembly is not defined" {
+			return true
+		}
+	}
+	return false
 }
 
 // errLost and errNoBlob are the ways a snapshot can fail to come about.
@@ -227,7 +248,9 @@ func (p *Program) importFailures(list []byte) error {
 	return nil
 }
 
-// probe evaluates the modules of a plain program once, to learn which throw.
+// probe makes the first isolate and context, which a later call will find
+// ready: some things in a snapshot show only now that they cannot live there.
+// For a plain program it evaluates the modules, to learn which throw.
 func (p *Program) probe(ctx context.Context) error {
 	h := p.take()
 	v := p.guard(h)
@@ -236,6 +259,11 @@ func (p *Program) probe(ctx context.Context) error {
 		p.newHeap(h)
 		p.engine.watch(v)
 		realm := C.lentil_realm_new(h.c)
+		if p.plain == nil {
+			h.ready = realm
+			done <- nil
+			return
+		}
 		list, why := p.evaluate(realm)
 		C.lentil_realm_free(realm)
 		err := p.importFailures(list)
@@ -247,7 +275,8 @@ func (p *Program) probe(ctx context.Context) error {
 	defer p.engine.unwatch(v)
 	select {
 	case err := <-done:
-		h.dispose()
+		p.engine.unwatch(v)
+		p.give(h, p.plain != nil)
 		return err
 	case <-h.dead:
 		h.lost()

@@ -14,6 +14,10 @@
     Error, TypeError, RangeError, String, Symbol, Promise, Proxy, WeakMap, Map,
   } = global;
 
+  // Contexts from which a snapshot is made lack it; without it errors have no
+  // frames.
+  Error.stackTraceLimit = 10;
+
   lx.IMPORT = 0;
   lx.QUERY = 1;
   lx.MUTATION = 2;
@@ -21,7 +25,7 @@
 
   // Defines a global as the platform has them: writable, not enumerable.
   lx.define = (name, value) => {
-    defineProperty(global, name, { value, writable: true, enumerable: false, configurable: true });
+    defineProperty(globalThis, name, { value, writable: true, enumerable: false, configurable: true });
   };
   lx.tag = (cls, name = cls.name) => {
     defineProperty(cls.prototype, Symbol.toStringTag, { value: name, configurable: true });
@@ -103,7 +107,13 @@
       return native.syscall(op, "{}"); // the host knows what to say of each
     },
   };
-  lx.define("self", global);
+  // A snapshot's contexts get a global object of their own: no value, a getter.
+  defineProperty(global, "self", {
+    get: () => globalThis,
+    set: (value) => lx.define("self", value),
+    configurable: true,
+    enumerable: false,
+  });
 
   // process.env: the deployment's variables, constant for this program.
   const AUTH = 1, SCHEMA = 2, DEFINITION = 3;
@@ -173,7 +183,6 @@
     }
   });
   lx.tag(global.FinalizationRegistry);
-  delete global.SharedArrayBuffer;
 
   // The pages of a resizable buffer are outside of what the engine counts:
   // bound what all of them together may grow to.
@@ -192,19 +201,4 @@
   lx.define("ArrayBuffer", bounded);
   delete global.Atomics.wait;
   delete global.Atomics.waitAsync;
-  if (global.WebAssembly) {
-    // Compiled at once: there is no other thread to wait for.
-    const { WebAssembly } = global;
-    const { Module, Instance } = WebAssembly;
-    method(WebAssembly, "compile", async function compile(bytes) {
-      return new Module(bytes);
-    });
-    method(WebAssembly, "instantiate", async function instantiate(source, imports) {
-      if (source instanceof Module) return new Instance(source, imports);
-      const module = new Module(source);
-      return { module, instance: new Instance(module, imports) };
-    });
-    delete WebAssembly.compileStreaming;
-    delete WebAssembly.instantiateStreaming;
-  }
 })
