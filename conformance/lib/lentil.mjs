@@ -111,7 +111,7 @@ export class Lentil {
   }
 
   /** Runs the official CLI in the app's folder. */
-  async cli(args, { allowFailure = false, env = {}, timeoutMs = 90_000, cwd = this.dir } = {}) {
+  async cli(args, { allowFailure = false, env = {}, timeoutMs = 90_000, cwd = this.dir, stopWhen } = {}) {
     const child = spawn(process.execPath, [join(this.dir, "node_modules", "convex", "bin", "main.js"), ...args], {
       cwd,
       stdio: ["ignore", "pipe", "pipe"],
@@ -119,7 +119,12 @@ export class Lentil {
     });
     let stdout = "";
     let stderr = "";
-    child.stdout.on("data", (chunk) => (stdout += chunk));
+    child.stdout.on("data", (chunk) => {
+      stdout += chunk;
+      if (stopWhen && stdout.includes(stopWhen)) {
+        child.kill("SIGTERM");
+      }
+    });
     child.stderr.on("data", (chunk) => (stderr += chunk));
     const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
     const code = await new Promise((done) => child.once("exit", (c, signal) => done(c ?? signal)));

@@ -89,7 +89,7 @@ export const scenarios = {
   },
 
   "logs shows what functions print": async (lentil) => {
-    const logs = lentil.cli(["logs", "--history", "50", "--success"], { allowFailure: true, timeoutMs: 15_000 });
+    const logs = lentil.cli(["logs", "--history", "50", "--success"], { allowFailure: true, timeoutMs: 20_000, stopWhen: "'hello' 'there'" });
     await lentil.cli(["run", "actions:chatty", '{"word":"there"}']);
     contains((await logs).stdout, "'hello' 'there'");
   },
@@ -173,7 +173,7 @@ export default crons;\n`,
 
   "a syntax error or a throwing module is reported, and the old code stays": async (lentil) => {
     const path = join(lentil.dir, "convex/broken.ts");
-    write(path, 'throw new Error("at import");\n');
+    write(path, 'throw new Error("at import");\nexport const nothing = 1;\n');
     const { code, stdout, stderr } = await lentil.cli(["dev", "--once", "--typecheck", "disable"], { allowFailure: true });
     rmSync(path);
     holds(code !== 0, "exit code");
