@@ -49,7 +49,7 @@ func (s *Store) guard(f func() error) error {
 // fail makes the store fail for good. The first cause counts.
 func (s *Store) fail(err error) {
 	s.failure.Do(func() {
-		s.err = fmt.Errorf("data directory %s: %w", s.dir, classify(err))
+		s.err = located(s.dir, err)
 		close(s.broken)
 	})
 }

@@ -59,9 +59,17 @@ const format = "1"
 func Open(dir string, o Options) (*Store, error) {
 	s, err := open(dir, o)
 	if err != nil {
-		return nil, fmt.Errorf("data directory %s: %w", dir, classify(err))
+		return nil, located(dir, err)
 	}
 	return s, nil
+}
+
+// located says which directory an error is about, once.
+func located(dir string, err error) error {
+	if prefix := "data directory " + dir + ": "; !strings.HasPrefix(err.Error(), prefix) {
+		return fmt.Errorf("%s%w", prefix, classify(err))
+	}
+	return err
 }
 
 // open is Open without the last word on errors.
