@@ -25,7 +25,7 @@ func oneLine(t *testing.T, err, sentinel error, dir string) {
 	if !errors.Is(err, sentinel) {
 		t.Fatalf("error is %v, want %v", err, sentinel)
 	}
-	if text := err.Error(); strings.Contains(text, "\n") || strings.Count(text, dir) != 1 || len(text) > 300 {
+	if text := err.Error(); strings.Contains(text, "\n") || strings.Count(text, "data directory "+dir) != 1 || len(text) > 300 {
 		t.Errorf("message %q", text)
 	}
 }
@@ -127,6 +127,15 @@ func (f *brokenFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error
 		return nil, &fs.PathError{Op: "create", Path: name, Err: err}
 	}
 	file, err := f.FS.Create(name, c)
+	return &brokenFile{file, f}, err
+}
+
+// ReuseForWrite is part of vfs.FS.
+func (f *brokenFS) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := f.fail(); err != nil {
+		return nil, &fs.PathError{Op: "rename", Path: to, Err: err}
+	}
+	file, err := f.FS.ReuseForWrite(from, to, c)
 	return &brokenFile{file, f}, err
 }
 
