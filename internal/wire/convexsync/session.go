@@ -22,8 +22,11 @@ const (
 	// writeLimit is how long writing one message may take, and a client that
 	// does not read may hold its connection.
 	writeLimit = 60 * time.Second
-	// pongWait is how long a goroutine waits for a pong; the pong counts later too.
-	pongWait = 4 * time.Second
+	// bulky is the size of a message after which no WebSocket ping is sent for
+	// bulkyWait: the library closes a socket that cannot take a ping within five
+	// seconds, and a slow line may need longer to take what is on its way.
+	bulky     = 256 << 10
+	bulkyWait = 30 * time.Second
 	// maxQueued is the number of unwritten messages above which no more is read
 	// from the client. A client that does not read is answered no more.
 	maxQueued = 256
@@ -51,7 +54,9 @@ type session struct {
 	writing bool
 	closing *Close
 	sent    time.Time // when the last message was written
-	pinged  time.Time // when the last WebSocket ping was sent
+	pinged  time.Time // when the last WebSocket ping was due
+	pinging bool      // a ping waits for its pong
+	bulked  time.Time // when the last bulky message was written
 	timer   *time.Timer
 	ended   bool
 }
@@ -302,6 +307,9 @@ func (s *session) write() {
 			return
 		}
 		s.sent = time.Now()
+		if len(*buf) >= bulky {
+			s.bulked = s.sent
+		}
 		if _, ok := msg.(*transition); ok {
 			s.perform(s.machine.Written())
 		}
@@ -362,13 +370,15 @@ func (s *session) beat() {
 		s.conn.CloseNow()
 		return
 	}
+	wire := false
+	if now.Sub(s.pinged) >= wsPing {
+		s.pinged = now
+		wire = !s.pinging && !s.writing && now.Sub(s.bulked) >= bulkyWait
+		s.pinging = s.pinging || wire
+	}
 	if now.Sub(s.sent) >= appPing && len(s.out) == 0 && !s.writing && s.closing == nil {
 		s.sent = now
 		s.perform([]Effect{Send{ping{}}})
-	}
-	wire := now.Sub(s.pinged) >= wsPing
-	if wire {
-		s.pinged = now
 	}
 	next := s.pinged.Add(wsPing)
 	if t := s.sent.Add(appPing); t.Before(next) && t.After(now) {
@@ -377,9 +387,11 @@ func (s *session) beat() {
 	s.timer.Reset(next.Sub(now))
 	s.mu.Unlock()
 	if wire {
-		// Pongs are heard by the reader; waiting here is only the library's way.
-		ctx, cancel := context.WithTimeout(context.Background(), pongWait)
-		defer cancel()
-		s.conn.Ping(ctx)
+		// The pong is heard by the reader; that this waits for it too is the
+		// library's way, and ends with the socket at the latest.
+		s.conn.Ping(s.ctx)
+		s.mu.Lock()
+		s.pinging = false
+		s.mu.Unlock()
 	}
 }
