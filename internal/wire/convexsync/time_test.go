@@ -2,6 +2,7 @@ package convexsync_test
 
 import (
 	"bufio"
+	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,9 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/persistence"
+	"github.com/lentil-dev/lentil/internal/udf"
 	"github.com/lentil-dev/lentil/internal/wire/convexsync"
 )
 
@@ -155,6 +159,71 @@ func TestServerDropsAClientThatDoesNotRead(t *testing.T) {
 		if d := time.Since(began); d > 130*time.Second {
 			t.Errorf("dropped after %v", d)
 		}
+	})
+}
+
+func TestServerSkipsStatesForASlowClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		db, err := database.Open(ctx, database.Options{Store: persistence.NewMemory()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stopped := make(chan struct{})
+		go func() { defer close(stopped); db.Run(ctx) }()
+		f := &functions{db: db, cache: map[string]*udf.Outcome{}}
+		client, ended := pipe(&convexsync.Server{Runner: f, DB: db})
+		for _, m := range []string{`{"type":"Connect","sessionId":"` + session + `"}`, add(0, 0, "list", "m")} {
+			head := []byte{0x81, 0x80 | byte(min(len(m), 126))}
+			if len(m) > 125 {
+				head = append(head, byte(len(m)>>8), byte(len(m)))
+			}
+			client.Write(append(append(head, 0, 0, 0, 0), m...))
+		}
+		for range 50 { // the pipe holds nothing: all this time one message is being written
+			if _, err := f.Mutation(ctx, udf.Request{Args: []byte(`[{"table":"m"}]`)}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		read := make(chan string)
+		go func() {
+			defer close(read)
+			br := bufio.NewReader(client)
+			for {
+				h := make([]byte, 4)
+				if _, err := readFull(br, h[:2]); err != nil {
+					return
+				}
+				n := int(h[1])
+				if n == 126 {
+					readFull(br, h[2:])
+					n = int(h[2])<<8 | int(h[3])
+				}
+				b := make([]byte, n)
+				readFull(br, b)
+				if h[0]&0xf == 1 {
+					read <- string(b)
+				}
+			}
+		}()
+		got := 0
+		for m := range read {
+			if got++; strings.Contains(m, `"value":50`) {
+				break
+			}
+		}
+		if got > 4 {
+			t.Errorf("%d transitions for a client that was away", got)
+		}
+		client.Close()
+		for range read {
+		}
+		<-ended
+		cancel()
+		<-stopped
+		db.Close()
 	})
 }
 
