@@ -34,11 +34,13 @@ type cached struct {
 	used bool
 }
 
-// newCache makes a cache of about limit bytes.
-func newCache(limit int) *cache {
+// newCache makes a cache of about limit bytes for a store whose newest commit
+// is last.
+func newCache(limit int, last persistence.Timestamp) *cache {
 	c := &cache{}
 	for i := range c.shards {
-		c.shards[i].docs, c.shards[i].limit = map[persistence.DocID]*cached{}, limit/len(c.shards)
+		s := &c.shards[i]
+		s.docs, s.limit, s.last = map[persistence.DocID]*cached{}, limit/len(c.shards), last
 	}
 	return c
 }

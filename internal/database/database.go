@@ -74,7 +74,6 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.LogSize == 0 {
 		o.LogSize = 200_000
 	}
-	db.cache = newCache(o.CacheSize)
 	cell, err := db.store.Cell(ctx, formatCell)
 	switch {
 	case err != nil:
@@ -98,6 +97,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, err
 	}
 	db.horizon.Store(int64(horizon))
+	db.cache = newCache(o.CacheSize, last)
 	cat, err := db.loadCatalog(ctx, last)
 	if err != nil {
 		return nil, err

@@ -332,6 +332,44 @@ func TestBeginAtSeesThePast(t *testing.T) {
 	}
 }
 
+func TestCacheKnowsNothingOfThePast(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	store := stepped{persistence.NewMemory()}
+	db, err := database.Open(ctx, database.Options{Store: store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var id value.ID
+	first := update(t, db, func(tx *database.Tx) (err error) { id, err = tx.Insert(ctx, "t", obj("name", "old")); return err })
+	update(t, db, func(tx *database.Tx) error { return tx.Replace(ctx, id, obj("name", "new")) })
+	// Opened again, the cache has not seen the commits that are in the store.
+	if db, err = database.Open(ctx, database.Options{Store: store}); err != nil {
+		t.Fatal(err)
+	}
+	past, err := db.BeginAt(ctx, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tx, want := range map[*database.Tx]string{past: "old", begin(t, db): "new"} {
+		for range 2 {
+			d, err := tx.Get(ctx, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v, _ := d.Object().Get("name"); v != value.Value(value.String(want)) {
+				t.Errorf("at %d: %v, want %s", tx.Snapshot(), v, want)
+			}
+		}
+	}
+	if _, err := past.Get(ctx, id); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := begin(t, db).Get(ctx, id); err != nil || d.TS == first {
+		t.Errorf("newest snapshot has the revision of %d, %v", d.TS, err)
+	}
+}
+
 func TestRetention(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
