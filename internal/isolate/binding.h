@@ -97,6 +97,9 @@ lentil_isolate* lentil_isolate_new(uint64_t id, const char* blob, size_t blob_le
 void lentil_isolate_free(lentil_isolate*);
 lentil_heap lentil_isolate_tidy(lentil_isolate*, int collect);
 
+// Gives memory that freed isolates left behind back to the system.
+void lentil_trim(void);
+
 lentil_realm* lentil_realm_new(lentil_isolate*);
 void lentil_realm_free(lentil_realm*);
 // Evaluates modules in a realm whose snapshot holds only the shims.

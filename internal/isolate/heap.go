@@ -179,6 +179,7 @@ func (e *Engine) sweep() {
 	for _, h := range old {
 		h.dispose()
 	}
+	C.lentil_trim()
 }
 
 // dropIdle takes an isolate off the engine's list. The caller holds Engine.mu.

@@ -1,4 +1,7 @@
 // Start of V8, its clock, and what happens when V8 gives up.
+#if defined(__linux__)
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,6 +204,12 @@ extern "C" void lentil_init(const char* flags, int dead_fd) {
   Isolate::CreateParams p;
   p.array_buffer_allocator = new CappedAllocator(1 << 20);
   Isolate::New(p);
+}
+
+extern "C" void lentil_trim(void) {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
 }
 
 extern "C" int lentil_watch(lentil_isolate* i, int64_t budget) {

@@ -338,7 +338,7 @@ export const spin = action(async () => { for (;;); });`))
 }
 
 // fixtureMap maps line 5 of a module to a source, column for column.
-func fixtureMap(t *testing.T, source string) string {
+func fixtureMap(t testing.TB, source string) string {
 	b, err := json.Marshal(map[string]any{
 		"version": 3, "sources": []string{source}, "names": []string{}, "sourcesContent": nil,
 		"mappings": ";;;;AAEA,IAAI,IAAI,IAAI,IAAI,IAAI,IAAI,IAAI,IAAI,IAAI,IAAI,IAAI",

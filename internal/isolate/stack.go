@@ -19,10 +19,20 @@ type sourceMap struct {
 	c    *sourcemap.Consumer
 }
 
-// consumer parses the map; nil when it is broken.
-func (m *sourceMap) consumer() *sourcemap.Consumer {
+// source looks a place up. Maps come with a push and may be broken in ways that
+// make the library panic.
+func (m *sourceMap) source(line, column int) (file string, l, c int, ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
 	m.once.Do(func() { m.c, _ = sourcemap.Parse("", []byte(m.text)) })
-	return m.c
+	if m.c == nil {
+		return "", 0, 0, false
+	}
+	file, _, l, c, ok = m.c.Source(line, column)
+	return file, l, c, ok
 }
 
 // place is where V8 says a frame is: in a module or one of our shims.
@@ -38,11 +48,7 @@ func (p *Program) source(path string, line, column int) (string, int, int, bool)
 	if m == nil {
 		return "", 0, 0, false
 	}
-	c := m.consumer()
-	if c == nil {
-		return "", 0, 0, false
-	}
-	file, _, l, col, ok := c.Source(line, column-1)
+	file, l, col, ok := m.source(line, column-1)
 	if !ok {
 		return "", 0, 0, false
 	}

@@ -49,6 +49,8 @@
     }
   };
 
+  const maxMessage = 1 << 17; // an error is for people to read
+
   // describe(thrown): what Go makes an Exception of.
   hooks.describe = (e) => {
     const out = { name: "", message: "", stack: "", code: "" };
@@ -74,6 +76,7 @@
     } else {
       out.message = text(e);
     }
+    if (out.message.length > maxMessage) out.message = out.message.slice(0, maxMessage) + "…";
     return stringify(out);
   };
 
