@@ -71,6 +71,7 @@ var owners = map[string][]string{
 	"github.com/go-jose/go-jose/v4":     {"internal/token"},
 	"github.com/go-sourcemap/sourcemap": {"internal/isolate"},
 	"github.com/oklog/ulid/v2":          {"internal/identity", "internal/authflow"},
+	"github.com/robfig/cron/v3":         {"internal/scheduler"},
 	"github.com/spf13/cobra":            {"cmd/lentil"},
 	"github.com/spf13/pflag":            {"cmd/lentil"},
 	"github.com/tommie/v8go":            {"internal/isolate"},
