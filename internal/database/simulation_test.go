@@ -65,7 +65,7 @@ func TestSimulation(t *testing.T) {
 // Sizes of a simulation.
 const (
 	simClients      = 6
-	simTransactions = 60 // of each client
+	simTransactions = 40 // of each client, before a restart and after
 	simKeys         = 12 // distinct values of the indexed field
 )
 
@@ -206,35 +206,57 @@ func (m model) ask(q simQuery) string {
 	return b.String()
 }
 
-// run drives the clients, then replays.
+// run drives the clients, with a restart in between, then replays.
 func (s *simulation) run(o database.Options) {
-	ctx := s.t.Context()
-	var err error
-	if s.db, err = database.Open(ctx, o); err != nil {
-		s.t.Fatal(err)
-	}
-	run(s.t, s.db)
-	if err := s.db.EnsureTables(ctx, []database.TableDef{{Name: "docs", Indexes: []database.IndexDef{{Name: "by_k", Fields: []string{"k"}}}}}); err != nil {
-		s.t.Fatal(err)
-	}
-	start := s.db.Latest()
-	var wg sync.WaitGroup
-	for i := range simClients {
-		rng := rand.New(rand.NewPCG(s.seed, uint64(i)))
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			if err := s.client(ctx, rng, i); err != nil {
+	ctx, store := s.t.Context(), o.Store
+	o.Store = stepped{store}
+	s.t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			s.t.Error(err)
+		}
+	})
+	start := persistence.Timestamp(0)
+	for phase := range uint64(2) {
+		s.phase(ctx, o, func() {
+			if err := s.db.EnsureTables(ctx, []database.TableDef{{Name: "docs", Indexes: []database.IndexDef{{Name: "by_k", Fields: []string{"k"}}}}}); err != nil {
 				s.t.Error(err)
 			}
-		}()
+			start = max(start, s.db.Latest()*persistence.Timestamp(1-phase))
+			var wg sync.WaitGroup
+			for i := range simClients {
+				rng := rand.New(rand.NewPCG(s.seed, uint64(i)+100*phase))
+				wg.Add(1)
+				go func() {
+					defer wg.Done()
+					if err := s.client(ctx, rng, i+simClients*int(phase)); err != nil {
+						s.t.Error(err)
+					}
+				}()
+			}
+			wg.Wait()
+		})
 	}
-	wg.Wait()
 	if !s.t.Failed() {
 		s.replay(start)
 	}
 	if !s.t.Failed() {
-		s.rebuild(ctx)
+		s.phase(ctx, o, func() { s.rebuild(ctx) })
+	}
+}
+
+// phase opens the database for f, and closes it again.
+func (s *simulation) phase(ctx context.Context, o database.Options, f func()) {
+	var err error
+	if s.db, err = database.Open(ctx, o); err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- s.db.Run(ctx) }()
+	f()
+	stop()
+	if err := errors.Join(<-done, s.db.Close()); err != nil {
+		s.t.Error(err)
 	}
 }
 
@@ -268,7 +290,7 @@ func (s *simulation) client(ctx context.Context, rng *rand.Rand, client int) err
 		}
 		open = slices.DeleteFunc(open, func(w watching) bool { return s.look(w, rng.IntN(10) == 0) })
 		if client == 0 && i%20 == 19 {
-			if err := s.db.Prune(ctx, s.db.Latest()-5_000_000); err != nil {
+			if err := s.db.Prune(ctx, s.db.Latest()-20_000_000); err != nil {
 				return err
 			}
 		}
@@ -292,7 +314,7 @@ func (s *simulation) subscribe(ctx context.Context, rng *rand.Rand) (watching, e
 	if err != nil {
 		return watching{}, err
 	}
-	if at := tx.Snapshot() - persistence.Timestamp(rng.IntN(2_000_000)); rng.IntN(3) == 0 {
+	if at := s.past(rng); at != 0 {
 		past, err := s.db.BeginAt(ctx, at)
 		if err != nil {
 			return watching{}, err
@@ -307,6 +329,16 @@ func (s *simulation) subscribe(ctx context.Context, rng *rand.Rand) (watching, e
 	w := watching{simCheck: simCheck{simRead: simRead{q, answer}, at: tx.Snapshot(), until: tx.Snapshot()}, reads: tx.Reads()}
 	w.sub = s.db.Subscribe(w.reads, tx.Snapshot())
 	return w, nil
+}
+
+// past is now and then the time of some earlier commit, and otherwise zero.
+func (s *simulation) past(rng *rand.Rand) persistence.Timestamp {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.history); n > 0 && rng.IntN(3) == 0 {
+		return s.history[max(0, n-1-rng.IntN(40))].at
+	}
+	return 0
 }
 
 // look tells whether a subscription is over. As long as it is not done, its
@@ -471,7 +503,7 @@ func (s *simulation) replay(start persistence.Timestamp) {
 		last = h.at
 	}
 	state(persistence.Max)
-	s.t.Logf("%d commits, %d checks, %+v", len(s.history), len(s.checks), s.db.Stats().Commit)
+	s.t.Logf("%d commits, %d checks", len(s.history), len(s.checks))
 }
 
 // rebuild drops the index and declares it anew while documents change, and
