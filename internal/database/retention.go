@@ -58,6 +58,7 @@ func (db *DB) retain(ctx context.Context) error {
 			return db.commits.failure()
 		case <-tick.C:
 		}
+		db.writes.trim(persistence.Timestamp(time.Now().Add(-pruneEvery).UnixNano()))
 		s := db.Stats()
 		past = append(past, milestone{s.Latest, s.Commit.Commits})
 		horizon := db.horizonAt(time.Now(), past)

@@ -27,3 +27,29 @@ func TestHorizonUnderLoad(t *testing.T) {
 		}
 	}
 }
+
+func TestWriteLogForgets(t *testing.T) {
+	t.Parallel()
+	var w writeLog
+	w.init(0, 100)
+	reads := func(k byte) *ReadSet { return newReadSet([]*read{{index: 1, span: point([]byte{k})}}) }
+	for i := range 250 {
+		w.add([]touch{{index: 1, key: []byte{byte(i % 50)}}}, persistence.Timestamp(i+1))
+	}
+	if w.floor != 150 || w.keys.count != 50 {
+		t.Errorf("floor %d, %d keys", w.floor, w.keys.count)
+	}
+	w.trim(500)
+	if w.floor != 240 || w.keys.count != 10 || len(w.fifo) != 10 {
+		t.Errorf("trimmed: floor %d, %d keys, %d writes", w.floor, w.keys.count, len(w.fifo))
+	}
+	if _, ts, known := w.met(reads(45), 245); ts != 246 || !known {
+		t.Errorf("a write that is remembered: %d, %v", ts, known)
+	}
+	if _, ts, known := w.met(reads(3), 240); ts != 0 || !known {
+		t.Errorf("a key that was not written since: %d, %v", ts, known)
+	}
+	if _, _, known := w.met(reads(3), 239); known {
+		t.Error("beyond the floor")
+	}
+}

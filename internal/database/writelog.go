@@ -210,17 +210,38 @@ func (w *writeLog) add(touched []touch, ts persistence.Timestamp) {
 		w.bytes += len(t.key)
 	}
 	for len(w.fifo)-w.head > w.limit || w.bytes > maxLogBytes {
-		old := w.fifo[w.head]
-		w.keys.remove(old.index, old.key, old.ts)
-		w.floor = max(w.floor, old.ts)
-		w.fifo[w.head] = write{}
-		w.bytes -= len(old.key)
-		w.head++
+		w.forget()
 	}
 	if w.head > w.limit {
-		w.fifo = append(w.fifo[:0:0], w.fifo[w.head:]...)
-		w.head = 0
+		w.compact()
 	}
+}
+
+// forget drops the oldest write. The lock is held.
+func (w *writeLog) forget() {
+	old := w.fifo[w.head]
+	w.keys.remove(old.index, old.key, old.ts)
+	w.floor = max(w.floor, old.ts)
+	w.fifo[w.head] = write{}
+	w.bytes -= len(old.key)
+	w.head++
+}
+
+// compact gives back the room of forgotten writes. The lock is held.
+func (w *writeLog) compact() {
+	w.fifo = append(w.fifo[:0:0], w.fifo[w.head:]...)
+	w.head = 0
+}
+
+// trim forgets most of what is older than a time, so that memory which heavy
+// load took comes back when it is over.
+func (w *writeLog) trim(before persistence.Timestamp) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.fifo)-w.head > w.limit/10 && w.fifo[w.head].ts < before {
+		w.forget()
+	}
+	w.compact()
 }
 
 // met finds a visible write after a timestamp that a read set looked at; known
