@@ -143,14 +143,17 @@ func (p *Program) hook(ctx context.Context, name string, args ...string) (string
 // noHost refuses everything: the host of the import phase.
 type noHost struct{}
 
+// Syscall refuses: there is no transaction to ask.
 func (noHost) Syscall(op string, args []byte) ([]byte, error) {
 	return nil, &Throw{Message: "Can't use database at import time"}
 }
 
+// AsyncSyscall refuses, too.
 func (noHost) AsyncSyscall(ctx context.Context, op string, args []byte) ([]byte, error) {
 	return nil, &Throw{Message: "Can't use database at import time"}
 }
 
+// Print drops what a module prints while it is inspected.
 func (noHost) Print(level, line string) {}
 
 // Subject is a kind of module that a push evaluates by itself, under rules of
