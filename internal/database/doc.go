@@ -24,7 +24,7 @@
 // the same store; looking at them is a read like any other, so that a query
 // which found a table or an index missing is invalidated when it appears.
 //
-// Lock order: committer.mu, then watch.mu, then writeLog.mu; the catalog
-// history and the document cache have leaf locks of their own. No lock is
-// held while the store is called.
+// Lock order: DB.building, then committer.mu, then watch.mu, then writeLog.mu;
+// the catalog history and the document cache have leaf locks of their own. No
+// lock but building is held while the store is called.
 package database

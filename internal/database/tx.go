@@ -21,6 +21,7 @@ type Tx struct {
 	cat  *catalog // the snapshot's, with the transaction's own changes
 
 	reads    []*read
+	room     []read          // where the next reads go; full, another one is made
 	seen     map[string]bool // catalog reads already recorded, by index and key
 	readSet  *ReadSet        // of reads[:readSetN], kept while nothing is added
 	readSetN int
@@ -75,7 +76,11 @@ func (tx *Tx) tick() float64 {
 
 // record notes that a span of an index was looked at.
 func (tx *Tx) record(ix persistence.IndexID, s persistence.Span) *read {
-	r := &read{index: ix, span: s}
+	if len(tx.room) == cap(tx.room) {
+		tx.room = make([]read, 0, min(2*cap(tx.room)+4, 64)) // pointers into the old one stay good
+	}
+	tx.room = append(tx.room, read{index: ix, span: s})
+	r := &tx.room[len(tx.room)-1]
 	tx.reads = append(tx.reads, r)
 	tx.readSet = nil
 	return r
