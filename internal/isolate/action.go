@@ -92,7 +92,7 @@ func (v *invocation) enter() error {
 	if v.borrowed {
 		return nil
 	}
-	err := v.program.engine.slots.acquire(v.ctx)
+	err := v.program.engine.slots.reacquire(v.ctx)
 	if err == nil {
 		v.placed.Store(true)
 	}

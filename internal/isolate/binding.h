@@ -120,6 +120,8 @@ void lentil_settle(lentil_realm*, uint32_t id, int status, const char* data, siz
 int lentil_watch(lentil_isolate*, int64_t budget);
 int lentil_stop(lentil_isolate*, int why);
 int lentil_why(lentil_isolate*);
+// What V8 said when it gave up on an isolate.
+const char* lentil_fatal(lentil_isolate*);
 
 #ifdef __cplusplus
 }

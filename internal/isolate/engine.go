@@ -19,6 +19,7 @@ const (
 	defaultHeap    = 64 << 20
 	defaultBuffers = 64 << 20
 	defaultQueue   = 10_000
+	defaultActions = 512         // some 2 MB each
 	keepIdle       = time.Minute // how long an idle isolate is kept
 )
 
@@ -28,6 +29,7 @@ type Options struct {
 	Queue       int   // callers that may wait for a worker (default 10,000); beyond, Run answers Overloaded
 	HeapLimit   int64 // bytes of one invocation's heap (default 64 MiB)
 	BufferLimit int64 // bytes of one invocation's array buffers (default 64 MiB)
+	Actions     int   // top-level actions under way at once, waiting ones included (default 512); beyond, Run answers Overloaded
 	Isolates    int   // isolates kept alive while idle, all programs together (default Workers)
 	Client      *http.Client
 	Log         *slog.Logger
@@ -41,6 +43,7 @@ type Engine struct {
 	slots  *slots
 	parked atomic.Int64
 	alive  atomic.Int64 // isolates
+	acting atomic.Int64 // top-level actions
 	busy   sync.WaitGroup
 
 	mu       sync.Mutex // over the fields below
@@ -59,6 +62,9 @@ func Open(opt Options) (*Engine, error) {
 	}
 	if opt.Queue <= 0 {
 		opt.Queue = defaultQueue
+	}
+	if opt.Actions <= 0 {
+		opt.Actions = defaultActions
 	}
 	if opt.HeapLimit <= 0 {
 		opt.HeapLimit = defaultHeap
@@ -161,9 +167,11 @@ func (e *Engine) watchdog() {
 		now := <-tick.C
 		e.mu.Lock()
 		for v := range e.running {
-			over := C.int(0)
+			var over C.int
 			if now.After(v.deadline) {
 				over = C.lentil_stop(v.heap.c, C.LENTIL_TIMEOUT)
+			} else if v.ctx != nil && v.ctx.Err() != nil {
+				over = C.lentil_stop(v.heap.c, C.LENTIL_STOPPED)
 			} else {
 				over = C.lentil_watch(v.heap.c, C.int64_t(v.budget))
 			}

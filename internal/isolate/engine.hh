@@ -79,6 +79,7 @@ struct lentil_isolate {
   std::unique_ptr<lentil::CappedAllocator> allocator;
   size_t externalLimit = SIZE_MAX;
   int looks = 0;   // of the watchdog at this invocation
+  char fatal[200] = "";  // what V8 said when it gave up
   int raised = 0;  // how often the heap limit was raised to let JavaScript unwind
 
   // For the watchdog. guard is held over every change of running and every

@@ -27,7 +27,10 @@ type heap struct {
 // newHeap makes an isolate. It must run where a lost thread does no harm.
 func (p *Program) newHeap(h *heap) {
 	b, n := p.blob.chars()
-	h.c = C.lentil_isolate_new(C.uint64_t(h.id), b, n, p.engine.limits())
+	c := C.lentil_isolate_new(C.uint64_t(h.id), b, n, p.engine.limits())
+	p.engine.mu.Lock()
+	h.c = c
+	p.engine.mu.Unlock()
 }
 
 // dispose frees the isolate. It must be idle and in no list.
@@ -107,7 +110,11 @@ func (h *heap) lost() {
 	e := h.program.engine
 	n := e.parked.Add(1)
 	e.alive.Add(-1)
-	e.opt.Log.Warn("lost a thread to a fatal engine error", "parked", n)
+	said := ""
+	if h.c != nil {
+		said = C.GoString(C.lentil_fatal(h.c))
+	}
+	e.opt.Log.Warn("lost a thread to a fatal engine error", "parked", n, "engine_said", said)
 	h.program.pin()
 	h.program.dropHeap()
 }
@@ -121,8 +128,15 @@ func (p *Program) warm() {
 	}
 	var h *heap
 	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		e.slots.release()
+		return
+	}
+	e.busy.Add(1)
+	defer e.busy.Done()
 	for i := len(p.idle) - 1; i >= 0; i-- {
-		if c := p.idle[i]; c.ready == nil && !e.closed {
+		if c := p.idle[i]; c.ready == nil {
 			h = c
 			p.idle = append(p.idle[:i], p.idle[i+1:]...)
 			e.dropIdle(h)
@@ -218,3 +232,6 @@ func (b *blob) free() {
 		b.p = nil
 	}
 }
+
+// contexts counts the contexts that the isolate still holds.
+func (h *heap) contexts() int { return int(C.lentil_isolate_tidy(h.c, 1).contexts) }

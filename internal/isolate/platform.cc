@@ -133,9 +133,10 @@ Platform* innerPlatform() { return house->inner(); }
 static int deadFd = -1;
 static struct sigaction oldAbort, oldTrap, oldIllegal;
 
-void park(const char*) {
+void park(const char* message) {
   lentil_realm* r = current;
   if (!r || !r->owner) return;
+  if (!r->owner->fatal[0]) strncpy(r->owner->fatal, message ? message : "?", sizeof r->owner->fatal - 1);
   uint64_t id = r->owner->id;
   while (write(deadFd, &id, sizeof id) < 0) {
   }
@@ -205,6 +206,8 @@ extern "C" void lentil_init(const char* flags, int dead_fd) {
   p.array_buffer_allocator = new CappedAllocator(1 << 20);
   Isolate::New(p);
 }
+
+extern "C" const char* lentil_fatal(lentil_isolate* i) { return i->fatal; }
 
 extern "C" void lentil_trim(void) {
 #if defined(__GLIBC__)

@@ -261,3 +261,31 @@ func TestEngineEvicts(t *testing.T) {
 		t.Errorf("a closed engine ran: %v", err)
 	}
 }
+
+// TestContextsAreFreed runs many calls in one isolate and counts what stays.
+func TestContextsAreFreed(t *testing.T) {
+	t.Parallel()
+	e, err := Open(Options{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := loadWith(t, e, Import{}, module("m.js", `
+const store = new AsyncLocalStorage();
+export const f = query(async () => { store.enterWith({}); const a = []; for (let i = 0; i < 3; i++) a.push(await call("x")); call("late").then(() => {}); console.log(a); return a.length; });
+export const act = action(async () => { setTimeout(() => {}, 1e6); call("late"); return 1; });`))
+	for range 150 {
+		value(t, run(t, p, Query, "f", nil, Limits{}))
+		value(t, run(t, p, Action, "act", nil, Limits{}))
+	}
+	h := p.take()
+	if h.c == nil {
+		p.newHeap(h)
+	}
+	before := h.runs
+	h.tidy(true)
+	contexts, used := h.contexts(), h.tidy(true)
+	p.give(h, false)
+	if contexts > 8 || used > 16<<20 {
+		t.Errorf("after %d runs %d contexts and %d bytes stay", before, contexts, used)
+	}
+}

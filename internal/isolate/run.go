@@ -103,6 +103,13 @@ func (p *Program) Run(ctx context.Context, c Call) (Result, error) {
 		return Result{}, err
 	}
 	defer e.busy.Done()
+	if c.Kind == Action && above == nil {
+		defer e.acting.Add(-1)
+		if int(e.acting.Add(1)) > e.opt.Actions {
+			return Result{}, apierr.New(apierr.Overloaded, "TooManyConcurrentRequests",
+				"Too many actions are running. Try again in a moment.")
+		}
+	}
 	borrowed := above != nil && above.held
 	if !borrowed {
 		if err := e.slots.acquire(ctx); err != nil {
@@ -209,7 +216,10 @@ func (v *invocation) await(ctx context.Context, done chan struct{}) (Result, err
 func (v *invocation) buried() *Exception {
 	p := v.program
 	p.engine.unwatch(v)
-	why := int(C.lentil_why(v.heap.c))
+	why := 0
+	if v.heap.c != nil {
+		why = int(C.lentil_why(v.heap.c))
+	}
 	v.heap.lost()
 	x := memoryException(p.engine.opt.HeapLimit)
 	if why != C.LENTIL_MEMORY {
@@ -240,7 +250,9 @@ func (v *invocation) work(done chan struct{}) {
 			return
 		}
 	}
-	h.runs++
+	if h.runs++; h.runs%64 == 0 {
+		h.tidy(false)
+	}
 	v.run(realm)
 	if !v.spent {
 		C.lentil_realm_free(realm)

@@ -98,7 +98,7 @@ export const notFunction = 5;
 	}
 	for name, want := range map[string]string{
 		"missing":     `Couldn't find "missing" in module "m.js".`,
-		"notFunction": `"notFunction" in module "m.js" is not registered as a query. Did you forget to wrap it with ` + "`query`?",
+		"notFunction": "m.js:notFunction is neither a query or mutation. Did you forget to wrap it with `query` or `mutation`?",
 	} {
 		if _, r := ops(name, Query); r.Exception == nil || r.Exception.Text != want {
 			t.Errorf("%s: %+v", name, r.Exception)

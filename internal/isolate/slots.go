@@ -2,6 +2,7 @@ package isolate
 
 import (
 	"context"
+	"math"
 	"sync"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
@@ -21,14 +22,21 @@ type slots struct {
 func newSlots(n, max int) *slots { return &slots{size: n, free: n, max: max} }
 
 // acquire waits for a place. When too many wait already it answers Overloaded.
-func (s *slots) acquire(ctx context.Context) error {
+func (s *slots) acquire(ctx context.Context) error { return s.wait(ctx, s.max) }
+
+// reacquire waits for a place on behalf of a call that is under way and cannot
+// be sent away.
+func (s *slots) reacquire(ctx context.Context) error { return s.wait(ctx, math.MaxInt) }
+
+// wait is acquire with a bound on the others who may be waiting.
+func (s *slots) wait(ctx context.Context, bound int) error {
 	s.mu.Lock()
 	if s.free > 0 && len(s.waiting) == 0 {
 		s.free--
 		s.mu.Unlock()
 		return nil
 	}
-	if len(s.waiting) >= s.max {
+	if len(s.waiting) >= bound {
 		s.mu.Unlock()
 		return apierr.New(apierr.Overloaded, "TooManyConcurrentRequests",
 			"Too many functions are waiting to run. Try again in a moment.")

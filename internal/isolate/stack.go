@@ -134,8 +134,10 @@ func (p *Program) missing(c *Call, what string) *Exception {
 	case "export":
 		return developer(Developer, fmt.Sprintf("Couldn't find %q in module %q.", c.Export, c.Module))
 	}
-	return developer(Developer, fmt.Sprintf("%q in module %q is not registered as a %s. Did you forget to wrap it with `%s`?",
-		c.Export, c.Module, strings.ToLower(c.Kind.String()), strings.ToLower(c.Kind.String())))
+	if c.Kind == Action {
+		return developer(Developer, fmt.Sprintf("%s:%s is not an action. Did you forget to wrap it with `action`?", c.Module, c.Export))
+	}
+	return developer(Developer, fmt.Sprintf("%s:%s is neither a query or mutation. Did you forget to wrap it with `query` or `mutation`?", c.Module, c.Export))
 }
 
 // developer makes an exception that has no place in the sources.
