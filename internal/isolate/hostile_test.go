@@ -32,7 +32,7 @@ var hostile = []struct {
 	{"properties", `const o = {}; for (let i = 0; ; i++) o["k" + i] = i;`, outOfMemory},
 	{"closures", `const a = []; for (;;) a.push(() => a);`, outOfMemory},
 	{"promises", `const a = []; for (;;) a.push(new Promise(() => {}));`, outOfMemory},
-	{"builtinLoop", `let a = []; for (;;) { a.push(new Array(1000).fill(7)); if (a.length > 4000) a = []; }`, timedOut},
+	{"builtinLoop", `let a = []; for (;;) { a.push(new Array(1000).fill(7)); if (a.length > 400) a = []; }`, timedOut},
 	{"buffers", `const a = []; for (;;) a.push(new Uint8Array(1 << 20).fill(1));`, []string{"RangeError: Array buffer allocation failed", outOfMemory[0]}},
 	{"hugeBuffer", `return new ArrayBuffer(2 ** 33).byteLength;`, []string{"RangeError: Array buffer allocation failed"}},
 	{"growableBuffer", `const b = new ArrayBuffer(8, { maxByteLength: 2 ** 34 }); b.resize(2 ** 34); return b.byteLength;`, []string{"RangeError"}},
@@ -58,7 +58,7 @@ var hostile = []struct {
 		new WebAssembly.Instance(new WebAssembly.Module(b)).exports.f();`, timedOut},
 	{"logs", `for (;;) console.log("x".repeat(1000));`, timedOut},
 	{"hugeLog", `const a = Array(1e6).fill({ a: [1, 2, 3] }); console.log(a, "x".repeat(1 << 26)); return 1;`, []string{""}},
-	{"hugeError", `throw new Error("x".repeat(1 << 24));`, []string{"Uncaught Error: xxx"}},
+	{"hugeError", `throw new Error("x".repeat(1 << 21));`, []string{"Uncaught Error: xxx"}},
 	{"hugeResult", `return "x".repeat(1 << 24);`, []string{""}},
 	{"evilError", `throw { get message() { for (;;) {} } };`, timedOut},
 	{"evilStack", `const e = new Error("x"); Object.defineProperty(e, "stack", { get() { for (;;) {} } }); throw e;`, timedOut},
@@ -71,7 +71,7 @@ var hostile = []struct {
 
 var (
 	timedOut    = []string{"Function execution timed out (maximum duration: 0.1s)"}
-	outOfMemory = []string{"JavaScript execution ran out of memory (maximum memory usage: 64 MB)"}
+	outOfMemory = []string{"JavaScript execution ran out of memory (maximum memory usage: 16 MB)"}
 	eitherLimit = append(append([]string{}, timedOut...), outOfMemory...)
 )
 
@@ -95,8 +95,13 @@ func TestRunHostile(t *testing.T) {
 		src.WriteString("export const " + h.name + " = query(async () => {" + h.source + "});\n")
 	}
 	src.WriteString("export const peace = query(async () => 1);\n")
-	p := load(t, module("m.js", src.String()))
-	other := load(t, module("m.js", "export const peace = query(async () => (await call('op', [7]))[0]);"))
+	// A small heap is full soon.
+	e, err := Open(Options{HeapLimit: 16 << 20, BufferLimit: 16 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := loadWith(t, e, Import{}, module("m.js", src.String()))
+	other := loadWith(t, e, Import{}, module("m.js", "export const peace = query(async () => (await call('op', [7]))[0]);"))
 
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
