@@ -43,6 +43,9 @@ func (d *Document) Object() value.Object {
 	return o
 }
 
+// System tells whether the document is in one of the house's own tables.
+func (d *Document) System() bool { return d.ID.Table < firstUserTable }
+
 // docID is the document's name in persistence.
 func (d *Document) docID() persistence.DocID { return docID(d.ID) }
 

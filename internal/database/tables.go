@@ -28,11 +28,14 @@ func (tx *Tx) Table(name string) (Table, bool) {
 	return t.Table, true
 }
 
+// shown are the house's tables whose ids users are handed: convex-runtime §8.3.
+var shown = map[string]bool{"_storage": true, "_scheduled_functions": true}
+
 // TableNumber is part of schema.Tables. It does not tell of the house's own
-// tables: no id of theirs is ever handed to users.
+// tables, but for those whose ids users are handed.
 func (tx *Tx) TableNumber(name string) (value.TableNumber, bool) {
 	t, ok := tx.Table(name)
-	if t.System() {
+	if t.System() && !shown[name] {
 		return 0, false
 	}
 	return t.Number, ok
@@ -41,7 +44,7 @@ func (tx *Tx) TableNumber(name string) (value.TableNumber, bool) {
 // TableName is part of schema.Tables, with the same reserve.
 func (tx *Tx) TableName(n value.TableNumber) (string, bool) {
 	name, ok := tx.TableNamed(n)
-	if (Table{Name: name}).System() {
+	if (Table{Name: name}).System() && !shown[name] {
 		return "", false
 	}
 	return name, ok

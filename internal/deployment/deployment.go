@@ -18,6 +18,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/isolate"
 	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/persistence/pebblestore"
+	"github.com/lentil-dev/lentil/internal/scheduler"
 	"github.com/lentil-dev/lentil/internal/sysudf"
 	"github.com/lentil-dev/lentil/internal/token"
 	"github.com/lentil-dev/lentil/internal/udf"
@@ -51,6 +52,7 @@ type Deployment struct {
 	DB     *database.DB
 	Blobs  blob.Store
 	Runner *udf.Runner
+	Jobs   *scheduler.Worker
 	Deploy *deploy.Service
 	Gate   *token.Gate
 	Admin  *token.AdminKeys
@@ -99,6 +101,7 @@ func (d *Deployment) assemble(ctx context.Context, c Config, secret []byte) erro
 	if err := d.Runner.Open(ctx); err != nil {
 		return err
 	}
+	d.Jobs = &scheduler.Worker{DB: d.DB, Log: c.Log, Run: d.Runner.Job}
 	d.Deploy = &deploy.Service{DB: d.DB, Runner: d.Runner, Engine: c.Engine, Log: c.Log}
 	if err := d.Deploy.Open(ctx); err != nil {
 		return err
@@ -120,12 +123,13 @@ func (d *Deployment) providers(ctx context.Context) (list []token.Provider, err 
 	return list, err
 }
 
-// Run does what goes on beside requests (building indexes, retention, sweeping)
+// Run does what goes on beside requests (building indexes, retention, scheduled functions, sweeping)
 // until ctx ends. An earlier return means that the store has failed.
 func (d *Deployment) Run(ctx context.Context) error {
 	g, each := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.DB.Run(each) })
 	g.Go(func() error { return d.Runner.Run(each) })
+	g.Go(func() error { return d.Jobs.Work(each) })
 	if err := g.Wait(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("deployment %s: %w", d.Name, err)
 	}

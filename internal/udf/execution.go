@@ -52,6 +52,8 @@ type run struct {
 	schemaRead   bool
 	pending      *Pending       // the schema that a push waits for, read with schema; nil for none
 	before       database.Usage // of the transaction before the function began
+
+	scheduled, scheduledBytes int // functions scheduled in the transaction, and the size of their arguments
 }
 
 // failed is a failure of the function that its caller is told about: user code

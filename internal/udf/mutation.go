@@ -78,6 +78,11 @@ func (r *Runner) tryMutation(ctx context.Context, q *Request, try int) (*Outcome
 			return out, nil, err
 		}
 	}
+	if q.claim != nil {
+		if ok, err := q.claim(ctx, tx); err != nil || !ok {
+			return &Outcome{Kind: Mutation, Value: nullJSON, Logs: []string{}}, nil, err
+		}
+	}
 	b := newLogBuffer()
 	out := &Outcome{Kind: Mutation, UsedCaller: true}
 	if f, ok := r.systemFunction(q); ok {
@@ -119,6 +124,12 @@ func (r *Runner) commit(ctx context.Context, tx *database.Tx, q *Request, out *O
 	if q.HasSession {
 		tx.SetLimits(database.Limits{}) // the record is not the mutation's to pay for
 		if err := record(ctx, tx, q, out); err != nil {
+			return nil, err
+		}
+	}
+	if q.settle != nil {
+		tx.SetLimits(database.Limits{})
+		if err := q.settle(ctx, tx); err != nil {
 			return nil, err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/scheduler"
 	"github.com/lentil-dev/lentil/internal/value"
 )
 
@@ -136,7 +137,7 @@ func indexFields(tx *database.Tx, table, index string) ([]string, error) {
 		return []string{"_creationTime"}, nil
 	}
 	for _, ix := range tx.Indexes(table) {
-		if ix.Name != index {
+		if ix.Name != index || virtualTables[table] { // whose indexes are the house's own
 			continue
 		}
 		switch ix.State {
@@ -182,7 +183,15 @@ func fingerprint(raw json.RawMessage, fields []string) (f [16]byte) {
 	return f
 }
 
-// virtualTables are the system tables that ctx.db.system may read. Nothing fills them yet.
+// publicJSON is a document as user code sees it: rows of virtual tables have more than they show.
+func publicJSON(d *database.Document) []byte {
+	if !d.System() {
+		return d.JSON()
+	}
+	return value.JSON(scheduler.Public(d))
+}
+
+// virtualTables are the system tables that ctx.db.system may read.
 var virtualTables = map[string]bool{"_storage": true, "_scheduled_functions": true}
 
 // guardTable keeps user code away from the house's own tables.

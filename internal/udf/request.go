@@ -1,9 +1,12 @@
 package udf
 
 import (
+	"context"
+
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/token"
+	"github.com/lentil-dev/lentil/internal/value"
 )
 
 // Kind is what a function is registered as. The names are those of the wire.
@@ -70,6 +73,12 @@ type Request struct {
 	CallerName string
 
 	parent string // execution id of the action that made the call
+
+	origin *value.ID // the scheduled function that this is a run of, or was called by; nil for none
+	// claim and settle bracket the run of a job's mutation within its transaction. When claim is false there is
+	// nothing to run.
+	claim  func(context.Context, *database.Tx) (bool, error)
+	settle func(context.Context, *database.Tx) error
 }
 
 // Outcome is how a run ended as far as its caller may know. Outcomes of queries

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/isolate"
+	"github.com/lentil-dev/lentil/internal/scheduler"
 	"github.com/lentil-dev/lentil/internal/token"
 )
 
@@ -72,7 +74,7 @@ func (r *Runner) Open(ctx context.Context) error {
 		return r.Engine.Load(ctx, m, world)
 	}
 	r.logs = newLogStream(r.LogEntries)
-	if err := r.DB.EnsureTables(ctx, tables); err != nil {
+	if err := r.DB.EnsureTables(ctx, slices.Concat(tables, scheduler.Tables)); err != nil {
 		return fmt.Errorf("udf: open registry: %w", err)
 	}
 	return nil

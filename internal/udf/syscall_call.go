@@ -175,7 +175,7 @@ func (x *execution) callFromAction(ctx context.Context, args json.RawMessage, me
 	req := Request{
 		Args: a.Args, Caller: x.run.req.Caller, Internal: true, RequestID: x.run.req.RequestID,
 		IP: x.run.req.IP, UserAgent: x.run.req.UserAgent, AuthToken: x.run.req.AuthToken, CallerName: "Action",
-		parent: x.run.logs.executionID,
+		parent: x.run.logs.executionID, origin: x.run.req.origin,
 	}
 	err := x.run.r.DB.View(ctx, func(tx *database.Tx) (err error) {
 		req.Path, err = a.resolve(ctx, tx, method)

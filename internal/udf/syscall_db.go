@@ -58,14 +58,16 @@ func (x *execution) get(ctx context.Context, args json.RawMessage) ([]byte, erro
 		return nil, err
 	case table == "": // no table with this number: no document either
 		return nullJSON, nil
-	case a.IsSystem:
+	case a.IsSystem && !virtualTables[table]:
 		return nil, invalid("InvalidTable", "User tables cannot be accessed with db.system.")
+	case !a.IsSystem && virtualTables[table]:
+		return nil, invalid("InvalidTable", "System tables can only be accessed with db.system.")
 	}
 	doc, err := x.tx.Get(ctx, id)
 	if err != nil || doc == nil {
 		return nullJSON, err
 	}
-	return doc.JSON(), nil
+	return publicJSON(doc), nil
 }
 
 // count answers .count().
@@ -145,6 +147,9 @@ func (x *execution) existing(ctx context.Context, a *idArgs, method, verb string
 		return nil, "", err
 	}
 	var doc *database.Document
+	if virtualTables[table] {
+		return nil, "", invalid("InvalidTable", "System tables (prefixed with `_`) are read-only.")
+	}
 	if table != "" {
 		if doc, err = x.tx.Get(ctx, id); err != nil {
 			return nil, "", err

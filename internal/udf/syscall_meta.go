@@ -39,7 +39,7 @@ func (x *execution) getTransactionMetrics(context.Context, json.RawMessage) ([]b
 		"bytesRead": metricOf(u.BytesRead, l.BytesRead), "bytesWritten": metricOf(u.BytesWritten, l.BytesWritten),
 		"databaseQueries": metricOf(u.Intervals-before, l.Intervals-before),
 		"documentsRead":   metricOf(u.DocumentsRead, l.DocumentsRead), "documentsWritten": metricOf(u.DocumentsWritten, l.DocumentsWritten),
-		"functionsScheduled": metricOf(0, maxScheduled), "scheduledFunctionArgsBytes": metricOf(0, maxScheduledBytes),
+		"functionsScheduled": metricOf(x.run.scheduled, maxScheduled), "scheduledFunctionArgsBytes": metricOf(x.run.scheduledBytes, maxScheduledBytes),
 	})
 }
 
@@ -62,9 +62,13 @@ func (x *execution) getRequestMetadata(context.Context, json.RawMessage) ([]byte
 		return nil, invalid("RequestMetadataNotAllowed", "Request metadata is not available in queries, because their results are shared between requests.")
 	}
 	q := x.run.req
+	var job any
+	if q.origin != nil {
+		job = q.origin.String()
+	}
 	return json.Marshal(map[string]any{
 		"ip": orNull(q.IP), "userAgent": orNull(q.UserAgent), "requestId": q.RequestID,
-		"scheduledFunctionId": nil, "authToken": orNull(q.AuthToken),
+		"scheduledFunctionId": job, "authToken": orNull(q.AuthToken),
 	})
 }
 

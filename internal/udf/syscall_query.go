@@ -76,7 +76,7 @@ func (x *execution) queryStreamNext(ctx context.Context, args json.RawMessage) (
 		delete(x.streams, id)
 		return []byte(`{"value":null,"done":true}`), nil
 	}
-	body := doc.JSON()
+	body := publicJSON(doc)
 	out := make([]byte, 0, len(body)+32)
 	out = append(out, `{"value":`...)
 	out = append(out, body...)
@@ -181,14 +181,14 @@ func (o *pageOptions) sizes(size float64, maxRows, maxBytes *float64) error {
 func (p *page) json() []byte {
 	n := 128
 	for _, d := range p.documents {
-		n += len(d.JSON()) + 1
+		n += len(d.JSON()) + 1 // at least: what is public may be less
 	}
 	out := append(make([]byte, 0, n), `{"page":[`...)
 	for i, d := range p.documents {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(out, d.JSON()...)
+		out = append(out, publicJSON(d)...)
 	}
 	out = append(out, `],"isDone":`...)
 	out = strconv.AppendBool(out, p.isDone)

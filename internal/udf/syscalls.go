@@ -44,7 +44,6 @@ type syscall struct {
 
 // Features that the library offers and this house does not yet.
 const (
-	featureScheduler  = "The scheduler (ctx.scheduler)"
 	featureStorage    = "File storage (ctx.storage)"
 	featureVector     = "Vector search (ctx.vectorSearch)"
 	featureHTTP       = "HTTP actions"
@@ -82,10 +81,10 @@ var syscalls = []syscall{
 	{op: "1.0/getSnapshotTs", style: sync_, where: inTx, run: (*execution).getSnapshotTS},
 	{op: "1.0/componentArgument", style: sync_, where: inAll, run: (*execution).componentArgument},
 
-	{op: "1.0/schedule", where: inMutation, feature: featureScheduler},
-	{op: "1.0/cancel_job", where: inMutation, feature: featureScheduler},
-	{op: "1.0/actions/schedule", where: inAction, feature: featureScheduler},
-	{op: "1.0/actions/cancel_job", where: inAction, feature: featureScheduler},
+	{op: "1.0/schedule", where: inMutation, run: (*execution).schedule},
+	{op: "1.0/cancel_job", where: inMutation, run: (*execution).cancelJob},
+	{op: "1.0/actions/schedule", where: inAction, run: (*execution).scheduleFromAction},
+	{op: "1.0/actions/cancel_job", where: inAction, run: (*execution).cancelJobFromAction},
 
 	{op: "1.0/storageGetUrl", where: inAll, feature: featureStorage},
 	{op: "1.0/storageGetMetadata", where: inAll, feature: featureStorage},

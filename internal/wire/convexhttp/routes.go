@@ -52,6 +52,10 @@ var routes = []route{
 	{"GET", "/api/list_environment_variables", admin, (*Server).listEnvironment, "", ""},
 	{"GET", "/api/v1/list_environment_variables", admin, (*Server).listEnvironment, "", ""},
 
+	// scheduled functions
+	{"POST", "/api/cancel_job", adminOrBody, (*Server).cancelJob, "", ""},
+	{"POST", "/api/cancel_all_jobs", adminOrBody, (*Server).cancelAllJobs, "", ""},
+
 	// logs
 	{"GET", "/api/stream_function_logs", admin, (*Server).functionLogs, "", ""},
 	{"GET", "/api/app_metrics/stream_function_logs", admin, (*Server).functionLogs, "", ""},
@@ -87,8 +91,6 @@ var routes = []route{
 	{"", "/api/streaming_import/", anyone, nil, "StreamingImportNotSupported", "Streaming import"},
 	{"", "/api/app_metrics/", anyone, nil, "MetricsNotSupported", "Function metrics"},
 	{"", "/api/actions/", anyone, nil, "NodeActionsNotSupported", "Actions with \"use node\""},
-	{"", "/api/cancel_job", anyone, nil, "SchedulerNotSupported", "Scheduled functions"},
-	{"", "/api/cancel_all_jobs", anyone, nil, "SchedulerNotSupported", "Scheduled functions"},
 	{"", "/api/v1/", anyone, nil, "PlatformRouteNotSupported", "This route of the platform API"},
 	{"", "/api/", anyone, unknown, "", ""},
 }
