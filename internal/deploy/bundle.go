@@ -35,6 +35,11 @@ type bundle struct {
 // and lists its modules. Unchanged ones lack their source.
 func (r *StartPushRequest) check() ([]moduleSource, error) {
 	app := &r.AppDefinition
+	if app.Definition == nil {
+		// Every CLI sends one, also for an app without convex.config.ts. A body without it is no push, and taking it
+		// for an empty one would end in an app without functions.
+		return nil, bad("InvalidPush", "The push has no `appDefinition.definition`. Push with the convex CLI.")
+	}
 	if n := len(app.ChangedModules) + len(app.UnchangedModuleHashes); n > maxModules {
 		return nil, bad("TooManyModules", "The push has %d modules, more than the maximum of %d.", n, maxModules)
 	}
