@@ -63,7 +63,7 @@ func supported() (string, error) {
 	for _, f := range slices.Sorted(maps.Keys(missing)) {
 		fmt.Fprintf(&b, "- not yet — %s: %s\n", f, strings.Join(missing[f], ", "))
 	}
-	b.WriteString("\nA push that needs something of the second kind, or crons, HTTP routes, components, search or vector indexes, or modules\n")
+	b.WriteString("\nA push that needs something of the second kind, or HTTP routes, components, search or vector indexes, or modules\n")
 	b.WriteString("with `\"use node\"`, is refused with a message that names it.\n\n")
 
 	b.WriteString("## Routes of a deployment\n\n| route | |\n|---|---|\n")

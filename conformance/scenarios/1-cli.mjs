@@ -155,19 +155,20 @@ export const find = query({ args: {}, handler: async (ctx) =>
   },
 
   "what is not there yet is refused with its name": async (lentil) => {
-    const path = join(lentil.dir, "convex/crons.ts");
+    const path = join(lentil.dir, "convex/schema.ts");
+    const before = readFileSync(path, "utf8");
     write(
       path,
-      `import { cronJobs } from "convex/server";
-import { internal } from "./_generated/api";
-const crons = cronJobs();
-crons.interval("tidy", { minutes: 5 }, internal.messages.secretWrite, { body: "x" });
-export default crons;\n`,
+      `import { defineSchema, defineTable } from "convex/server";
+import { v } from "convex/values";
+export default defineSchema({
+  notes: defineTable({ body: v.string() }).searchIndex("by_body", { searchField: "body" }),
+});\n`,
     );
     const { code, stdout, stderr } = await lentil.cli(["dev", "--once", "--typecheck", "disable"], { allowFailure: true });
-    rmSync(path);
+    write(path, before);
     holds(code !== 0, "exit code");
-    contains((stdout + stderr).toLowerCase(), "cron");
+    contains((stdout + stderr).toLowerCase(), "search index");
     contains(stdout + stderr, "not supported");
   },
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/scheduler"
 	"github.com/lentil-dev/lentil/internal/token"
 	"github.com/lentil-dev/lentil/internal/udf"
 )
@@ -119,6 +120,9 @@ func (s *Service) install(ctx context.Context, tx *database.Tx, p *push) (*Finis
 	if err := udf.InstallModules(ctx, tx, pkg); err != nil {
 		return nil, err
 	}
+	if _, err := scheduler.InstallCrons(ctx, tx, p.content.Crons, time.Now()); err != nil {
+		return nil, err
+	}
 	if err := udf.SetAuthProviders(ctx, tx, p.content.Providers); err != nil {
 		return nil, err
 	}
@@ -198,9 +202,13 @@ func diffOf(ctx context.Context, tx *database.Tx, p *push, pkg udf.Package) (*Fi
 	if err != nil {
 		return nil, err
 	}
+	crons, err := scheduler.DiffCrons(ctx, tx, p.content.Crons)
+	if err != nil {
+		return nil, err
+	}
 	c := ComponentDiff{
 		DiffType: DiffType{"create"}, ModuleDiff: difference(paths(live), paths(pkg.Modules)),
-		CronDiff: CronDiff{[]string{}, []string{}, []string{}}, IndexDiff: planOf(tx, p.schema).diff(),
+		CronDiff: crons, IndexDiff: planOf(tx, p.schema).diff(),
 	}
 	if installed {
 		c.DiffType.Type = "modify"

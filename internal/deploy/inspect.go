@@ -10,6 +10,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/isolate"
+	"github.com/lentil-dev/lentil/internal/scheduler"
 	"github.com/lentil-dev/lentil/internal/schema"
 	"github.com/lentil-dev/lentil/internal/token"
 	"github.com/lentil-dev/lentil/internal/udf"
@@ -23,6 +24,7 @@ type inspection struct {
 	schema     *schema.Schema // nil without schema.ts
 	definition *Definition
 	functions  map[string]*AnalyzedModule
+	crons      []scheduler.CronSpec
 }
 
 // prefix begins the message of an error that the pushed code made (convex-cli §2.6).
@@ -93,11 +95,8 @@ func (s *Service) analyze(ctx context.Context, b *bundle, in *inspection, world 
 	for _, m := range b.modules {
 		row := udf.ModuleRow{Path: m.Path, Environment: m.Environment, Hash: m.hash, Source: m.Source, SourceMap: m.SourceMap}
 		if info, ok := found[m.Path]; ok && m.Path != authModule {
-			switch {
-			case info.Router:
+			if info.Router {
 				return notYet(featureHTTP, m.Path)
-			case info.Crons != "":
-				return notYet(featureCrons, m.Path)
 			}
 			analyzed, rows, err := analyzeModule(info)
 			if err != nil {
@@ -106,6 +105,9 @@ func (s *Service) analyze(ctx context.Context, b *bundle, in *inspection, world 
 			in.functions[m.Path], row.Functions = analyzed, rows
 		}
 		in.pkg.Modules = append(in.pkg.Modules, row)
+	}
+	if info, ok := found[cronsModule]; ok {
+		return in.readCrons(info)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package deploy
 import (
 	"encoding/json"
 
+	"github.com/lentil-dev/lentil/internal/scheduler"
 	"github.com/lentil-dev/lentil/internal/udf"
 )
 
@@ -210,12 +211,12 @@ type NameDiff struct {
 
 // ComponentDiff is what became different in one component.
 type ComponentDiff struct {
-	DiffType      DiffType       `json:"diffType"`
-	ModuleDiff    NameDiff       `json:"moduleDiff"`
-	UDFConfigDiff *UDFConfigDiff `json:"udfConfigDiff"`
-	CronDiff      CronDiff       `json:"cronDiff"`
-	IndexDiff     IndexDiff      `json:"indexDiff"`
-	SchemaDiff    *SchemaDiff    `json:"schemaDiff"`
+	DiffType      DiffType           `json:"diffType"`
+	ModuleDiff    NameDiff           `json:"moduleDiff"`
+	UDFConfigDiff *UDFConfigDiff     `json:"udfConfigDiff"`
+	CronDiff      scheduler.CronDiff `json:"cronDiff"`
+	IndexDiff     IndexDiff          `json:"indexDiff"`
+	SchemaDiff    *SchemaDiff        `json:"schemaDiff"`
 }
 
 // DiffType is "create" or "modify".
@@ -227,13 +228,6 @@ type DiffType struct {
 type UDFConfigDiff struct {
 	Previous string `json:"previous_version"`
 	Next     string `json:"next_version"`
-}
-
-// CronDiff is what a push does to cron jobs: nothing so far.
-type CronDiff struct {
-	Added   []string `json:"added"`
-	Updated []string `json:"updated"`
-	Deleted []string `json:"deleted"`
 }
 
 // SchemaDiff is a change of the schema, as JSON text; nil for none.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/scheduler"
 	"github.com/lentil-dev/lentil/internal/schema"
 	"github.com/lentil-dev/lentil/internal/token"
 	"github.com/lentil-dev/lentil/internal/udf"
@@ -38,14 +39,15 @@ type failure struct{ Error, Table string }
 // content is what a push installs, as JSON. Unknown members of later versions
 // do not matter: no push lives longer than an upgrade needs.
 type content struct {
-	Modules     []storedModule   `json:"modules"`
-	Version     string           `json:"serverVersion"`
-	Seed        []byte           `json:"importPhaseRngSeed"`
-	Timestamp   int64            `json:"importPhaseUnixTimestamp"`
-	Providers   []token.Provider `json:"providers"`
-	Schema      json.RawMessage  `json:"schema,omitempty"`
-	Environment string           `json:"environment"`       // digest of the owner's variables
-	Required    []string         `json:"requiredVariables"` // that convex.config.ts declares
+	Modules     []storedModule       `json:"modules"`
+	Version     string               `json:"serverVersion"`
+	Seed        []byte               `json:"importPhaseRngSeed"`
+	Timestamp   int64                `json:"importPhaseUnixTimestamp"`
+	Providers   []token.Provider     `json:"providers"`
+	Schema      json.RawMessage      `json:"schema,omitempty"`
+	Environment string               `json:"environment"`       // digest of the owner's variables
+	Required    []string             `json:"requiredVariables"` // that convex.config.ts declares
+	Crons       []scheduler.CronSpec `json:"crons,omitempty"`
 }
 
 // storedModule is a module within content.
@@ -74,7 +76,7 @@ func contentOf(in *inspection, owned map[string]string) (content, error) {
 	}
 	c := content{
 		Version: in.pkg.Config.ServerVersion, Seed: in.pkg.Config.ImportPhaseRngSeed[:], Timestamp: in.pkg.Config.ImportPhaseUnixTimestampMS,
-		Providers: in.providers, Environment: environmentDigest(owned), Required: required,
+		Providers: in.providers, Environment: environmentDigest(owned), Required: required, Crons: in.crons,
 	}
 	if in.schema != nil {
 		c.Schema = in.schema.JSON()

@@ -187,7 +187,9 @@ func TestPushRefusals(t *testing.T) {
 		r                *StartPushRequest
 	}{
 		{"http.js", "UnsupportedFeature", "HTTP actions (convex/http.ts) are not supported yet by this version of Lentil", bundleOf(module("http.js", "export default 1"))},
-		{"crons.js", "UnsupportedFeature", "Cron jobs", bundleOf(module("crons.js", "export default 1"))},
+		{"crons.js", "InvalidCron", "must be made by cronJobs()", bundleOf(module("crons.js", "export default 1"))},
+		{"cron without function", "InvalidCron", `calls the function "a:b", which does not exist`, bundleOf(cronsOf(`{"x":{"name":"a:b","args":[{}],"schedule":{"type":"hourly"}}}`))},
+		{"cron expression", "InvalidCron", "Hit an error while pushing:\nInvalid cron job \"x\": the cron expression", bundleOf(cronsOf(`{"x":{"name":"a:b","args":[{}],"schedule":{"type":"cron","cron":"* *"}}}`))},
 		{"node", "UnsupportedFeature", "The Node.js runtime (\"use node\") is not supported yet by this version of Lentil. Found in act.js", bundleOf(node)},
 		{"component", "UnsupportedFeature", "Components", component},
 		{"mounted component", "UnsupportedFeature", "component limiter", mounted},

@@ -12,7 +12,6 @@ import (
 // know it under.
 const (
 	featureHTTP       = "HTTP actions (convex/http.ts)"
-	featureCrons      = "Cron jobs (convex/crons.ts)"
 	featureNode       = "The Node.js runtime (\"use node\")"
 	featureComponents = "Components (app.use in convex.config.ts)"
 	featureSearch     = "Full-text search indexes"
@@ -42,8 +41,6 @@ func (r *StartPushRequest) checkFeatures(modules []moduleSource) error {
 			return e
 		case m.Path == "http.js":
 			return notYet(featureHTTP, m.Path)
-		case m.Path == "crons.js":
-			return notYet(featureCrons, m.Path)
 		}
 	}
 	for _, d := range r.NodeDependencies {
