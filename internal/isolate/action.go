@@ -83,7 +83,7 @@ func (v *invocation) next() (event, bool) {
 // caller stays with the caller.
 func (v *invocation) leave() {
 	if v.placed.CompareAndSwap(true, false) {
-		v.program.engine.slots.release()
+		v.pool.release()
 	}
 }
 
@@ -92,7 +92,7 @@ func (v *invocation) enter() error {
 	if v.borrowed {
 		return nil
 	}
-	err := v.program.engine.slots.reacquire(v.ctx)
+	err := v.pool.reacquire(v.ctx)
 	if err == nil {
 		v.placed.Store(true)
 	}

@@ -15,8 +15,8 @@
 //
 //   - One invocation at a time uses a V8 isolate, so a heap limit, a lost
 //     isolate or a termination concerns exactly one caller.
-//   - At most Options.Workers invocations execute JavaScript at once; the
-//     others wait in one FIFO queue. An action that waits for the host holds no
+//   - At most Options.Workers queries and mutations execute JavaScript at once,
+//     and as many actions; the others wait in FIFO queues. An action that waits for the host holds no
 //     place; a query or mutation keeps its place during its host calls and
 //     lends it to the calls nested in them (the ctx given to the Host carries
 //     the loan, so a Host must pass it on to Program.Run).

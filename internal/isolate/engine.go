@@ -25,7 +25,7 @@ const (
 
 // Options are the settings of an Engine; zero fields take the defaults.
 type Options struct {
-	Workers     int   // invocations that execute JavaScript at once (default: twice the number of CPUs, at least 4, so that a few hogs do not stall the others)
+	Workers     int   // queries and mutations that execute JavaScript at once, and as many actions beside them (default: twice the number of CPUs, at least 4, so that a few hogs do not stall the others)
 	Queue       int   // callers that may wait for a worker (default 10,000); beyond, Run answers Overloaded
 	HeapLimit   int64 // bytes of one invocation's heap (default 64 MiB)
 	BufferLimit int64 // bytes of one invocation's array buffers (default 64 MiB)
@@ -40,7 +40,8 @@ type Options struct {
 // Lock order: Engine.mu before Program.mu; neither is held while V8 runs.
 type Engine struct {
 	opt    Options
-	slots  *slots
+	slots  *slots // of queries, mutations and loads
+	acts   *slots // of actions: they may compute for minutes, and must not hold up the others
 	parked atomic.Int64
 	alive  atomic.Int64 // isolates
 	acting atomic.Int64 // top-level actions
@@ -84,7 +85,7 @@ func Open(opt Options) (*Engine, error) {
 	if err := startV8(); err != nil {
 		return nil, err
 	}
-	return &Engine{opt: opt, slots: newSlots(opt.Workers, opt.Queue), running: map[*invocation]struct{}{}}, nil
+	return &Engine{opt: opt, slots: newSlots(opt.Workers, opt.Queue), acts: newSlots(opt.Workers, opt.Queue), running: map[*invocation]struct{}{}}, nil
 }
 
 // errClosed is what calls get after Close.
@@ -120,10 +121,11 @@ type Stats struct {
 // Stats says how the engine stands.
 func (e *Engine) Stats() Stats {
 	taken, waiting := e.slots.counts()
+	acting, queued := e.acts.counts()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return Stats{
-		Isolates: int(e.alive.Load()), Idle: len(e.idle), Running: taken, Queued: waiting,
+		Isolates: int(e.alive.Load()), Idle: len(e.idle), Running: taken + acting, Queued: waiting + queued,
 		Parked: int(e.parked.Load()), Programs: e.programs,
 	}
 }

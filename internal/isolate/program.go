@@ -196,7 +196,7 @@ func (p *Program) snapshot(ctx context.Context, packed []byte) error {
 			forget(id)
 			C.lentil_load_done(*watched)
 			C.free(unsafe.Pointer(watched))
-			return p.loaded(o.b)
+			return p.loaded(ctx, o.b)
 		case <-dead:
 			e.parked.Add(1)
 			return errLost
@@ -216,7 +216,7 @@ func (p *Program) snapshot(ctx context.Context, packed []byte) error {
 }
 
 // loaded takes over what lentil_load made.
-func (p *Program) loaded(b C.lentil_blob) error {
+func (p *Program) loaded(ctx context.Context, b C.lentil_blob) error {
 	list := bytesOf(b.errors, b.errors_len)
 	free(b.errors)
 	if b.data != nil {
@@ -224,6 +224,9 @@ func (p *Program) loaded(b C.lentil_blob) error {
 	}
 	if err := p.importFailures(list); err != nil {
 		return err
+	}
+	if b.why == C.LENTIL_STOPPED && ctx.Err() != nil {
+		return ctx.Err()
 	}
 	if b.why != C.LENTIL_RUNNING {
 		return p.ended(int(b.why), p.engine.opt.HeapLimit, importTime)

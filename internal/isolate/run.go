@@ -49,7 +49,8 @@ type invocation struct {
 	queue    []request
 	lines    int
 	result   Result
-	spent    bool        // the isolate must not be used again
+	spent    bool // the isolate must not be used again
+	pool     *slots
 	borrowed bool        // runs in the place of its caller
 	placed   atomic.Bool // holds a place of its own
 
@@ -111,8 +112,12 @@ func (p *Program) Run(ctx context.Context, c Call) (Result, error) {
 		}
 	}
 	borrowed := above != nil && above.held
+	pool := e.slots
+	if c.Kind == Action {
+		pool = e.acts
+	}
 	if !borrowed {
-		if err := e.slots.acquire(ctx); err != nil {
+		if err := pool.acquire(ctx); err != nil {
 			return Result{}, err
 		}
 	}
@@ -120,7 +125,7 @@ func (p *Program) Run(ctx context.Context, c Call) (Result, error) {
 	defer cancel()
 	v := &invocation{program: p, call: c, budget: c.Limits.UserTime, deadline: time.Now().Add(c.Limits.TotalTime), loan: mine, overdue: make(chan struct{})}
 	v.ctx = context.WithValue(ctx, loanKey{}, mine)
-	v.borrowed = borrowed
+	v.borrowed, v.pool = borrowed, pool
 	v.placed.Store(!borrowed)
 	v.heap = p.take()
 	done := make(chan struct{})
@@ -130,7 +135,7 @@ func (p *Program) Run(ctx context.Context, c Call) (Result, error) {
 		return r, err
 	}
 	if v.placed.Load() {
-		e.slots.release()
+		v.pool.release()
 	}
 	if !v.spent {
 		go p.warm()
@@ -192,7 +197,7 @@ func (v *invocation) await(ctx context.Context, done chan struct{}) (Result, err
 					v.buried()
 				}
 				if v.placed.CompareAndSwap(true, false) {
-					p.engine.slots.release()
+					v.pool.release()
 				}
 			}()
 			p.engine.busy.Add(1)

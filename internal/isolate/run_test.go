@@ -325,6 +325,29 @@ export const spin = action(async () => { for (;;); });`))
 			t.Errorf("%s: %+v", c.name, r.Exception)
 		}
 	}
+	// Actions that compute for long do not hold up queries.
+	e, err := Open(Options{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := loadWith(t, e, Import{}, module("m.js", `
+export const spin = action(async () => { for (;;); });
+export const quick = query(async () => 1);`))
+	spinning := make(chan struct{})
+	go func() {
+		defer close(spinning)
+		one.Run(t.Context(), callOf(Action, "spin", h, Limits{UserTime: 300 * time.Millisecond}))
+	}()
+	for e.Stats().Running == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	value(t, run(t, one, Query, "quick", h, Limits{}))
+	select {
+	case <-spinning:
+		t.Error("the query waited for the action")
+	default:
+	}
+	<-spinning
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(30*time.Millisecond, cancel)
 	if _, err := p.Run(ctx, callOf(Action, "spin", h, Limits{})); !errors.Is(err, context.Canceled) {
