@@ -66,6 +66,14 @@ var hostile = []struct {
 	{"evilThenable", `return { then(f) { for (;;) {} } };`, timedOut},
 	{"evilResult", `return { toJSON() { for (;;) {} } };`, timedOut},
 	{"requests", `for (;;) Convex.asyncSyscall("op", "{}");`, append([]string{"Too many"}, eitherLimit...)},
+	{"deepFlat", `let a = []; for (let i = 0; i < 1e5; i++) a = [a]; return a.flat(Infinity).length;`, []string{"RangeError: Maximum call stack"}},
+	{"deepProxies", `let p = {}; for (let i = 0; i < 1e5; i++) p = new Proxy(p, {}); return Object.keys(p).length;`, []string{"RangeError: Maximum call stack"}},
+	{"deepLookbehind", `return new RegExp("(?<=".repeat(3e4) + "b" + ")".repeat(3e4)).test("x");`, append([]string{"RangeError", "SyntaxError"}, outOfMemory...)},
+	{"giantNormalize", `return "a".padEnd(2 ** 29 - 30).normalize().length;`, append([]string{"RangeError"}, eitherLimit...)},
+	{"manyArguments", `return Math.max(...new Array(1e7).fill(1));`, append([]string{"RangeError"}, eitherLimit...)},
+	{"wasmTables", `const a = []; for (;;) a.push(new WebAssembly.Table({ initial: 1e7, element: "anyfunc" }));`, eitherLimit},
+	{"regExpResults", `const a = []; for (;;) a.push(/x/g.exec("x".repeat(1000)));`, eitherLimit},
+	{"evilPrototype", `Object.defineProperty(Object.prototype, "then", { get() { for (;;); } }); return {};`, timedOut},
 	{"tampering", `Array.prototype.push = JSON.stringify = Promise.prototype.then = () => { throw 1; }; Object.prototype.get = 5; throw new Error("tampered");`, []string{"Uncaught Error: tampered"}},
 }
 
