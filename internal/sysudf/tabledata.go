@@ -5,13 +5,17 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/scheduler"
 	"github.com/lentil-dev/lentil/internal/udf"
 	"github.com/lentil-dev/lentil/internal/value"
 )
 
 // tableData is a page of a table's documents in order of creation.
 func tableData(ctx context.Context, c *udf.SystemCtx) (value.Value, error) {
-	table, err := userTable(c, "table")
+	table, err := text(c, "table")
+	if err == nil && table != scheduler.FunctionTable { // which users may look at
+		table, err = userTable(c, "table")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +37,11 @@ func tableData(ctx context.Context, c *udf.SystemCtx) (value.Value, error) {
 	}
 	page := make(value.Array, 0, len(p.Documents))
 	for _, d := range p.Documents {
-		page = append(page, d.Object())
+		if d.System() {
+			page = append(page, scheduler.Public(d))
+		} else {
+			page = append(page, d.Object())
+		}
 	}
 	return object("page", page, "isDone", value.Bool(p.IsDone), "continueCursor", value.String(p.ContinueCursor)), nil
 }
