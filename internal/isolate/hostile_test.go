@@ -84,10 +84,12 @@ var (
 )
 
 // greedy are the functions that need more than the usual time to run out of
-// memory.
+// memory or stack.
 var greedy = map[string]bool{
 	"arrayGrowth": true, "objects": true, "maps": true, "sets": true, "properties": true, "closures": true,
 	"promises": true, "wasmMemory": true, "flatStrings": true, "spread": true,
+	"deepStringify": true, "deepClone": true, "deepFlat": true, "deepProxies": true, "deepRegExp": true, "deepLookbehind": true,
+	"deepSource": true, "deepJSON": true, "hugeError": true, "hugeLog": true, "hugeResult": true, "buffers": true,
 }
 
 func eitherLimitOr(s string) []string { return append([]string{s}, eitherLimit...) }
