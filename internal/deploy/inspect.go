@@ -95,11 +95,11 @@ func (s *Service) analyze(ctx context.Context, b *bundle, in *inspection, world 
 	for _, m := range b.modules {
 		row := udf.ModuleRow{Path: m.Path, Environment: m.Environment, Hash: m.hash, Source: m.Source, SourceMap: m.SourceMap}
 		if info, ok := found[m.Path]; ok && m.Path != authModule {
-			if info.Router {
-				return notYet(featureHTTP, m.Path)
-			}
 			analyzed, rows, err := analyzeModule(info)
 			if err != nil {
+				return err
+			}
+			if err := readRoutes(info, analyzed, &row); err != nil {
 				return err
 			}
 			in.functions[m.Path], row.Functions = analyzed, rows

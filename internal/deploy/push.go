@@ -56,6 +56,7 @@ type storedModule struct {
 	Environment string           `json:"environment"`
 	Hash        string           `json:"hash"`
 	Functions   []storedFunction `json:"functions,omitempty"`
+	Analysis    json.RawMessage  `json:"analysis,omitempty"`
 }
 
 // storedFunction is a function within content.
@@ -82,7 +83,7 @@ func contentOf(in *inspection, owned map[string]string) (content, error) {
 		c.Schema = in.schema.JSON()
 	}
 	for _, m := range in.pkg.Modules {
-		sm := storedModule{Path: m.Path, Environment: m.Environment, Hash: m.Hash}
+		sm := storedModule{Path: m.Path, Environment: m.Environment, Hash: m.Hash, Analysis: m.Analysis}
 		for _, f := range m.Functions {
 			sf := storedFunction{Name: f.Name, Kind: f.Kind.String(), Public: f.Public, Pos: f.Pos}
 			if f.Args != nil {
@@ -103,7 +104,7 @@ func (c *content) pkg() (udf.Package, error) {
 	p := udf.Package{Config: udf.Config{ServerVersion: c.Version, ImportPhaseUnixTimestampMS: c.Timestamp}}
 	copy(p.Config.ImportPhaseRngSeed[:], c.Seed)
 	for _, m := range c.Modules {
-		row := udf.ModuleRow{Path: m.Path, Environment: m.Environment, Hash: m.Hash}
+		row := udf.ModuleRow{Path: m.Path, Environment: m.Environment, Hash: m.Hash, Analysis: m.Analysis}
 		for _, f := range m.Functions {
 			kind, _ := udf.KindNamed(f.Kind)
 			fr := udf.FunctionRow{Name: f.Name, Kind: kind, Public: f.Public, Pos: f.Pos}

@@ -186,7 +186,7 @@ func TestPushRefusals(t *testing.T) {
 		name, code, text string
 		r                *StartPushRequest
 	}{
-		{"http.js", "UnsupportedFeature", "HTTP actions (convex/http.ts) are not supported yet by this version of Lentil", bundleOf(module("http.js", "export default 1"))},
+		{"http.js", "InvalidModules", "must be a router made with httpRouter()", bundleOf(module("http.js", "export default 1"))},
 		{"crons.js", "InvalidCron", "must be made by cronJobs()", bundleOf(module("crons.js", "export default 1"))},
 		{"cron without function", "InvalidCron", `calls the function "a:b", which does not exist`, bundleOf(cronsOf(`{"x":{"name":"a:b","args":[{}],"schedule":{"type":"hourly"}}}`))},
 		{"cron expression", "InvalidCron", "Hit an error while pushing:\nInvalid cron job \"x\": the cron expression", bundleOf(cronsOf(`{"x":{"name":"a:b","args":[{}],"schedule":{"type":"cron","cron":"* *"}}}`))},

@@ -103,6 +103,10 @@ func answer(p *push, in *inspection, owned map[string]string, diff IndexDiff) (*
 		return nil, err
 	}
 	app := &EvaluatedDefinition{Definition: in.definition, Functions: in.functions, UDFConfig: udfConfig(in.pkg.Config)}
+	routes, err := in.moduleRoutes()
+	if err != nil {
+		return nil, err
+	}
 	if in.schema != nil {
 		app.Schema = in.schema.JSON()
 	}
@@ -112,7 +116,7 @@ func answer(p *push, in *inspection, owned map[string]string, diff IndexDiff) (*
 		AppAuth:                     auth,
 		Analysis:                    map[string]*EvaluatedDefinition{"": app},
 		App: CheckedComponent{
-			Args: map[string]any{}, ChildComponents: map[string]any{}, HTTPRoutes: HTTPRoutes{Mounts: []string{}}, Exports: map[string]any{},
+			Args: map[string]any{}, ChildComponents: map[string]any{}, HTTPRoutes: HTTPRoutes{HTTPModuleRoutes: routes, Mounts: []string{}}, Exports: map[string]any{},
 		},
 		SchemaChange: SchemaChange{
 			AllocatedComponentIDs: map[string]string{}, SchemaIDs: map[string]string{"": p.id}, IndexDiffs: map[string]IndexDiff{"": diff},

@@ -11,7 +11,6 @@ import (
 // What a push may contain that this version cannot take, by the name developers
 // know it under.
 const (
-	featureHTTP       = "HTTP actions (convex/http.ts)"
 	featureNode       = "The Node.js runtime (\"use node\")"
 	featureComponents = "Components (app.use in convex.config.ts)"
 	featureSearch     = "Full-text search indexes"
@@ -34,13 +33,10 @@ func (r *StartPushRequest) checkFeatures(modules []moduleSource) error {
 		return notYet(featureComponents, "the app's dependency on "+clip(d))
 	}
 	for _, m := range modules {
-		switch {
-		case m.Environment == environmentNode:
+		if m.Environment == environmentNode {
 			e := notYet(featureNode, m.Path)
 			e.Message = strings.Replace(e.Message, "are not", "is not", 1)
 			return e
-		case m.Path == "http.js":
-			return notYet(featureHTTP, m.Path)
 		}
 	}
 	for _, d := range r.NodeDependencies {

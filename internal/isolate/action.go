@@ -32,7 +32,7 @@ func (v *invocation) actionLoop(realm *C.lentil_realm) {
 			return
 		}
 		v.dispatch()
-		if len(v.open) == 0 && len(v.queue) == 0 {
+		if !v.waiting() {
 			v.result.Exception = developer(NeverResolves, "Returned promise will never resolve")
 			return
 		}

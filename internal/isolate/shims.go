@@ -12,7 +12,7 @@ import (
 var shimFiles embed.FS
 
 // shimOrder is the order in which the shims are set up.
-var shimOrder = []string{"core.js", "console.js", "intl.js", "events.js", "encoding.js", "url.js", "streams.js", "fetch.js", "crypto.js", "inspect.js"}
+var shimOrder = []string{"core.js", "console.js", "intl.js", "events.js", "encoding.js", "url.js", "streams.js", "fetch.js", "host.js", "crypto.js", "inspect.js"}
 
 // packedShims gives names and sources in the form lentil_load takes.
 var packedShims = sync.OnceValues(func() ([]byte, error) {

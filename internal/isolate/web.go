@@ -85,7 +85,7 @@ func (v *invocation) shimRequest(r request) event {
 		v.web.mu.Unlock()
 		return event{id: r.id, status: 3}
 	}
-	return answer(r.id, nil, &Throw{Message: "Unknown operation " + r.op})
+	return v.jsSyscall(r)
 }
 
 // fetchFailed is how a program sees that a request could not be made.

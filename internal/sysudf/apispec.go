@@ -2,6 +2,8 @@ package sysudf
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 
 	"github.com/lentil-dev/lentil/internal/schema"
 	"github.com/lentil-dev/lentil/internal/udf"
@@ -30,6 +32,28 @@ func apiSpec(ctx context.Context, c *udf.SystemCtx) (value.Value, error) {
 				"returns", validator(f.Returns),
 			))
 		}
+		if list, err = appendRoutes(list, m); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// appendRoutes adds the HTTP actions of a module, which a push has stored beside it.
+func appendRoutes(list value.Array, m udf.ModuleRow) (value.Array, error) {
+	if len(m.Analysis) == 0 {
+		return list, nil
+	}
+	var a struct {
+		Routes []struct {
+			Route struct{ Path, Method string } `json:"route"`
+		} `json:"httpRoutes"`
+	}
+	if err := json.Unmarshal(m.Analysis, &a); err != nil {
+		return nil, fmt.Errorf("sysudf: read routes of %s: %w", m.Path, err)
+	}
+	for _, r := range a.Routes {
+		list = append(list, object("functionType", value.String("HttpAction"), "method", value.String(r.Route.Method), "path", value.String(r.Route.Path)))
 	}
 	return list, nil
 }

@@ -31,6 +31,7 @@ type execution struct {
 	depth  int             // 0 for the call that came from outside
 	limits database.Limits // of the transaction, as far as this call is concerned
 
+	http       *httpExchange // of HTTP actions
 	streams    map[int]*stream
 	lastStream int
 	paginated  bool

@@ -14,6 +14,9 @@ func (x *execution) getUserIdentity(context.Context, json.RawMessage) ([]byte, e
 	if x.kind != Action { // in actions several calls run at once, and nobody asks
 		x.run.usedCaller = true
 	}
+	if x.http != nil && x.http.request.AuthError != nil {
+		return nil, invalid("Unauthenticated", "%s", messageOf(x.http.request.AuthError))
+	}
 	return x.run.req.Caller.IdentityJSON(), nil
 }
 

@@ -46,7 +46,6 @@ type syscall struct {
 const (
 	featureStorage    = "File storage (ctx.storage)"
 	featureVector     = "Vector search (ctx.vectorSearch)"
-	featureHTTP       = "HTTP actions"
 	featureComponents = "Components"
 	featureServices   = "Services of the cloud (ctx.getServiceToken)"
 )
@@ -99,8 +98,8 @@ var syscalls = []syscall{
 	{op: "1.0/auditLog", where: inTx, feature: "The audit log"},
 	{op: "1.0/createServiceToken", where: inAction, feature: featureServices},
 	{op: "1.0/getServiceUrl", where: inAction, feature: featureServices},
-	{op: "requestFromConvexJson", style: js, where: inAction, feature: featureHTTP},
-	{op: "convexJsonFromResponse", style: js, where: inAction, feature: featureHTTP},
+	{op: "requestFromConvexJson", style: js, where: inAction, run: (*execution).viaJavaScript},
+	{op: "convexJsonFromResponse", style: js, where: inAction, run: (*execution).viaJavaScript},
 
 	{op: "throwOcc", style: sync_, where: inTx, run: func(*execution, context.Context, json.RawMessage) ([]byte, error) {
 		return nil, errTestConflict
@@ -141,6 +140,11 @@ func (x *execution) dispatch(ctx context.Context, op string, args []byte, synchr
 		return nil, toJS(err)
 	}
 	return out, nil
+}
+
+// viaJavaScript stands for operations that the engine's shims answer, through JSSyscall.
+func (x *execution) viaJavaScript(context.Context, json.RawMessage) ([]byte, error) {
+	return nil, invalid("InvalidOperation", "This operation is one of Convex.jsSyscall.")
 }
 
 // decode reads the arguments of an operation, which the library has written.

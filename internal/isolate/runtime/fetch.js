@@ -325,6 +325,7 @@
     }
   }
   const { init: setBody, take, copy } = Body;
+  lx.takeBody = take;
   delete Body.init;
   delete Body.take;
   delete Body.copy;

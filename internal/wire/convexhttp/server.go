@@ -47,14 +47,6 @@ func (s *Server) Handler() http.Handler {
 	return cors(mux)
 }
 
-// Site is the address of the deployment's HTTP actions.
-func (s *Server) Site() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// The text is what tools and tests of the official service look for.
-		text(w, http.StatusNotFound, "This Convex deployment does not have HTTP actions enabled.")
-	})
-}
-
 // request is a request with what the table says about its caller.
 type request struct {
 	*http.Request
