@@ -3,11 +3,12 @@
 // It owns function paths; argument and return checks; the syscalls that user
 // code makes through the library; the query language of ctx.db; retries on
 // conflict; the records that make a mutation of a session happen exactly once;
-// pagination cursors and journals; log lines and their stream; the cache of
-// query results; and what is live in a deployment: modules, environment
-// variables, auth providers and the active schema, all of them rows read in the
-// same transaction as the data, so that a push or a changed variable is one
-// commit that invalidates exactly the live queries that it touches.
+// the runs of scheduled functions and cron jobs; pagination cursors and
+// journals; log lines and their stream; the cache of query results; and what is
+// live in a deployment: modules, environment variables, auth providers and the
+// active schema, all of them rows read in the same transaction as the data, so
+// that a push or a changed variable is one commit that invalidates exactly the
+// live queries that it touches.
 //
 // It refuses to know how code arrives (deploy), how results travel (wire) and
 // how JavaScript runs (isolate).

@@ -44,7 +44,12 @@ func (r *Runner) Job(ctx context.Context, j scheduler.Job) error {
 	}
 	switch {
 	case refusal != nil:
-		return r.reject(ctx, j, refusal.Error())
+		if err := r.reject(ctx, j, refusal.Error()); err != nil {
+			return err
+		}
+		q.RequestID = NewRequestID()
+		r.logged(&q, max(kind, Mutation), newLogBuffer(), &Outcome{Failure: &Failure{Text: refusal.Error()}}, database.Usage{}, nil)
+		return nil
 	case kind == Action:
 		return r.actionJob(ctx, j, q)
 	}

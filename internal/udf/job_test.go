@@ -146,6 +146,11 @@ func TestJobFailureTakesBackItsEffects(t *testing.T) {
 	if got := h.job(gone); !strings.Contains(got, "Could not find function for 'm:add'") {
 		t.Errorf("row %s", got)
 	}
+	h.logs.mu.Lock()
+	defer h.logs.mu.Unlock()
+	if e := h.logs.ring[len(h.logs.ring)-2].entry; e.Caller != callerScheduler || e.Error == nil { // the last one is of m:row
+		t.Errorf("log entry %+v", e)
+	}
 }
 
 func TestJobOfActionThatIsCanceled(t *testing.T) {
@@ -203,6 +208,10 @@ func TestScheduleIsTransactionalAndChecked(t *testing.T) {
 	out, err := h.Action(t.Context(), Request{Path: "m:actLater", Args: []byte(`{"calls":["m:add","m:nothing"]}`)})
 	if err != nil || out.Failure == nil || strings.Count(string(h.mustQuery(Request{Path: "m:rows"}).Value), "pending") != 1 {
 		t.Errorf("an action schedules at once: %+v, %v", out.Failure, err)
+	}
+	many := h.mustMutate(Request{Path: "m:later", Args: []byte(`{"calls":[` + strings.Repeat(`"m:fail",`, 800) + `"m:fail"]}`)})
+	if len(many.Logs) != 1 || !strings.Contains(many.Logs[0], "Many functions scheduled in a single function execution (actual: 801, limit: 1000)") {
+		t.Errorf("logs %s", many.Logs)
 	}
 	if n, err := h.CancelAllJobs(t.Context(), "m:add"); n != 1 || err != nil {
 		t.Errorf("canceled %d, %v", n, err)

@@ -92,6 +92,7 @@ func (r *Runner) tryMutation(ctx context.Context, q *Request, try int) (*Outcome
 		if err = startErr; err == nil {
 			out.Value, err = x.perform(ctx, tx)
 			b.warn(tx.Usage(), x.limits)
+			b.warnScheduled(x.run.scheduled, x.run.scheduledBytes)
 		}
 		done()
 	}

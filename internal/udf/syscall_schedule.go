@@ -74,6 +74,17 @@ func (x *execution) scheduleFromAction(ctx context.Context, args json.RawMessage
 	return value.JSON(value.String(id.String())), nil
 }
 
+// warnScheduled adds the lines about limits of scheduling that a mutation came close to.
+func (b *logBuffer) warnScheduled(calls, size int) {
+	if float64(calls) > warnShare*maxScheduled {
+		b.system("TooManyFunctionsScheduled", fmt.Sprintf("Many functions scheduled in a single function execution (actual: %d, limit: %d).", calls, maxScheduled))
+	}
+	if float64(size) > warnShare*maxScheduledBytes {
+		b.system("ScheduledFunctionsArgumentsTooLarge", fmt.Sprintf("Large total size of the arguments of scheduled functions from this mutation (actual: %d bytes, limit: %d bytes).",
+			size, maxScheduledBytes))
+	}
+}
+
 // callLater checks a call that is to be scheduled.
 func (x *execution) callLater(ctx context.Context, tx *database.Tx, l *live, a *scheduleArgs) (c scheduler.Call, err error) {
 	name, err := a.resolve(ctx, tx, "scheduler")
