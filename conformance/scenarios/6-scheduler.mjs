@@ -1,8 +1,9 @@
 // Scheduled functions and cron jobs: transactional, exactly or at most once, over crashes, and beside live calls.
-import { ConvexHttpClient } from "convex/browser";
+import { ConvexClient, ConvexHttpClient } from "convex/browser";
 import { anyApi as api } from "convex/server";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import WebSocket from "ws";
 import { contains, fails, holds, same } from "../lib/check.mjs";
 import { Lentil, portFlags, removeFolder, root, scratchApp, sleep, until, write } from "../lib/lentil.mjs";
 
@@ -173,11 +174,19 @@ export const scenarios = {
     holds(median < 250, `median of callers ${median} ms`);
   },
 
+  "jobs that conflict with one another all take effect, once": async (lentil) => {
+    const client = http(lentil);
+    await client.mutation(api.jobs.bumpLater, { tag: "bumped", times: 400 });
+    await until("the jobs", async () => (await client.query(api.jobs.list, { kind: "pending" })).length === 0, 60_000);
+    same((await effects(client, "bumped")).map((row) => row.n), [400]);
+  },
+
   "kill -9: mutations neither lost nor twice, an interrupted action fails": async (lentil) => {
     const client = http(lentil);
     const action = await client.mutation(api.jobs.start, { what: "slow", tag: "killed", ms: 60_000 });
     await until("the action to begin", async () => (await client.query(api.jobs.count, { tag: "killed began" })) === 1);
     const later = await client.mutation(api.jobs.noteLater, { tag: "after the crash", ms: 1500 });
+    await client.mutation(api.jobs.bumpLater, { tag: "bumped over crashes", times: 300 });
     await client.mutation(api.jobs.noteLater, { tag: "crash", ms: 0, times: 1000 });
     for (let i = 0; i < 3; i++) {
       await sleep(150);
@@ -186,10 +195,36 @@ export const scenarios = {
     await until("the rest", async () => (await client.query(api.jobs.list, { kind: "pending" })).length === 0, 60_000);
     const rows = await effects(client, "crash");
     same(rows.map((row) => row.n).sort((a, b) => a - b), Array.from({ length: 1000 }, (_, i) => i));
+    same((await effects(client, "bumped over crashes")).map((row) => row.n), [300]);
     same(await stateOf(client, action), { kind: "failed", error: "Transient error while executing action" });
     same(await client.query(api.jobs.count, { tag: "killed ended" }), 0);
     same(await settled(client, later), { kind: "success" });
     same(await client.query(api.jobs.count, { tag: "after the crash" }), 1);
+  },
+
+  "ctrl-c does not wait for a long action, which the next start marks as failed": async (lentil) => {
+    const client = http(lentil);
+    const action = await client.mutation(api.jobs.start, { what: "slow", tag: "stopped", ms: 60_000 });
+    await until("the action to begin", async () => (await client.query(api.jobs.count, { tag: "stopped began" })) === 1);
+    const began = performance.now();
+    same(await lentil.stop(), 0);
+    holds(performance.now() - began < 15_000, `stopped in ${Math.round(performance.now() - began)} ms`);
+    await lentil.start();
+    same((await settled(client, action)).kind, "failed");
+  },
+
+  "live queries follow the state of a job": async (lentil) => {
+    const client = new ConvexClient(lentil.info.url, { webSocketConstructor: WebSocket, unsavedChangesWarning: false, logger: false });
+    try {
+      const id = await client.mutation(api.jobs.start, { what: "slow", tag: "followed", ms: 200 });
+      const seen = [];
+      const stop = client.onUpdate(api.jobs.get, { id }, (job) => seen.at(-1) !== job.state.kind && seen.push(job.state.kind));
+      await until("the job to succeed", () => seen.at(-1) === "success");
+      holds(seen.includes("inProgress"), `saw ${seen}`);
+      stop();
+    } finally {
+      await client.close();
+    }
   },
 
   "cron jobs: every form is accepted, intervals fire, one run at a time": async (lentil) => {

@@ -204,6 +204,31 @@ export const metrics = mutation({
   },
 });
 
+/** A read-modify-write of one row, which every other run of it conflicts with. */
+export const bump = internalMutation({
+  args: { tag: v.string() },
+  handler: async (ctx, { tag }) => {
+    const row = await ctx.db
+      .query("effects")
+      .withIndex("by_tag", (q) => q.eq("tag", tag))
+      .unique();
+    if (row === null) {
+      await ctx.db.insert("effects", { tag, at: Date.now(), n: 1 });
+    } else {
+      await ctx.db.patch(row._id, { n: row.n! + 1 });
+    }
+  },
+});
+
+export const bumpLater = mutation({
+  args: { tag: v.string(), times: v.number() },
+  handler: async (ctx, { tag, times }): Promise<void> => {
+    for (let i = 0; i < times; i++) {
+      await ctx.scheduler.runAfter(0, internal.jobs.bump, { tag });
+    }
+  },
+});
+
 /** Cancels itself, which has no effect. */
 export const selfish = internalMutation({
   args: { tag: v.string() },
