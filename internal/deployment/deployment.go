@@ -15,6 +15,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/blob"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/deploy"
+	"github.com/lentil-dev/lentil/internal/filestorage"
 	"github.com/lentil-dev/lentil/internal/isolate"
 	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/persistence/pebblestore"
@@ -51,6 +52,7 @@ type Deployment struct {
 
 	DB     *database.DB
 	Blobs  blob.Store
+	Files  *filestorage.Store
 	Runner *udf.Runner
 	Jobs   *scheduler.Worker
 	Deploy *deploy.Service
@@ -94,8 +96,13 @@ func Open(ctx context.Context, c Config) (_ *Deployment, err error) {
 
 // assemble fills in what stands on the database.
 func (d *Deployment) assemble(ctx context.Context, c Config, secret []byte) error {
+	sealer := token.NewSealer(secret)
+	d.Files = &filestorage.Store{DB: d.DB, Blobs: d.Blobs, Sealer: sealer, CloudURL: c.CloudURL, Log: c.Log}
+	if err := d.Files.Open(ctx); err != nil {
+		return err
+	}
 	d.Runner = &udf.Runner{
-		DB: d.DB, Engine: c.Engine, Sealer: token.NewSealer(secret), Log: c.Log,
+		DB: d.DB, Engine: c.Engine, Sealer: sealer, Files: d.Files, Log: c.Log,
 		CloudURL: c.CloudURL, SiteURL: c.SiteURL, Deployment: c.Name, System: sysudf.Functions(),
 	}
 	if err := d.Runner.Open(ctx); err != nil {
@@ -129,6 +136,7 @@ func (d *Deployment) Run(ctx context.Context) error {
 	g, each := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.DB.Run(each) })
 	g.Go(func() error { return d.Runner.Run(each) })
+	g.Go(func() error { return d.Files.Run(each) })
 	g.Go(func() error { return d.Jobs.Work(each) })
 	if err := g.Wait(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("deployment %s: %w", d.Name, err)

@@ -54,6 +54,8 @@ type run struct {
 	pending      *Pending       // the schema that a push waits for, read with schema; nil for none
 	before       database.Usage // of the transaction before the function began
 
+	filesWritten, fileWriteBytes, filesRead, fileReadBytes int // files stored and read in the transaction
+
 	scheduled, scheduledBytes int // functions scheduled in the transaction, and the size of their arguments
 }
 

@@ -194,10 +194,8 @@ func (x *execution) JSSyscall(ctx context.Context, op string, args, body []byte)
 			return nullJSON, nil, x.http.write(body)
 		}
 	}
-	if s := syscallNamed[op]; s != nil && s.run == nil {
-		return nil, nil, toJS(unsupported(s.feature))
-	}
-	return nil, nil, &isolate.Throw{Message: "Unknown operation " + op}
+	text, raw, err = x.storageJS(ctx, op, args, body)
+	return text, raw, toJS(err)
 }
 
 // route learns which route was taken, which is how logs name the action.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/filestorage"
 	"github.com/lentil-dev/lentil/internal/isolate"
 	"github.com/lentil-dev/lentil/internal/scheduler"
 	"github.com/lentil-dev/lentil/internal/token"
@@ -23,7 +24,9 @@ type Runner struct {
 	Engine *isolate.Engine
 	// Sealer seals cursors; it must be made from a secret that outlives the process.
 	Sealer *token.Sealer
-	Log    *slog.Logger
+	// Files is the file storage behind ctx.storage, opened already; without it ctx.storage is refused.
+	Files *filestorage.Store
+	Log   *slog.Logger
 	// CloudURL and SiteURL are the addresses that user code sees as CONVEX_CLOUD_URL and CONVEX_SITE_URL.
 	CloudURL, SiteURL string
 	// Redact keeps messages and log lines of user code from its callers; ConvexError data still reaches them.

@@ -42,6 +42,8 @@ func (x *execution) getTransactionMetrics(context.Context, json.RawMessage) ([]b
 		"bytesRead": metricOf(u.BytesRead, l.BytesRead), "bytesWritten": metricOf(u.BytesWritten, l.BytesWritten),
 		"databaseQueries": metricOf(u.Intervals-before, l.Intervals-before),
 		"documentsRead":   metricOf(u.DocumentsRead, l.DocumentsRead), "documentsWritten": metricOf(u.DocumentsWritten, l.DocumentsWritten),
+		"filesWritten": metricOf(x.run.filesWritten, maxTxFiles), "fileWriteBytes": metricOf(x.run.fileWriteBytes, maxTxFileBytes),
+		"filesRead": metricOf(x.run.filesRead, maxTxFiles), "fileReadBytes": metricOf(x.run.fileReadBytes, maxTxFileBytes),
 		"functionsScheduled": metricOf(x.run.scheduled, maxScheduled), "scheduledFunctionArgsBytes": metricOf(x.run.scheduledBytes, maxScheduledBytes),
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lentil-dev/lentil/internal/filestorage"
 	"github.com/lentil-dev/lentil/internal/token"
 	"github.com/lentil-dev/lentil/internal/wire/convexhttp"
 )
@@ -19,7 +20,7 @@ func FuzzBodies(f *testing.F) {
 		f.Add("/api/x", []byte(b))
 		f.Add("/api/deploy2/start_push", []byte(b))
 	}
-	h := (&convexhttp.Server{Name: "otter", Gate: fuzzGate}).Handler()
+	h := (&convexhttp.Server{Name: "otter", Gate: fuzzGate, Files: &filestorage.Store{Sealer: token.NewSealer([]byte("0123456789abcdef"))}}).Handler()
 	f.Fuzz(func(t *testing.T, path string, body []byte) {
 		for _, p := range []string{"/api/deploy2/start_push", "/api/deploy2/finish_push", "/api/get_config_hashes", "/api/update_environment_variables", "/api/run/x", path} {
 			// No admin key and no function can come out of this, so nothing runs.

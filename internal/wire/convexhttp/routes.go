@@ -56,6 +56,10 @@ var routes = []route{
 	{"POST", "/api/cancel_job", adminOrBody, (*Server).cancelJob, "", ""},
 	{"POST", "/api/cancel_all_jobs", adminOrBody, (*Server).cancelAllJobs, "", ""},
 
+	// file storage
+	{"POST", "/api/storage/upload", anyone, (*Server).uploadFile, "", ""},
+	{"GET", "/api/storage/{key}", anyone, (*Server).serveFile, "", ""},
+
 	// logs
 	{"GET", "/api/stream_function_logs", admin, (*Server).functionLogs, "", ""},
 	{"GET", "/api/app_metrics/stream_function_logs", admin, (*Server).functionLogs, "", ""},
@@ -79,7 +83,6 @@ var routes = []route{
 	{"", "/api/get_config", anyone, nil, "GetConfigNotSupported", "Reading back pushed sources (`/api/get_config`)"},
 	{"", "/api/push_config", anyone, nil, "LegacyPushNotSupported", "The push protocol of convex CLIs before 1.20 (update the `convex` package)"},
 	{"", "/api/prepare_schema", anyone, nil, "LegacyPushNotSupported", "The push protocol of convex CLIs before 1.20 (update the `convex` package)"},
-	{"", "/api/storage/", anyone, nil, "FileStorageNotSupported", "File storage"},
 	{"", "/api/export/", anyone, nil, "ExportNotSupported", "Exporting snapshots"},
 	{"", "/api/import", anyone, nil, "ImportNotSupported", "Importing data"},
 	{"", "/api/import/", anyone, nil, "ImportNotSupported", "Importing data"},

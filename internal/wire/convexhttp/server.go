@@ -9,6 +9,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/deploy"
+	"github.com/lentil-dev/lentil/internal/filestorage"
 	"github.com/lentil-dev/lentil/internal/token"
 	"github.com/lentil-dev/lentil/internal/udf"
 	"github.com/lentil-dev/lentil/internal/wire"
@@ -22,6 +23,7 @@ type Server struct {
 	CloudURL, SiteURL string
 	Runner            *udf.Runner
 	Deploy            *deploy.Service
+	Files             *filestorage.Store
 	DB                *database.DB
 	Gate              *token.Gate
 	Log               *slog.Logger

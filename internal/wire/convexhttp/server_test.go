@@ -17,8 +17,10 @@ import (
 
 	"github.com/andybalholm/brotli"
 
+	"github.com/lentil-dev/lentil/internal/blob"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/deploy"
+	"github.com/lentil-dev/lentil/internal/filestorage"
 	"github.com/lentil-dev/lentil/internal/isolate"
 	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/token"
@@ -72,13 +74,17 @@ func open(t *testing.T) *house {
 	if err := r.Open(ctx); err != nil {
 		t.Fatal(err)
 	}
+	files := &filestorage.Store{DB: db, Blobs: blob.NewMemory(), Sealer: token.NewSealer(secret), CloudURL: "http://cloud", Log: slog.New(slog.DiscardHandler)}
+	if err := files.Open(ctx); err != nil {
+		t.Fatal(err)
+	}
 	d := &deploy.Service{DB: db, Runner: r, Engine: e}
 	if err := d.Open(ctx); err != nil {
 		t.Fatal(err)
 	}
 	keys := token.NewAdminKeys("otter", secret)
 	gate := &token.Gate{Admin: keys, Verifier: &token.Verifier{}, Providers: func(context.Context) ([]token.Provider, error) { return nil, nil }}
-	s := &convexhttp.Server{Name: "otter", Version: "1.2.3", CloudURL: "http://cloud", SiteURL: "http://site", Runner: r, Deploy: d, DB: db, Gate: gate}
+	s := &convexhttp.Server{Name: "otter", Version: "1.2.3", CloudURL: "http://cloud", SiteURL: "http://site", Runner: r, Deploy: d, Files: files, DB: db, Gate: gate}
 	h := &house{T: t, Server: httptest.NewServer(s.Handler()), site: s.Site(), key: keys.Key(), db: db}
 	t.Cleanup(func() {
 		h.Server.Close()
@@ -218,8 +224,9 @@ func TestServer(t *testing.T) {
 
 		{"HTTP actions", "GET", "/http/x", "", "", 404, `=This Convex deployment does not have HTTP actions enabled.`},
 		{"inline query", "POST", "/api/run_test_function", `{}`, admin, 501, `RunTestFunctionNotSupported`},
-		{"file storage", "POST", "/api/storage/upload?token=x", `x`, "", 501, `FileStorageNotSupported`},
-		{"file storage by GET", "GET", "/api/storage/x", ``, "", 400, `FileStorageNotSupported`},
+		{"file storage", "POST", "/api/storage/upload?token=x", `x`, "", 401, `InvalidUploadToken`},
+		{"no file's address", "GET", "/api/storage/x", ``, "", 400, `InvalidStoragePath`},
+		{"no file", "GET", "/api/storage/00000000-0000-4000-8000-000000000000", ``, "", 404, `FileNotFound`},
 		{"export", "POST", "/api/export/request/zip", ``, admin, 501, `ExportNotSupported`},
 		{"import", "POST", "/api/import/start_upload", ``, admin, 501, `ImportNotSupported`},
 		{"get_config", "POST", "/api/get_config", `{}`, admin, 501, `GetConfigNotSupported`},
