@@ -6,6 +6,8 @@ import "C"
 import (
 	"slices"
 	"time"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
 )
 
 // actionLoop answers the requests of an action: host calls at most eight at
@@ -55,10 +57,16 @@ func (v *invocation) next() (event, bool) {
 		select {
 		case a = <-v.events:
 		default:
+			if err := v.hold(); err != nil {
+				v.fail(err)
+				return a, false
+			}
 			v.leave()
 			select {
 			case a = <-v.events:
+				v.unhold()
 			case <-v.ctx.Done():
+				v.unhold()
 				v.expired()
 				return a, false
 			}
@@ -77,6 +85,33 @@ func (v *invocation) next() (event, bool) {
 			return a, true
 		}
 	}
+}
+
+// hold counts what the action's heap occupies while it waits. The heaps of all
+// isolates share one space, whose end is the end of the process: when it gets
+// scarce garbage is collected first, and then waiting is refused.
+func (v *invocation) hold() error {
+	e := v.program.engine
+	take := func(collect C.int) bool {
+		v.holds = int64(C.lentil_isolate_held(v.heap.c, collect))
+		return e.held.Add(v.holds) <= e.opt.Waiting/2
+	}
+	if take(0) {
+		return nil
+	}
+	v.unhold()
+	if take(1) || e.held.Load() <= e.opt.Waiting {
+		return nil
+	}
+	v.unhold()
+	return apierr.New(apierr.Overloaded, "TooManyConcurrentRequests",
+		"Actions that are waiting occupy too much memory. Try again in a moment.")
+}
+
+// unhold is the end of hold.
+func (v *invocation) unhold() {
+	v.program.engine.held.Add(-v.holds)
+	v.holds = 0
 }
 
 // leave gives the worker back while the action waits. A place borrowed from a

@@ -96,6 +96,9 @@ void lentil_load_done(lentil_isolate*);
 lentil_isolate* lentil_isolate_new(uint64_t id, const char* blob, size_t blob_len, lentil_limits limits);
 void lentil_isolate_free(lentil_isolate*);
 lentil_heap lentil_isolate_tidy(lentil_isolate*, int collect);
+// How much of the process's heap space an isolate occupies, after a collection
+// if that is asked for; between turns.
+size_t lentil_isolate_held(lentil_isolate*, int collect);
 
 // Gives memory that freed isolates left behind back to the system.
 void lentil_trim(void);

@@ -20,6 +20,8 @@ const (
 	defaultBuffers = 64 << 20
 	defaultQueue   = 10_000
 	defaultActions = 512         // some 2 MB each
+	defaultWaiting = 3 << 29     // the heaps of all isolates share 4 GiB, and those that run need the rest
+	maxFamily      = 100         // actions that one action may have under way below it
 	keepIdle       = time.Minute // how long an idle isolate is kept
 )
 
@@ -30,6 +32,7 @@ type Options struct {
 	HeapLimit   int64 // bytes of one invocation's heap (default 64 MiB)
 	BufferLimit int64 // bytes of one invocation's array buffers (default 64 MiB)
 	Actions     int   // top-level actions under way at once, waiting ones included (default 512); beyond, Run answers Overloaded
+	Waiting     int64 // bytes that the heaps of waiting actions may occupy together (default 1.5 GiB); beyond, an action that would wait ends as Overloaded
 	Isolates    int   // isolates kept alive while idle, all programs together (default Workers)
 	Client      *http.Client
 	Log         *slog.Logger
@@ -45,6 +48,8 @@ type Engine struct {
 	parked atomic.Int64
 	alive  atomic.Int64 // isolates
 	acting atomic.Int64 // top-level actions
+	nested atomic.Int64 // actions that actions called
+	held   atomic.Int64 // bytes that the heaps of waiting actions occupy
 	busy   sync.WaitGroup
 
 	mu       sync.Mutex // over the fields below
@@ -66,6 +71,9 @@ func Open(opt Options) (*Engine, error) {
 	}
 	if opt.Actions <= 0 {
 		opt.Actions = defaultActions
+	}
+	if opt.Waiting <= 0 {
+		opt.Waiting = defaultWaiting
 	}
 	if opt.HeapLimit <= 0 {
 		opt.HeapLimit = defaultHeap

@@ -299,9 +299,24 @@ static void settle(lentil_realm* r, Isolate* iso, Local<Context> c, uint32_t id,
 
 using namespace lentil;
 
+// Anchored says which isolate a thread works for while no realm of it runs, so
+// that a fatal error parks the thread, as it does in the middle of a turn.
+struct Anchored {
+  explicit Anchored(lentil_isolate* i) : was_(current) {
+    anchor_.owner = i;
+    current = &anchor_;
+  }
+  ~Anchored() { current = was_; }
+
+ private:
+  lentil_realm anchor_;
+  lentil_realm* was_;
+};
+
 extern "C" lentil_isolate* lentil_isolate_new(uint64_t id, const char* blob, size_t n, lentil_limits limits) {
   lentil_isolate* i = new lentil_isolate;
   i->id = id;
+  Anchored anchored(i);
   i->allocator.reset(new CappedAllocator(limits.buffers));
   i->externalLimit = limits.buffers * 2;
   i->blob = {blob, int(n)};
@@ -309,6 +324,8 @@ extern "C" lentil_isolate* lentil_isolate_new(uint64_t id, const char* blob, siz
   p.array_buffer_allocator = i->allocator.get();
   p.external_references = references;
   p.snapshot_blob = &i->blob;
+  p.fatal_error_callback = onFatalCall;
+  p.oom_error_callback = onMemory;
   // The default for a small heap is a tiny young generation, which halves the
   // speed of code that allocates much.
   p.constraints.set_max_old_generation_size_in_bytes(limits.heap);
@@ -326,7 +343,19 @@ extern "C" void lentil_isolate_free(lentil_isolate* i) {
   delete i;
 }
 
+extern "C" size_t lentil_isolate_held(lentil_isolate* i, int collect) {
+  Anchored anchored(i);
+  Locker l(i->iso);
+  Isolate::Scope s(i->iso);
+  setStackLimit(i->iso);
+  if (collect) i->iso->LowMemoryNotification();
+  HeapStatistics h;
+  i->iso->GetHeapStatistics(&h);
+  return h.total_heap_size();
+}
+
 extern "C" lentil_heap lentil_isolate_tidy(lentil_isolate* i, int collect) {
+  Anchored anchored(i);
   Locker l(i->iso);
   Isolate::Scope s(i->iso);
   setStackLimit(i->iso);

@@ -28,8 +28,9 @@ const (
 // loan travels in the ctx of a host call: the nested call runs in the place of
 // its caller.
 type loan struct {
-	depth int
-	held  bool // the caller keeps its worker while it waits for the host
+	depth  int
+	family *atomic.Int64 // actions below the outermost call
+	held   bool          // the caller keeps its worker while it waits for the host
 }
 
 // loanKey finds the loan in a ctx.
@@ -64,6 +65,7 @@ type invocation struct {
 	flights int
 	timers  map[uint32]*time.Timer
 	open    map[uint32]string // requests an action waits for, by name
+	holds   int64             // bytes counted in Engine.held while the action waits
 	web     *web
 }
 
@@ -89,8 +91,9 @@ func (v *invocation) syscall(op string, args []byte) ([]byte, error) {
 func (p *Program) Run(ctx context.Context, c Call) (Result, error) {
 	e := p.engine
 	above, _ := ctx.Value(loanKey{}).(*loan)
-	mine := &loan{held: c.Kind != Action}
+	mine := &loan{held: c.Kind != Action, family: new(atomic.Int64)}
 	if above != nil {
+		mine.family = above.family
 		if mine.depth = above.depth + 1; mine.depth > maxDepth {
 			return Result{}, apierr.New(apierr.BadRequest, "MaximumCallDepthExceeded",
 				"Cross component call depth limit exceeded. Check for infinite loops in your functions calling each other.")
@@ -104,11 +107,11 @@ func (p *Program) Run(ctx context.Context, c Call) (Result, error) {
 		return Result{}, err
 	}
 	defer e.busy.Done()
-	if c.Kind == Action && above == nil {
-		defer e.acting.Add(-1)
-		if int(e.acting.Add(1)) > e.opt.Actions {
-			return Result{}, apierr.New(apierr.Overloaded, "TooManyConcurrentRequests",
-				"Too many actions are running. Try again in a moment.")
+	if c.Kind == Action {
+		leave, err := e.enterAction(mine, above)
+		defer leave()
+		if err != nil {
+			return Result{}, err
 		}
 	}
 	borrowed := above != nil && above.held
@@ -157,6 +160,28 @@ func limits(c *Call) {
 			c.Limits.TotalTime = actionTime
 		}
 	}
+}
+
+// enterAction counts an action, which keeps an isolate for as long as it waits,
+// unless too many are under way. What it gives back counts it out again, always.
+func (e *Engine) enterAction(mine, above *loan) (leave func(), err error) {
+	if above == nil {
+		if e.acting.Add(1) > int64(e.opt.Actions) {
+			err = apierr.New(apierr.Overloaded, "TooManyConcurrentRequests",
+				"Too many actions are running. Try again in a moment.")
+		}
+		return func() { e.acting.Add(-1) }, err
+	}
+	all, family := e.nested.Add(1), mine.family.Add(1)
+	switch {
+	case family > maxFamily:
+		err = apierr.New(apierr.BadRequest, "TooManyNestedActions",
+			"An action can have at most %d actions under way that it or they called. Call fewer at once.", maxFamily)
+	case all > int64(e.opt.Actions):
+		err = apierr.New(apierr.Overloaded, "TooManyConcurrentRequests",
+			"Too many actions are running. Try again in a moment.")
+	}
+	return func() { e.nested.Add(-1); mine.family.Add(-1) }, err
 }
 
 // enter counts a call in, unless the engine or the program is closed.

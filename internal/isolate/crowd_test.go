@@ -1,0 +1,110 @@
+package isolate
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
+)
+
+// TestActionsThatCallManyActions checks that an action which calls actions that
+// call actions ends as its caller's error before isolates fill the process.
+func TestActionsThatCallManyActions(t *testing.T) {
+	t.Parallel()
+	e, err := Open(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := loadWith(t, e, Import{}, module("m.js", `
+		export const wide = action(async () => { await Promise.all([1, 2, 3, 4].map(() => call("action"))); return 1; });
+		export const peace = query(async () => 1);`))
+	h := &host{}
+	h.async = func(ctx context.Context, _ string, _ []byte) ([]byte, error) {
+		r, err := p.Run(ctx, callOf(Action, "wide", h, Limits{}))
+		if err != nil {
+			return nil, err
+		}
+		if r.Exception != nil {
+			return nil, &Throw{Message: r.Exception.Text}
+		}
+		return []byte(r.Value), nil
+	}
+	_, err = p.Run(t.Context(), callOf(Action, "wide", h, Limits{}))
+	if x, ok := apierr.As(err); !ok || x.Kind != apierr.BadRequest {
+		t.Errorf("ended with %v", err)
+	}
+	if n := e.Stats().Isolates; n > maxFamily+e.opt.Workers {
+		t.Errorf("%d isolates", n)
+	}
+	if got := value(t, run(t, p, Query, "peace", nil, Limits{})); got != "1" {
+		t.Errorf("the next call got %s", got)
+	}
+	for end := time.Now().Add(10 * time.Second); e.nested.Load() != 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond) // the caller of one that failed does not wait for its siblings
+	}
+	if a, n, held := e.acting.Load(), e.nested.Load(), e.held.Load(); a != 0 || n != 0 || held != 0 {
+		t.Errorf("%d actions, %d nested ones and %d bytes are still counted", a, n, held)
+	}
+}
+
+// TestActionsThatHoldMuch checks that actions which wait with full heaps are
+// refused before the space that all isolates share is used up.
+func TestActionsThatHoldMuch(t *testing.T) {
+	t.Parallel()
+	e, err := Open(Options{Waiting: 64 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := loadWith(t, e, Import{}, module("m.js", `
+		export const hold = action(async () => { const a = Array(20).fill(0).map(() => new Array(1 << 17).fill(1.5)); await call("wait"); return a.length; });
+		export const waste = action(async () => { for (let i = 0; i < 20; i++) new Array(1 << 17).fill(1.5); await call("wait"); return 7; });
+		export const peace = query(async () => 1);`))
+	open := make(chan struct{})
+	h := &host{async: func(context.Context, string, []byte) ([]byte, error) { <-open; return []byte("1"), nil }}
+	var mu sync.Mutex
+	refused, fine := 0, 0
+	var wg sync.WaitGroup
+	for range 12 {
+		wg.Go(func() {
+			r, err := p.Run(t.Context(), callOf(Action, "hold", h, Limits{}))
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil && r.Value == "20":
+				fine++
+			case err != nil && strings.Contains(err.Error(), "occupy too much memory"):
+				refused++
+			default:
+				t.Errorf("ended with %+v, %v", r, err)
+			}
+		})
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		mu.Lock()
+		n := refused
+		mu.Unlock()
+		if n >= 9 || time.Now().After(end) {
+			break
+		}
+	}
+	close(open)
+	wg.Wait()
+	if fine == 0 || refused < 9 {
+		t.Errorf("%d were fine and %d refused", fine, refused)
+	}
+	// Garbage does not count once space is scarce.
+	for range 3 {
+		if got := value(t, run(t, p, Action, "waste", h, Limits{})); got != "7" {
+			t.Errorf("the wasteful one got %s", got)
+		}
+	}
+	if got := value(t, run(t, p, Query, "peace", nil, Limits{})); got != "1" {
+		t.Errorf("the next call got %s", got)
+	}
+	if n := e.held.Load(); n != 0 {
+		t.Errorf("%d bytes are still counted", n)
+	}
+}
