@@ -341,26 +341,25 @@ func (s *simulation) past(rng *rand.Rand) persistence.Timestamp {
 	return 0
 }
 
-// look tells whether a subscription is over. As long as it is not done, its
+// look tells whether a subscription is over. As long as it is current, its
 // answer is right up to the newest snapshot.
 func (s *simulation) look(w watching, stop bool) bool {
 	latest := s.db.Latest()
 	unchanged := s.db.Unchanged(w.reads, w.at, latest)
-	select {
-	case <-w.sub.Done():
+	if w.sub.Current() {
+		w.until = latest
+		if !stop {
+			return false
+		}
+	} else {
+		<-w.sub.Done() // follows at once
 		if unchanged && latest == s.db.Latest() {
 			// Needless, which is allowed, but not when the log says so too: a
 			// closed channel means that the write is visible.
 			s.t.Errorf("done, but unchanged in (%d, %d]: %s", w.at, latest, w.q)
 		}
-		w.sub.Close()
-	default:
-		w.until = latest
-		if !stop {
-			return false
-		}
-		w.sub.Close()
 	}
+	w.sub.Close()
 	if unchanged {
 		w.until = latest
 	}

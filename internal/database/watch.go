@@ -19,6 +19,16 @@ type Subscription struct {
 // Done is closed when a write has met the read set, and that write is visible.
 func (s *Subscription) Done() <-chan struct{} { return s.node.done }
 
+// Current tells that no write that is visible has met the read set. It knows a
+// moment before Done does: a write becomes visible, then Current turns false in
+// the same critical section, and after that the channel is closed. So what a
+// caller read from Latest before asking is covered by the answer.
+func (s *Subscription) Current() bool {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	return !s.node.gone
+}
+
 // Close ends the subscription. Done may or may not be closed after that.
 func (s *Subscription) Close() { s.once.Do(func() { s.w.release(s.node) }) }
 

@@ -117,7 +117,7 @@ func (s *session) compute() {
 	ts := s.server.DB.Latest()
 	var todo []computed
 	for i, d := range due.Queries {
-		if maybe[i] == nil || !maybe[i].current(s.server.DB, ts) {
+		if maybe[i] == nil || !maybe[i].current() {
 			todo = append(todo, computed{due: d})
 		}
 	}
@@ -145,7 +145,7 @@ func (s *session) compute() {
 			s.server.watcher.leave(old)
 			delete(s.live, c.due.ID)
 		}
-		q := &liveQuery{session: s, validAt: ts, sub: subs[i]}
+		q := &liveQuery{session: s, sub: subs[i]}
 		if s.ended || !s.machine.has(c.due.ID) {
 			if q.sub != nil {
 				q.sub.Close()
@@ -154,7 +154,6 @@ func (s *session) compute() {
 		}
 		s.live[c.due.ID] = q
 		if q.sub != nil {
-			q.reads = c.outcome.Reads
 			s.server.watcher.join(q)
 		}
 	}

@@ -4,42 +4,21 @@ import (
 	"sync"
 
 	"github.com/lentil-dev/lentil/internal/database"
-	"github.com/lentil-dev/lentil/internal/persistence"
 )
 
-// liveQuery is what a connection keeps of a query's last result: what it read
-// and since when that is known to be unchanged.
+// liveQuery is what a connection keeps of a query's last result: what tells
+// when it no longer holds.
 type liveQuery struct {
 	session *session
-	reads   *database.ReadSet
-	validAt persistence.Timestamp
 	sub     *database.Subscription // nil if the result depends on nothing
 	group   *group                 // guarded by watcher.mu
 	place   int                    // in group.members; guarded by watcher.mu
 }
 
-// current tells whether the result still holds at ts, which must be visible. It
-// asks the database rather than the channel alone, because a write becomes
-// visible a moment before the channels of those it met are closed.
-func (q *liveQuery) current(db *database.DB, ts persistence.Timestamp) bool {
-	if q.sub == nil {
-		return true
-	}
-	select {
-	case <-q.sub.Done():
-		return false
-	default:
-	}
-	probe := db.Subscribe(q.reads, q.validAt)
-	defer probe.Close()
-	select {
-	case <-probe.Done():
-		return false
-	default:
-		q.validAt = max(q.validAt, ts)
-		return true
-	}
-}
+// current tells whether the result still holds at every timestamp that was
+// visible before the call. It asks the database rather than the channel, because
+// a write becomes visible a moment before the channels of those it met are closed.
+func (q *liveQuery) current() bool { return q.sub == nil || q.sub.Current() }
 
 // watcher waits for the read sets of live queries. All connections that wait
 // for one read set share a goroutine, so that a thousand subscribers of a query
