@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import WebSocket from "ws";
 import { contains, fails, holds, same } from "../lib/check.mjs";
-import { Lentil, portFlags, removeFolder, root, scratchApp, until } from "../lib/lentil.mjs";
+import { Lentil, portFlags, removeFolder, root, scratchApp, sleep, until } from "../lib/lentil.mjs";
 
 globalThis.WebSocket ??= WebSocket;
 
@@ -85,6 +85,18 @@ export const scenarios = {
     }
     same(first + rest, "tick 0\ntick 1\ntick 2\n");
     holds(performance.now() - began - soon > 400, "the first piece came ahead of the last");
+  },
+
+  "http: a client that leaves aborts the request's signal; a body may be left unread": async (lentil) => {
+    const leave = new AbortController();
+    const answer = fetch(`${lentil.info.siteUrl}/wait`, { signal: leave.signal }).catch(() => "left");
+    await sleep(200);
+    leave.abort();
+    same(await answer, "left");
+    await until("the note", async () => (await client(lentil).query(api.notes.list, {})).includes("the client left"));
+    for (let i = 0; i < 5; i++) {
+      same(await (await fetch(`${lentil.info.siteUrl}/ignore`, { method: "POST", body: new Uint8Array(i * 100_000) })).text(), "ignored");
+    }
   },
 
   "http: a bad credential does not fail the request": async (lentil) => {
@@ -179,6 +191,8 @@ export const scenarios = {
     const c = client(lentil);
     const back = await c.action(api.files.roundTrip, { size: 3_000_000 });
     same([back.size, back.type, back.equal, back.after, back.again], [3_000_000, "x/y", true, null, null]);
+    const empty = await c.action(api.files.roundTrip, { size: 0 });
+    same([empty.size, empty.equal, empty.after], [0, true, null]);
     contains(back.refused, "SHA-256");
     contains(back.notABlob, "store() expects a Blob");
     contains(back.deletedTwice, "not found");
@@ -193,6 +207,7 @@ export const scenarios = {
     await fails(() => c.mutation(api.files.storeText, { text: "lost", fail: true }), "a mutation that throws");
     const rows = await c.query(api.files.all, {});
     same(rows.length, count + 1);
+    contains((await lentil.cli(["data", "_storage"])).stdout, id);
     await c.mutation(api.files.remove, { id });
     same(await c.query(api.files.look, { id }), { url: null, meta: null, row: null, normal: id });
     contains((await fails(() => c.mutation(api.files.remove, { id }), "a second delete")).message, "not found");

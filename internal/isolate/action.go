@@ -34,7 +34,7 @@ func (v *invocation) actionLoop(realm *C.lentil_realm) {
 			return
 		}
 		v.dispatch()
-		if !v.waiting() {
+		if len(v.open) == 0 && len(v.queue) == 0 {
 			v.result.Exception = developer(NeverResolves, "Returned promise will never resolve")
 			return
 		}

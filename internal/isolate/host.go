@@ -14,10 +14,6 @@ type JSHost interface {
 	JSSyscall(ctx context.Context, op string, args, body []byte) (text, raw []byte, err error)
 }
 
-// abortSignal is the operation that waits for the client to go away: it is no
-// reason to expect that a run goes on.
-const abortSignal = "http/gone"
-
 // jsSyscall passes an operation of runtime/host.js to the host.
 func (v *invocation) jsSyscall(r request) (e event) {
 	h, ok := v.call.Host.(JSHost)
@@ -48,14 +44,4 @@ const HTTPRouter = "http.js"
 // library's JSON, at a path. Its value is "none" if no route matches, else "done".
 func HTTP(request, path string) Call {
 	return Call{Kind: Action, Method: "http", Args: []string{request, path}}
-}
-
-// waiting says whether anything is under way whose answer the program may wait for.
-func (v *invocation) waiting() bool {
-	for _, n := range v.open {
-		if n != " "+abortSignal {
-			return true
-		}
-	}
-	return len(v.queue) > 0
 }

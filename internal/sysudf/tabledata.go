@@ -5,6 +5,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/filestorage"
 	"github.com/lentil-dev/lentil/internal/scheduler"
 	"github.com/lentil-dev/lentil/internal/udf"
 	"github.com/lentil-dev/lentil/internal/value"
@@ -13,7 +14,7 @@ import (
 // tableData is a page of a table's documents in order of creation.
 func tableData(ctx context.Context, c *udf.SystemCtx) (value.Value, error) {
 	table, err := text(c, "table")
-	if err == nil && table != scheduler.FunctionTable { // which users may look at
+	if err == nil && table != scheduler.FunctionTable && table != filestorage.FileTable { // which users may look at
 		table, err = userTable(c, "table")
 	}
 	if err != nil {

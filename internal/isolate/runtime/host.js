@@ -4,7 +4,7 @@
   "use strict";
   const { native, hooks, registry, takeBody } = lx;
   const { JSON: { parse, stringify }, Error, TypeError, AbortController, Blob, ReadableStream, Request, Response, Uint8Array,
-    Object: { getOwnPropertyDescriptor } } = globalThis;
+    Object: { defineProperty, getOwnPropertyDescriptor } } = globalThis;
   const { bytes: blobBytes } = Blob.prototype;
   const getHeaders = getOwnPropertyDescriptor(Response.prototype, "headers").get;
   const getStatus = getOwnPropertyDescriptor(Response.prototype, "status").get;
@@ -14,8 +14,6 @@
   let answer = null; // the body of the response that was made last: bytes, a stream, or null
 
   const readRequest = ({ convexJson: { url, headerPairs, method, streamId } }) => {
-    const gone = new AbortController();
-    ask("http/gone").then(() => gone.abort(), () => {});
     const body = streamId === null || streamId === undefined ? null : new ReadableStream({
       type: "bytes",
       async pull(c) {
@@ -24,7 +22,20 @@
         else c.enqueue(b);
       },
     });
-    return new Request(url, { method, headers: headerPairs, body, signal: gone.signal });
+    const request = new Request(url, { method, headers: headerPairs, body });
+    // Whoever looks at the signal wants to know when the client leaves; nobody else waits for that.
+    let gone = null;
+    defineProperty(request, "signal", {
+      get() {
+        if (gone === null) {
+          gone = new AbortController();
+          ask("http/gone").then(() => gone.abort(), () => {});
+        }
+        return gone.signal;
+      },
+      configurable: true,
+    });
+    return request;
   };
 
   const readResponse = ({ response }) => {

@@ -86,6 +86,17 @@ http.route({
   }),
 });
 
+http.route({
+  path: "/wait",
+  method: "GET",
+  handler: httpAction(async (ctx, request) => {
+    await new Promise((done) => request.signal.addEventListener("abort", done));
+    await ctx.runMutation(internal.notes.add, { text: "the client left" });
+    return new Response();
+  }),
+});
+
+http.route({ path: "/ignore", method: "POST", handler: httpAction(async () => new Response("ignored")) });
 http.route({ path: "/empty", method: "GET", handler: httpAction(async () => new Response(null, { status: 204 })) });
 http.route({ path: "/fail", method: "GET", handler: httpAction(async () => { throw new Error("the plain one"); }) });
 http.route({ path: "/convex-error", method: "GET", handler: httpAction(async () => { throw new ConvexError({ code: 7 }); }) });
