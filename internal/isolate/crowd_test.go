@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 )
@@ -106,5 +107,21 @@ func TestActionsThatHoldMuch(t *testing.T) {
 	}
 	if n := e.held.Load(); n != 0 {
 		t.Errorf("%d bytes are still counted", n)
+	}
+}
+
+// TestStackOfManyLines checks that a program cannot make its error endless.
+func TestStackOfManyLines(t *testing.T) {
+	t.Parallel()
+	p := load(t, module("m.js", `
+		export const lines = query(async () => { const e = new Error("x"); e.stack = "Error: x\n" + "    at f (a.js:1:1)\n".repeat(1e5); throw e; });
+		export const line = query(async () => { const e = new Error("x"); e.stack = "Error: x\n    at " + "é".repeat(1e6); throw e; });
+		export const deep = query(async () => { Error.stackTraceLimit = 1e9; const f = (n) => { if (n > 3000) throw new Error("x"); f(n + 1); }; f(0); });`))
+	for _, name := range []string{"lines", "line", "deep"} {
+		r := run(t, p, Query, name, nil, Limits{UserTime: 5 * time.Second})
+		if r.Exception == nil || !strings.HasPrefix(r.Exception.Text, "Uncaught Error: x") || !utf8.ValidString(r.Exception.Text) ||
+			strings.Count(r.Exception.Text, "\n") > maxFrames || len(r.Exception.Text) > 2*maxStack {
+			t.Errorf("%s: ended with %.200q", name, r.Exception)
+		}
 	}
 }

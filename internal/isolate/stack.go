@@ -72,17 +72,27 @@ func (p *Program) mapPlaces(s string) string {
 	})
 }
 
+// The bounds of a stack, which programs can write as they like and a person reads.
+const (
+	maxStack  = 64 << 10
+	maxFrames = 100
+)
+
 // frames maps the frames of a stack and leaves out those of our shims.
 func (p *Program) frames(stack string) string {
 	var b strings.Builder
-	for line := range strings.Lines(stack) {
+	n := 0
+	for line := range strings.Lines(stack[:min(len(stack), maxStack)]) {
 		line = strings.TrimRight(line, "\n")
 		if !strings.HasPrefix(line, "    at ") || strings.Contains(line, shimPrefix) ||
 			strings.HasSuffix(line, "(<anonymous>)") {
 			continue
 		}
+		if n++; n > maxFrames {
+			break
+		}
 		b.WriteByte('\n')
-		b.WriteString(p.mapPlaces(line))
+		b.WriteString(strings.ToValidUTF8(p.mapPlaces(line), "")) // the cut may go through a character
 	}
 	return b.String()
 }
