@@ -66,6 +66,16 @@ type failed struct {
 	data []byte
 }
 
+// thrownBy is the failure of a function that threw. What a program claims to be a
+// ConvexError may hold anything; data that is no value would break the answer.
+func thrownBy(e *isolate.Exception) *failed {
+	f := &failed{text: e.Text, data: e.Data}
+	if _, err := value.Parse(e.Data); err != nil {
+		f.data = nil
+	}
+	return f
+}
+
 // Error gives the text that clients see below the request id.
 func (f *failed) Error() string { return f.text }
 
@@ -260,7 +270,7 @@ func (x *execution) invoke(ctx context.Context, args value.Object, tables schema
 		x.run.logs.system("UserTimeout", fmt.Sprintf("Function execution took a long time (actual: %v, maximum duration: %v).", result.UserTime.Round(time.Millisecond), limit))
 	}
 	if e := result.Exception; e != nil {
-		return "", &failed{text: e.Text, data: e.Data}
+		return "", thrownBy(e)
 	}
 	if x.kind == Action && x.fn.Returns != nil {
 		// The action may have made tables that were not there when it began.

@@ -132,8 +132,7 @@ func (x *execution) serve(ctx context.Context) (*HTTPOutcome, error) {
 		}
 		out.Failure = f.failure(x.run.req.RequestID)
 	case result.Exception != nil:
-		f := &failed{text: result.Exception.Text, data: result.Exception.Data}
-		out.Failure = f.failure(x.run.req.RequestID)
+		out.Failure = thrownBy(result.Exception).failure(x.run.req.RequestID)
 	default:
 		out.NoRoute = result.Value == "none"
 	}
