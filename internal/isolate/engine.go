@@ -20,7 +20,7 @@ const (
 	defaultBuffers = 64 << 20
 	defaultQueue   = 10_000
 	defaultActions = 512         // some 2 MB each
-	defaultWaiting = 3 << 29     // the heaps of all isolates share 4 GiB, and those that run need the rest
+	defaultWaiting = 1 << 30     // the heaps of all isolates share 4 GiB, and those that run need the rest
 	maxFamily      = 100         // actions that one action may have under way below it
 	keepIdle       = time.Minute // how long an idle isolate is kept
 )
@@ -32,7 +32,7 @@ type Options struct {
 	HeapLimit   int64 // bytes of one invocation's heap (default 64 MiB)
 	BufferLimit int64 // bytes of one invocation's array buffers (default 64 MiB)
 	Actions     int   // top-level actions under way at once, waiting ones included (default 512); beyond, Run answers Overloaded
-	Waiting     int64 // bytes that the heaps of waiting actions may occupy together (default 1.5 GiB); beyond, an action that would wait ends as Overloaded
+	Waiting     int64 // bytes that the heaps of waiting actions may occupy together (default 1 GiB); beyond, an action that would wait ends as Overloaded
 	Isolates    int   // isolates kept alive while idle, all programs together (default Workers)
 	Client      *http.Client
 	Log         *slog.Logger
