@@ -67,7 +67,6 @@ var owners = map[string][]string{
 	"github.com/andybalholm/brotli":     {"internal/wire"},
 	"github.com/cockroachdb/pebble/v2":  {"internal/persistence/pebblestore"},
 	"github.com/coder/websocket":        {"internal/wire/convexsync"},
-	"github.com/evanw/esbuild":          {"internal/isolate"},
 	"github.com/go-jose/go-jose/v4":     {"internal/token"},
 	"github.com/go-sourcemap/sourcemap": {"internal/isolate"},
 	"github.com/oklog/ulid/v2":          {"internal/identity", "internal/authflow"},
