@@ -48,7 +48,6 @@ export class Lentil {
   }
 
   async start() {
-    const began = performance.now();
     this.child = spawn(binary, ["dev", this.dir, "--json", ...this.flags], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, NO_COLOR: "1" },
@@ -72,7 +71,6 @@ export class Lentil {
       });
       this.child.once("exit", (code) => fail(new Error(`lentil ended with ${code}:\n${this.log}`)));
     });
-    this.readyMs = performance.now() - began;
     return this;
   }
 

