@@ -36,7 +36,7 @@ func (db *DB) buildIndexes(ctx context.Context) error {
 	for {
 		s := db.visible.Load()
 		var next *indexMeta
-		for _, t := range s.cat.byNumber {
+		for _, t := range s.cat.byPlace {
 			for _, ix := range t.indexes {
 				if !ix.built && (next == nil || ix.id < next.id) {
 					next = ix
@@ -109,7 +109,7 @@ func (db *DB) buildIndex(ctx context.Context, at persistence.Timestamp, ix *inde
 		return tx.Replace(ctx, ix.row, now.object())
 	})
 	if err == nil {
-		db.log.Debug("index built", "table_number", ix.table, "index", ix.name, "documents", n, "took", time.Since(began))
+		db.log.Debug("index built", "table_number", ix.table.number(), "index", ix.name, "documents", n, "took", time.Since(began))
 	}
 	return err
 }

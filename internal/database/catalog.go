@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/value"
@@ -14,6 +16,7 @@ import (
 type Table struct {
 	Name   string
 	Number value.TableNumber
+	Space  value.Space // the namespace in which it has its name and number
 }
 
 // System tells whether the table belongs to the house rather than the user.
@@ -53,8 +56,8 @@ const (
 const (
 	tablesName   = "_tables"
 	indexesName  = "_index"
-	tablesTable  = value.TableNumber(1)
-	indexesTable = value.TableNumber(2)
+	tablesTable  = 1
+	indexesTable = 2
 
 	tablesByName    = persistence.IndexID(1)
 	tablesByNumber  = persistence.IndexID(2)
@@ -70,8 +73,42 @@ const (
 	maxTables        = 10000
 )
 
+// place is a table's number among those of all namespaces, under which the store
+// has its documents: the number in the low bits, the namespace above.
+type place uint32
+
+// numberBits is enough for every number that is given out.
+const numberBits = 15
+
+// placeOf puts a number into a namespace. Ids that users make up may have larger
+// numbers than any table; those are at no place.
+func placeOf(s value.Space, n value.TableNumber) place {
+	if n >= 1<<numberBits {
+		return 0
+	}
+	return place(s)<<numberBits | place(n)
+}
+
+// number is the table's number within its namespace.
+func (p place) number() value.TableNumber { return value.TableNumber(p & (1<<numberBits - 1)) }
+
+// space is the table's namespace.
+func (p place) space() value.Space { return value.Space(p >> numberBits) }
+
+// describes tells whether documents of the table are the catalog itself.
+func (p place) describes() bool { return p == tablesTable || p == indexesTable }
+
+// qualified is a table's name among those of all namespaces, as the rows of
+// _tables have it: "users", and "3/users" for namespace 3.
+func qualified(s value.Space, name string) string {
+	if s == 0 {
+		return name
+	}
+	return strconv.FormatUint(uint64(s), 10) + "/" + name
+}
+
 // byCreation is the index id of a table's by_creation_time.
-func byCreation(t value.TableNumber) persistence.IndexID {
+func byCreation(t place) persistence.IndexID {
 	return creationTimeBit | persistence.IndexID(t)
 }
 
@@ -79,6 +116,7 @@ func byCreation(t value.TableNumber) persistence.IndexID {
 // makes a new one, so that equal pointers mean equal indexes.
 type tableMeta struct {
 	Table
+	place   place
 	row     value.ID
 	indexes []*indexMeta // every index that is written to, sorted by name
 }
@@ -87,7 +125,7 @@ type tableMeta struct {
 type indexMeta struct {
 	id     persistence.IndexID
 	row    value.ID
-	table  value.TableNumber
+	table  place
 	name   string
 	fields []string
 	state  IndexState
@@ -107,30 +145,27 @@ func (t *tableMeta) index(name string) *indexMeta {
 
 // catalog is every table and index at one point of history. It is immutable.
 type catalog struct {
-	byName   map[string]*tableMeta
-	byNumber map[value.TableNumber]*tableMeta
-	dropped  map[persistence.IndexID]*indexMeta
+	byName  map[string]*tableMeta // by qualified name
+	byPlace map[place]*tableMeta
+	dropped map[persistence.IndexID]*indexMeta
 }
 
 // newCatalog knows only the two tables that describe the others.
 func newCatalog() *catalog {
-	c := &catalog{byName: map[string]*tableMeta{}, byNumber: map[value.TableNumber]*tableMeta{}, dropped: map[persistence.IndexID]*indexMeta{}}
-	c.set(&tableMeta{Table: Table{tablesName, tablesTable}, indexes: []*indexMeta{
+	c := &catalog{byName: map[string]*tableMeta{}, byPlace: map[place]*tableMeta{}, dropped: map[persistence.IndexID]*indexMeta{}}
+	c.set(&tableMeta{Table: Table{Name: tablesName, Number: tablesTable}, place: tablesTable, indexes: []*indexMeta{
 		{id: tablesByName, table: tablesTable, name: "by_name", fields: []string{"name"}, state: Enabled, built: true},
 		{id: tablesByNumber, table: tablesTable, name: "by_number", fields: []string{"number"}, state: Enabled, built: true},
 	}})
-	c.set(&tableMeta{Table: Table{indexesName, indexesTable}, indexes: []*indexMeta{
+	c.set(&tableMeta{Table: Table{Name: indexesName, Number: indexesTable}, place: indexesTable, indexes: []*indexMeta{
 		{id: indexesByName, table: indexesTable, name: "by_table_and_name", fields: []string{"table", "name"}, state: Enabled, built: true},
 	}})
 	return c
 }
 
 // set is used only while a catalog is being made.
-func (c *catalog) set(t *tableMeta) { c.byName[t.Name], c.byNumber[t.Number] = t, t }
-
-// describes tells whether documents of the table are the catalog itself.
-func describes(t uint32) bool {
-	return value.TableNumber(t) == tablesTable || value.TableNumber(t) == indexesTable
+func (c *catalog) set(t *tableMeta) {
+	c.byName[qualified(t.Space, t.Name)], c.byPlace[t.place] = t, t
 }
 
 // apply is the catalog after documents of _tables and _index went from old to
@@ -138,14 +173,14 @@ func describes(t uint32) bool {
 func (c *catalog) apply(changes []*change) (*catalog, error) {
 	n := c
 	for _, ch := range changes {
-		if !describes(ch.doc.Table) {
+		if !place(ch.doc.Table).describes() {
 			continue
 		}
 		if n == c {
-			n = &catalog{byName: maps.Clone(c.byName), byNumber: maps.Clone(c.byNumber), dropped: maps.Clone(c.dropped)}
+			n = &catalog{byName: maps.Clone(c.byName), byPlace: maps.Clone(c.byPlace), dropped: maps.Clone(c.dropped)}
 		}
 		var err error
-		if value.TableNumber(ch.doc.Table) == tablesTable {
+		if ch.doc.Table == tablesTable {
 			err = n.applyTable(ch.new)
 		} else {
 			err = n.applyIndex(ch.old, ch.new)
@@ -169,8 +204,13 @@ func (c *catalog) applyTable(doc *Document) error {
 	if !ok || !ok2 {
 		return fmt.Errorf("database: row %s of %s: %w", doc.ID, tablesName, errBody)
 	}
-	t := &tableMeta{Table: Table{string(s), value.TableNumber(f)}, row: doc.ID}
-	if old := c.byNumber[t.Number]; old != nil {
+	p := place(f)
+	bare := string(s)
+	if p.space() != 0 {
+		_, bare, _ = strings.Cut(bare, "/")
+	}
+	t := &tableMeta{Table: Table{bare, p.number(), p.space()}, place: p, row: doc.ID}
+	if old := c.byPlace[p]; old != nil {
 		t.indexes = old.indexes
 	}
 	c.set(t)
@@ -192,9 +232,9 @@ func (c *catalog) applyIndex(old, doc *Document) error {
 			return err
 		}
 	}
-	number := cmp.Or(is, was).table
-	t := &tableMeta{Table: Table{Number: number}}
-	if have := c.byNumber[number]; have != nil {
+	p := cmp.Or(is, was).table
+	t := &tableMeta{Table: Table{Number: p.number(), Space: p.space()}, place: p}
+	if have := c.byPlace[p]; have != nil {
 		*t = *have
 	}
 	t.indexes = slices.Clone(t.indexes)
@@ -209,9 +249,9 @@ func (c *catalog) applyIndex(old, doc *Document) error {
 		t.indexes = append(t.indexes, is)
 		slices.SortFunc(t.indexes, func(a, b *indexMeta) int { return cmp.Compare(a.name, b.name) })
 	}
-	c.byNumber[number] = t
+	c.byPlace[p] = t
 	if t.Name != "" {
-		c.byName[t.Name] = t
+		c.set(t)
 	}
 	return nil
 }
@@ -233,7 +273,7 @@ func decodeIndex(doc *Document) (*indexMeta, error) {
 	b, ok3 := built.(value.Bool)
 	a, ok4 := fields.(value.Array)
 	ix := &indexMeta{
-		id: persistence.IndexID(n), row: doc.ID, table: value.TableNumber(f), name: str("name"),
+		id: persistence.IndexID(n), row: doc.ID, table: place(f), name: str("name"),
 		state: IndexState(str("state")), goal: IndexState(str("goal")), built: bool(b),
 	}
 	for _, v := range a {
@@ -266,16 +306,17 @@ func (ix *indexMeta) public(table string) Index {
 
 // Keys by which the catalog's rows are found, for read sets.
 
-// tableNameKey begins the key of a table's row in _tables.by_name.
+// tableNameKey begins the key of a table's row in _tables.by_name; the name is
+// the qualified one.
 func tableNameKey(name string) []byte { return value.AppendKey(nil, value.String(name)) }
 
 // tableNumberKey begins the key of a table's row in _tables.by_number.
-func tableNumberKey(n value.TableNumber) []byte { return value.AppendKey(nil, value.Float64(n)) }
+func tableNumberKey(p place) []byte { return value.AppendKey(nil, value.Float64(p)) }
 
 // indexNameKey begins the keys of a table's rows in _index.by_table_and_name:
 // of all of them, or of the one index if a name is given.
-func indexNameKey(n value.TableNumber, name ...string) []byte {
-	k := tableNumberKey(n)
+func indexNameKey(p place, name ...string) []byte {
+	k := tableNumberKey(p)
 	for _, s := range name {
 		k = value.AppendKey(k, value.String(s))
 	}

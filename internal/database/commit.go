@@ -147,13 +147,13 @@ func (p *prepared) derive(cat *catalog) error {
 	p.commit.Entries = make([]persistence.IndexWrite, 0, 3*len(p.changes))
 	p.touched = make([]touch, 0, 4*len(p.changes))
 	for i, ch := range p.changes {
-		t := cat.byNumber[valueID(ch.doc).Table]
+		t := cat.byPlace[place(ch.doc.Table)]
 		if t == nil {
 			return fmt.Errorf("database: commit: no table has the number %d", ch.doc.Table)
 		}
 		p.tables[i] = t
 		p.touched = append(p.touched, touch{persistence.Primary(ch.doc.Table), ch.doc.Table, ch.doc.Internal[:]})
-		p.entry(byCreation(t.Number), nil, ch)
+		p.entry(byCreation(t.place), nil, ch)
 		for _, ix := range t.indexes {
 			p.entry(ix.id, ix.fields, ch)
 		}
@@ -212,7 +212,7 @@ func (db *DB) accept(p *prepared) error {
 		p.catalog = cat
 	}
 	for i, ch := range p.changes {
-		if cat.byNumber[valueID(ch.doc).Table] != p.tables[i] {
+		if cat.byPlace[place(ch.doc.Table)] != p.tables[i] {
 			if err := p.derive(cat); err != nil {
 				return err
 			}
@@ -247,7 +247,7 @@ func (db *DB) conflict(table uint32, at persistence.Timestamp) error {
 		return c.failed
 	}
 	err := &Conflict{At: at}
-	if t := c.catalog.byNumber[valueID(persistence.DocID{Table: table}).Table]; t != nil {
+	if t := c.catalog.byPlace[place(table)]; t != nil {
 		err.Table = t.Name
 	}
 	return err

@@ -49,24 +49,23 @@ const (
 // as far as rows are returned. The transaction's own writes are seen, also
 // those made while the cursor is open, if they lie ahead of it.
 func (tx *Tx) Scan(table, index string, in Interval, order Order) *Cursor {
-	tx.recordMeta(tablesByName, tableNameKey(table))
-	t := tx.cat.byName[table]
+	t := tx.named(table)
 	if t == nil {
 		return &Cursor{tx: tx, done: true, err: tx.countInterval()}
 	}
 	span := persistence.Span(in)
 	switch index {
 	case ByCreationTime:
-		return tx.scan(t, index, byCreation(t.Number), nil, span, order)
+		return tx.scan(t, index, byCreation(t.place), nil, span, order)
 	case ByID:
 		span.Lower, span.Upper = idBound(t.Number, in.Lower), idBound(t.Number, in.Upper)
 		if in.Lower != nil && span.Lower == nil {
 			return &Cursor{tx: tx, done: true, err: tx.countInterval()}
 		}
-		return tx.scan(t, index, persistence.Primary(uint32(t.Number)), nil, span, order)
+		return tx.scan(t, index, persistence.Primary(uint32(t.place)), nil, span, order)
 	}
-	if t.Number != tablesTable && t.Number != indexesTable {
-		tx.recordMeta(indexesByName, indexNameKey(t.Number, index))
+	if !t.place.describes() {
+		tx.recordMeta(indexesByName, indexNameKey(t.place, index))
 	}
 	ix := t.index(index)
 	switch {
@@ -163,7 +162,7 @@ func (c *Cursor) overlay() *overlay {
 	if c.index != nil {
 		fields = c.index.fields
 	}
-	return c.tx.overlay(c.ix, uint32(c.table.Number), fields)
+	return c.tx.overlay(c.ix, uint32(c.table.place), fields)
 }
 
 // widen makes the read interval reach to the row at key, or, with nil, over the
@@ -253,7 +252,7 @@ func (c *Cursor) Key() []byte {
 		return nil
 	}
 	if t, primary := c.ix.Table(); primary {
-		id := value.ID{Table: value.TableNumber(t), Internal: value.InternalID(c.last)}
+		id := value.ID{Table: place(t).number(), Internal: value.InternalID(c.last)}
 		return value.AppendKey(nil, value.String(id.String()))
 	}
 	return bytes.Clone(c.last)

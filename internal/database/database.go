@@ -141,7 +141,7 @@ func (db *DB) Latest() persistence.Timestamp { return db.visible.Load().ts }
 // Begin starts a transaction at the newest snapshot.
 func (db *DB) Begin(ctx context.Context) (*Tx, error) {
 	s := db.visible.Load()
-	return &Tx{db: db, snap: s.ts, cat: s.cat, begun: time.Now()}, nil
+	return newTx(db, s.ts, s.cat), nil
 }
 
 // BeginAt starts a transaction at a past snapshot.
@@ -162,7 +162,7 @@ func (db *DB) BeginAt(ctx context.Context, ts persistence.Timestamp) (*Tx, error
 			}
 		}
 	}
-	return &Tx{db: db, snap: ts, cat: cat, begun: time.Now()}, nil
+	return newTx(db, ts, cat), nil
 }
 
 // View runs f in a transaction that is not committed.

@@ -24,6 +24,11 @@
 // the same store; looking at them is a read like any other, so that a query
 // which found a table or an index missing is invalidated when it appears.
 //
+// Tables live in namespaces: the app's, and one for each component instance.
+// Names, numbers and ids are those of one namespace; Tx.In looks at the same
+// transaction from another. In the store a table's number carries its namespace
+// in its high bits (place), so ids as text, which lack it, reach no other one.
+//
 // Lock order: DB.building, then committer.mu, then watch.mu, then writeLog.mu;
 // the catalog history and the document cache have leaf locks of their own. No
 // lock but building is held while the store is called.

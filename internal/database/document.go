@@ -51,12 +51,13 @@ func (d *Document) docID() persistence.DocID { return docID(d.ID) }
 
 // docID converts between the two rooms' names for a document.
 func docID(id value.ID) persistence.DocID {
-	return persistence.DocID{Table: uint32(id.Table), Internal: id.Internal}
+	return persistence.DocID{Table: uint32(placeOf(id.Space, id.Table)), Internal: id.Internal}
 }
 
 // valueID is the inverse of docID.
 func valueID(id persistence.DocID) value.ID {
-	return value.ID{Table: value.TableNumber(id.Table), Internal: id.Internal}
+	p := place(id.Table)
+	return value.ID{Table: p.number(), Internal: id.Internal, Space: p.space()}
 }
 
 // documentFormat is the first byte of every stored body.

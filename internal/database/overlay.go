@@ -75,10 +75,10 @@ func keyIn(ix persistence.IndexID, fields []string, d *Document) []byte {
 
 // change takes in that a document went from one state to another.
 func (o *overlay) change(ix persistence.IndexID, from, to *Document) {
-	if from != nil && uint32(from.ID.Table) == o.table {
+	if from != nil && from.docID().Table == o.table {
 		o.set(o.key(ix, from), nil)
 	}
-	if to != nil && uint32(to.ID.Table) == o.table {
+	if to != nil && to.docID().Table == o.table {
 		o.set(o.key(ix, to), to)
 	}
 }

@@ -18,5 +18,5 @@ func (tx *Tx) RenameIndex(ctx context.Context, table, name, to string) error {
 	}
 	n := *ix
 	n.name = to
-	return tx.Replace(ctx, ix.row, n.object())
+	return tx.In(0).Replace(ctx, ix.row, n.object())
 }

@@ -18,10 +18,17 @@ import (
 // A transaction is what validators ask for tables.
 var _ schema.Tables = (*Tx)(nil)
 
+// named finds a table by its name in the namespace; nil if there is none. Either
+// way that is read.
+func (tx *Tx) named(name string) *tableMeta {
+	name = qualified(tx.space, name)
+	tx.recordMeta(tablesByName, tableNameKey(name))
+	return tx.cat.byName[name]
+}
+
 // Table finds a table by name.
 func (tx *Tx) Table(name string) (Table, bool) {
-	tx.recordMeta(tablesByName, tableNameKey(name))
-	t := tx.cat.byName[name]
+	t := tx.named(name)
 	if t == nil {
 		return Table{}, false
 	}
@@ -52,20 +59,21 @@ func (tx *Tx) TableName(n value.TableNumber) (string, bool) {
 
 // TableNamed finds a table's name by its number.
 func (tx *Tx) TableNamed(n value.TableNumber) (string, bool) {
-	tx.recordMeta(tablesByNumber, tableNumberKey(n))
-	t := tx.cat.byNumber[n]
+	p := placeOf(tx.space, n)
+	tx.recordMeta(tablesByNumber, tableNumberKey(p))
+	t := tx.cat.byPlace[p]
 	if t == nil || t.Name == "" {
 		return "", false
 	}
 	return t.Name, true
 }
 
-// Tables lists all tables but the two that describe the others, by name.
+// Tables lists all tables of the namespace but the two that describe the others, by name.
 func (tx *Tx) Tables() []Table {
 	tx.recordMeta(tablesByName, nil)
 	var out []Table
 	for _, t := range tx.cat.byName {
-		if t.Number != tablesTable && t.Number != indexesTable {
+		if t.Space == tx.space && !t.place.describes() {
 			out = append(out, t.Table)
 		}
 	}
@@ -75,13 +83,13 @@ func (tx *Tx) Tables() []Table {
 
 // Indexes lists the declared indexes of a table, by name.
 func (tx *Tx) Indexes(table string) []Index {
-	t, ok := tx.Table(table)
-	if !ok {
+	t := tx.named(table)
+	if t == nil {
 		return nil
 	}
-	tx.recordMeta(indexesByName, indexNameKey(t.Number))
+	tx.recordMeta(indexesByName, indexNameKey(t.place))
 	var out []Index
-	for _, ix := range tx.cat.byNumber[t.Number].indexes {
+	for _, ix := range t.indexes {
 		out = append(out, ix.public(t.Name))
 	}
 	return out
@@ -89,14 +97,14 @@ func (tx *Tx) Indexes(table string) []Index {
 
 // Count tells how many documents a table has.
 func (tx *Tx) Count(ctx context.Context, table string) (int, error) {
-	t, ok := tx.Table(table)
-	if !ok {
+	t := tx.named(table)
+	if t == nil {
 		return 0, nil
 	}
 	if err := tx.countInterval(); err != nil {
 		return 0, err
 	}
-	ix := byCreation(t.Number)
+	ix := byCreation(t.place)
 	tx.record(ix, persistence.Span{})
 	n := 0
 	for _, err := range tx.db.store.Scan(ctx, ix, tx.snap, persistence.Span{}, Asc) {
@@ -109,7 +117,7 @@ func (tx *Tx) Count(ctx context.Context, table string) (int, error) {
 		return 0, err
 	}
 	for _, ch := range tx.order {
-		if ch.doc.Table != uint32(t.Number) {
+		if ch.doc.Table != uint32(t.place) {
 			continue
 		}
 		if ch.old != nil {
@@ -135,8 +143,7 @@ func (tx *Tx) CreateTable(ctx context.Context, name string) (Table, error) {
 // table of the same name, or take the same number, conflict: both have read
 // that there was none.
 func (tx *Tx) ensureTable(_ context.Context, name string) (*tableMeta, error) {
-	tx.recordMeta(tablesByName, tableNameKey(name))
-	if t := tx.cat.byName[name]; t != nil {
+	if t := tx.named(name); t != nil {
 		return t, nil
 	}
 	if err := value.CheckIdentifier("table name", name); err != nil {
@@ -147,16 +154,17 @@ func (tx *Tx) ensureTable(_ context.Context, name string) (*tableMeta, error) {
 		n, last = firstSystemTable, firstUserTable
 	}
 	first := n
-	for tx.cat.byNumber[n] != nil {
+	for tx.cat.byPlace[placeOf(tx.space, n)] != nil {
 		n++
 	}
 	if n >= last {
 		return nil, apierr.New(apierr.BadRequest, "TooManyTables", "Number of tables would exceed the limit of %d; delete some first.", maxTables)
 	}
 	// Every number from the first on was looked at, and ours was found free.
-	tx.record(tablesByNumber, persistence.Span{Lower: tableNumberKey(first), Upper: After(tableNumberKey(n))})
-	_, err := tx.insert(Table{tablesName, tablesTable}, tx.wall(), value.NewObject(map[string]value.Value{
-		"name": value.String(name), "number": value.Float64(n),
+	tx.record(tablesByNumber, persistence.Span{Lower: tableNumberKey(placeOf(tx.space, first)), Upper: After(tableNumberKey(placeOf(tx.space, n)))})
+	name = qualified(tx.space, name)
+	_, err := tx.insert(Table{Name: tablesName, Number: tablesTable}, tx.wall(), value.NewObject(map[string]value.Value{
+		"name": value.String(name), "number": value.Float64(placeOf(tx.space, n)),
 	}))
 	if err != nil {
 		return nil, err
@@ -174,7 +182,7 @@ func (tx *Tx) AddIndex(ctx context.Context, table, name string, fields []string,
 	if err != nil {
 		return err
 	}
-	tx.recordMeta(indexesByName, indexNameKey(t.Number, name))
+	tx.recordMeta(indexesByName, indexNameKey(t.place, name))
 	if t.index(name) != nil || name == ByID || name == ByCreationTime {
 		return fmt.Errorf("database: index %s.%s exists already", table, name)
 	}
@@ -192,9 +200,9 @@ func (tx *Tx) AddIndex(ctx context.Context, table, name string, fields []string,
 		// Random, so that no two indexes of any time share an id: entries of a
 		// dropped one outlive it.
 		id:    persistence.IndexID(binary.BigEndian.Uint64(b[:])>>3) | firstFreeIndex,
-		table: t.Number, name: name, fields: fields, state: goal, goal: goal,
+		table: t.place, name: name, fields: fields, state: goal, goal: goal,
 	}
-	c := tx.scan(t, ByCreationTime, byCreation(t.Number), nil, persistence.Span{}, Asc)
+	c := tx.scan(t, ByCreationTime, byCreation(t.place), nil, persistence.Span{}, Asc)
 	first, err := c.Next(ctx)
 	if err != nil {
 		return err
@@ -203,7 +211,7 @@ func (tx *Tx) AddIndex(ctx context.Context, table, name string, fields []string,
 	if !ix.built && goal != Staged {
 		ix.state = Building
 	}
-	_, err = tx.insert(Table{indexesName, indexesTable}, tx.wall(), ix.object())
+	_, err = tx.insert(Table{Name: indexesName, Number: indexesTable}, tx.wall(), ix.object())
 	return err
 }
 
@@ -230,7 +238,7 @@ func (tx *Tx) SetIndexState(ctx context.Context, table, name string, state Index
 			n.state = Building
 		}
 	}
-	return tx.Replace(ctx, ix.row, n.object())
+	return tx.In(0).Replace(ctx, ix.row, n.object())
 }
 
 // DropIndex makes an index go away. Its space comes back when no snapshot is
@@ -242,17 +250,17 @@ func (tx *Tx) DropIndex(ctx context.Context, table, name string) error {
 	}
 	n := *ix
 	n.state, n.goal = dropped, dropped
-	return tx.Replace(ctx, ix.row, n.object())
+	return tx.In(0).Replace(ctx, ix.row, n.object())
 }
 
 // declared finds a declared index or says that it is missing.
 func (tx *Tx) declared(table, name string) (*indexMeta, error) {
-	t, ok := tx.Table(table)
-	if !ok {
+	t := tx.named(table)
+	if t == nil {
 		return nil, &IndexError{Table: table, Index: name}
 	}
-	tx.recordMeta(indexesByName, indexNameKey(t.Number, name))
-	ix := tx.cat.byNumber[t.Number].index(name)
+	tx.recordMeta(indexesByName, indexNameKey(t.place, name))
+	ix := t.index(name)
 	if ix == nil {
 		return nil, &IndexError{Table: table, Index: name}
 	}
@@ -275,30 +283,34 @@ type IndexDef struct {
 // indexes whose fields differ, and returns when all can be queried. DB.Run
 // need not be running.
 func (db *DB) EnsureTables(ctx context.Context, defs []TableDef) error {
-	_, err := db.Update(ctx, func(tx *Tx) error {
-		for _, def := range defs {
-			if _, err := tx.CreateTable(ctx, def.Name); err != nil {
-				return err
-			}
-			for _, ix := range def.Indexes {
-				have, err := tx.declared(def.Name, ix.Name)
-				if err == nil && slices.Equal(have.fields, ix.Fields) {
-					continue
-				}
-				if err == nil {
-					if err := tx.DropIndex(ctx, def.Name, ix.Name); err != nil {
-						return err
-					}
-				}
-				if err := tx.AddIndex(ctx, def.Name, ix.Name, ix.Fields, Enabled); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	})
+	_, err := db.Update(ctx, func(tx *Tx) error { return tx.EnsureTables(ctx, defs) })
 	if err != nil {
 		return fmt.Errorf("database: ensure tables: %w", err)
 	}
 	return db.buildIndexes(ctx)
+}
+
+// EnsureTables is the same within a transaction. Indexes of tables with documents
+// can be queried once they are built.
+func (tx *Tx) EnsureTables(ctx context.Context, defs []TableDef) error {
+	for _, def := range defs {
+		if _, err := tx.CreateTable(ctx, def.Name); err != nil {
+			return err
+		}
+		for _, ix := range def.Indexes {
+			have, err := tx.declared(def.Name, ix.Name)
+			if err == nil && slices.Equal(have.fields, ix.Fields) {
+				continue
+			}
+			if err == nil {
+				if err := tx.DropIndex(ctx, def.Name, ix.Name); err != nil {
+					return err
+				}
+			}
+			if err := tx.AddIndex(ctx, def.Name, ix.Name, ix.Fields, Enabled); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -15,7 +15,16 @@ import (
 // Tx is a transaction: a snapshot, what was read of it, and the writes to be
 // made. It is used by one goroutine at a time, needs no closing, and is spent
 // once it was given to Commit.
+//
+// Names and numbers of tables, and ids, are those of one namespace: the app's,
+// unless the transaction came from In. All that In gives are one transaction.
 type Tx struct {
+	*txState
+	space value.Space
+}
+
+// txState is what the views of a transaction share.
+type txState struct {
 	db   *DB
 	snap persistence.Timestamp
 	cat  *catalog // the snapshot's, with the transaction's own changes
@@ -37,6 +46,27 @@ type Tx struct {
 	limits Limits
 	spent  bool // was given to Commit
 }
+
+// newTx makes a transaction in the app's namespace.
+func newTx(db *DB, snap persistence.Timestamp, cat *catalog) *Tx {
+	t := &struct { // in one piece
+		tx    Tx
+		state txState
+	}{state: txState{db: db, snap: snap, cat: cat, begun: time.Now()}}
+	t.tx.txState = &t.state
+	return &t.tx
+}
+
+// In is the transaction as seen from another namespace.
+func (tx *Tx) In(space value.Space) *Tx {
+	if space == tx.space {
+		return tx
+	}
+	return &Tx{tx.txState, space}
+}
+
+// Space is the namespace whose tables the transaction names.
+func (tx *Tx) Space() value.Space { return tx.space }
 
 // change is what a transaction does to one document.
 type change struct {
@@ -123,6 +153,7 @@ func (tx *Tx) Get(ctx context.Context, id value.ID) (*Document, error) {
 
 // load is Get without counting it.
 func (tx *Tx) load(ctx context.Context, id value.ID) (*Document, error) {
+	id.Space = tx.space
 	doc := docID(id)
 	tx.record(persistence.Primary(doc.Table), point(doc.Internal[:]))
 	checkReturned(tx, persistence.Primary(doc.Table), doc.Internal[:])
@@ -150,7 +181,7 @@ func (tx *Tx) Insert(ctx context.Context, table string, fields value.Object) (va
 
 // insert adds a document to a table that exists.
 func (tx *Tx) insert(t Table, created float64, fields value.Object) (value.ID, error) {
-	id := value.ID{Table: t.Number, Internal: value.NewInternalID(rand.Reader, tx.begun)}
+	id := value.ID{Table: t.Number, Internal: value.NewInternalID(rand.Reader, tx.begun), Space: t.Space}
 	d, err := tx.document(t, id, created, fields)
 	if err != nil {
 		return value.ID{}, err
@@ -173,7 +204,7 @@ func (tx *Tx) Replace(ctx context.Context, id value.ID, fields value.Object) err
 		return apierr.New(apierr.BadRequest, "ImmutableSystemField",
 			"Provided document has a '_creationTime' other than that of document %s; '_creationTime' cannot be changed.", id)
 	}
-	d, err := tx.document(tx.tableOf(id), id, ch.new.CreationTime, fields)
+	d, err := tx.document(tx.tableOf(id), ch.new.ID, ch.new.CreationTime, fields)
 	if err != nil {
 		return err
 	}
@@ -195,6 +226,7 @@ func (tx *Tx) Delete(ctx context.Context, id value.ID) error {
 // changing finds the document to be changed and what the transaction did to
 // it so far. It is an error if it does not exist.
 func (tx *Tx) changing(ctx context.Context, id value.ID, verb string) (*change, error) {
+	id.Space = tx.space
 	ch := tx.changes[docID(id)]
 	if ch == nil {
 		old, err := tx.load(ctx, id)
@@ -211,10 +243,10 @@ func (tx *Tx) changing(ctx context.Context, id value.ID, verb string) (*change, 
 
 // tableOf is the table of an id of a document that exists.
 func (tx *Tx) tableOf(id value.ID) Table {
-	if t := tx.cat.byNumber[id.Table]; t != nil {
+	if t := tx.cat.byPlace[placeOf(tx.space, id.Table)]; t != nil {
 		return t.Table
 	}
-	return Table{Number: id.Table}
+	return Table{Number: id.Table, Space: tx.space}
 }
 
 // document encodes what is to be written, holds it against the limits and
@@ -243,7 +275,7 @@ func (tx *Tx) document(t Table, id value.ID, created float64, fields value.Objec
 // put makes d the transaction's idea of the change's document.
 func (tx *Tx) put(ch *change, d *Document) error {
 	cat := tx.cat
-	if describes(ch.doc.Table) {
+	if place(ch.doc.Table).describes() {
 		next, err := cat.apply([]*change{{doc: ch.doc, old: ch.new, new: d}})
 		if err != nil {
 			return err

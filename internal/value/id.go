@@ -12,14 +12,22 @@ import (
 // TableNumber identifies a table within its namespace; zero is no table.
 type TableNumber uint32
 
+// Space is a namespace of tables. The app's own is zero; each component instance
+// has another.
+type Space uint32
+
 // InternalID identifies a document within its table.
 type InternalID [16]byte
 
 // ID identifies a document. Its text form carries a checksum, so that a typing
 // error is not mistaken for another document.
+//
+// The text does not tell of Space: whoever reads an id from text knows in which
+// namespace it is meant.
 type ID struct {
 	Table    TableNumber
 	Internal InternalID
+	Space    Space
 }
 
 // alphabet is lower-case Crockford base32: no i, l, o, u.
@@ -111,7 +119,7 @@ func ParseID(s string) (ID, error) {
 	if binary.LittleEndian.Uint16(b[n+16:]) != fletcher16(b[:n+16]) {
 		return ID{}, badID(s)
 	}
-	return ID{TableNumber(table), InternalID(b[n : n+16])}, nil
+	return ID{Table: TableNumber(table), Internal: InternalID(b[n : n+16])}, nil
 }
 
 // badID is the refusal of a text that is no id; long texts are cut.

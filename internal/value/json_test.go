@@ -170,7 +170,7 @@ func FuzzID(f *testing.F) {
 		if len(b) != 16 || table == 0 {
 			return
 		}
-		id := ID{TableNumber(table), InternalID(b)}
+		id := ID{Table: TableNumber(table), Internal: InternalID(b)}
 		if got, err := ParseID(id.String()); err != nil || got != id {
 			t.Fatalf("%v is written %q and read as %v: %v", id, id.String(), got, err)
 		}

@@ -87,10 +87,10 @@ func TestIDVectors(t *testing.T) {
 		id   ID
 		want string
 	}{
-		{ID{1017, stability}, "z43zp6c3e75gkmz1kfwj6mbbx5sw281h"},
-		{ID{10001, counting}, "j57000820c20a1g7104gm2rc1m70ynr8"},
-		{ID{1, ones}, "07zzzzzzzzzzzzzzzzzzzzzzzzzz328"},
-		{ID{10001, days}, "j5700000000000000000000001720k8w"},
+		{ID{Table: 1017, Internal: stability}, "z43zp6c3e75gkmz1kfwj6mbbx5sw281h"},
+		{ID{Table: 10001, Internal: counting}, "j57000820c20a1g7104gm2rc1m70ynr8"},
+		{ID{Table: 1, Internal: ones}, "07zzzzzzzzzzzzzzzzzzzzzzzzzz328"},
+		{ID{Table: 10001, Internal: days}, "j5700000000000000000000001720k8w"},
 	} {
 		if got := c.id.String(); got != c.want {
 			t.Errorf("%v = %q, want %q", c.id, got, c.want)
@@ -104,7 +104,7 @@ func TestIDVectors(t *testing.T) {
 
 func TestParseIDRefusals(t *testing.T) {
 	t.Parallel()
-	good := ID{10001, InternalID{}}.String()
+	good := ID{Table: 10001, Internal: InternalID{}}.String()
 	for _, s := range []string{
 		"", "x", good + "0", good[1:], strings.ToUpper(good), "i" + good[1:], good[:len(good)-1] + "9", strings.Repeat("z", 37),
 		strings.Repeat("0", 31), "é" + good[2:], strings.Repeat("a", 1<<16),
