@@ -12,8 +12,10 @@ int Graph::find(Isolate* iso, Local<Module> m) const {
   return -1;
 }
 
-// The path a relative specifier means in a module; empty when it is none.
+// The path a relative specifier means in a module; empty when it is none. What
+// the house itself provides is addressed as it is, by a scheme of its own.
 static std::string resolve(const std::string& from, const std::string& spec) {
+  if (!spec.compare(0, 8, "convex:/")) return spec;
   if (spec.compare(0, 2, "./") && spec.compare(0, 3, "../")) return "";
   std::vector<std::string> parts;
   auto add = [&](const std::string& s) {

@@ -23,6 +23,8 @@ func Functions() map[string]udf.SystemFunction {
 		"_system/cli/tableData:default":                 {Kind: udf.Query, Run: tableData},
 		"_system/cli/tableSize:default":                 {Kind: udf.Query, Run: tableSize},
 		"_system/cli/tables:default":                    {Kind: udf.Query, Run: tables},
+		"_system/frontend/components:list":              {Kind: udf.Query, Run: components},
+		"_system/frontend/getSchemas:default":           {Kind: udf.Query, Run: schemas},
 	}
 }
 

@@ -99,6 +99,7 @@ func TestFunctions(t *testing.T) {
 		{"_system/cli/convexUrl:cloudUrl", `{}`, `"http://cloud.test"`},
 		{"_system/cli/convexUrl:siteUrl", `{}`, `"http://site.test"`},
 		{"_system/cli/exports:getLatest", `{}`, `null`},
+		{"_system/frontend/getSchemas", `{}`, `{"active":null}`},
 		{"_system/cli/queryImport:list", `{}`, `[]`},
 		{"_system/cli/queryImport", `{"importId":"x"}`, `null`},
 		{"_system/cli/queryEnvironmentVariables:default", `{}`, `[{"name":"A","value":"no"},{"name":"B","value":"yes"}]`},

@@ -153,11 +153,20 @@ func (r *Runner) loadProgram(ctx context.Context, l *live, at func(context.Conte
 	if err != nil {
 		return nil, fmt.Errorf("udf: load program: %w", err)
 	}
+	rows, err := l.sources(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	return r.evaluate(ctx, rows, l.config, l.env)
+}
+
+// sources reads the modules that are evaluated together, with their sources.
+func (l *live) sources(ctx context.Context, tx *database.Tx) ([]ModuleRow, error) {
 	rows := slices.DeleteFunc(slices.Clone(l.modules), func(m ModuleRow) bool { return m.Environment == "node" || unevaluated[m.Path] })
 	if err := LoadSources(ctx, tx, rows); err != nil {
 		return nil, fmt.Errorf("udf: load program: %w", err)
 	}
-	return r.evaluate(ctx, rows, l.config, l.env)
+	return rows, nil
 }
 
 // evaluate loads modules as the import phase of a package wants it.

@@ -30,11 +30,18 @@ func (r *Runner) start(ctx context.Context, q *Request, kind Kind, tx *database.
 	if err != nil {
 		return nil, func() {}, err
 	}
+	x = r.executionOf(q, kind, tx, b, l, program)
+	x.path, x.fn = path, fn
+	return x, done, nil
+}
+
+// executionOf makes an execution in a program; which function it runs is still to be said.
+func (r *Runner) executionOf(q *Request, kind Kind, tx *database.Tx, b *logBuffer, l *live, program javascript) *execution {
 	limits, before := database.DefaultLimits(), tx.Usage()
 	limits.Intervals += before.Intervals // finding the function is not its own to pay for
 	tx.SetLimits(limits)
 	shared := &run{r: r, req: q, live: l, program: program, now: time.Now(), logs: b, before: before}
-	return &execution{run: shared, kind: kind, path: path, fn: fn, tx: tx, limits: limits}, done, nil
+	return &execution{run: shared, kind: kind, tx: tx, limits: limits}
 }
 
 // runQuery executes a query at a snapshot. The error is ours.

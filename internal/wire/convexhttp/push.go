@@ -85,3 +85,23 @@ func (s *Server) updateEnvironment(q *request) error {
 	}
 	return wire.WriteRawJSON(q.w, []byte("null"))
 }
+
+// prepareSchema answers POST /api/prepare_schema, of CLIs up to 1.25.
+func (s *Server) prepareSchema(q *request) error { return step(s, q, s.Deploy.PrepareSchema) }
+
+// schemaState answers GET /api/schema_state/{id}, of the same.
+func (s *Server) schemaState(q *request) error {
+	out, err := s.Deploy.SchemaState(q.Context(), q.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return wire.WriteJSON(q.w, out)
+}
+
+// pushConfig answers POST /api/push_config, of the same. Like finish_push it
+// goes on when the caller is gone.
+func (s *Server) pushConfig(q *request) error {
+	return step(s, q, func(ctx context.Context, r *deploy.PushConfigRequest) (struct{}, error) {
+		return struct{}{}, s.Deploy.PushConfig(context.WithoutCancel(ctx), r)
+	})
+}

@@ -36,6 +36,7 @@ var routes = []route{
 	{"POST", "/api/action", caller, (*Server).action, "", ""},
 	{"POST", "/api/function", caller, (*Server).function, "", ""},
 	{"POST", "/api/run/{path...}", caller, (*Server).runPath, "", ""},
+	{"POST", "/api/run_test_function", adminOrBody, (*Server).runTestFunction, "", ""},
 
 	// pushes
 	{"POST", "/api/get_config_hashes", adminOrBody, (*Server).configHashes, "", ""},
@@ -45,6 +46,11 @@ var routes = []route{
 	{"POST", "/api/deploy2/wait_for_schema", adminOrBody, (*Server).waitForSchema, "", ""},
 	{"POST", "/api/deploy2/finish_push", adminOrBody, (*Server).finishPush, "", ""},
 	{"POST", "/api/deploy2/report_push_completed", adminOrBody, (*Server).reportPushCompleted, "", ""},
+
+	// pushes of CLIs up to 1.25
+	{"POST", "/api/prepare_schema", adminOrBody, (*Server).prepareSchema, "", ""},
+	{"GET", "/api/schema_state/{id}", admin, (*Server).schemaState, "", ""},
+	{"POST", "/api/push_config", adminOrBody, (*Server).pushConfig, "", ""},
 
 	// environment variables
 	{"POST", "/api/update_environment_variables", adminOrBody, (*Server).updateEnvironment, "", ""},
@@ -79,10 +85,7 @@ var routes = []route{
 	{"GET", "/{$}", anyone, (*Server).root, "", ""},
 
 	// known, and not offered yet
-	{"", "/api/run_test_function", anyone, nil, "RunTestFunctionNotSupported", "Running inline test functions (`run --inline-query`)"},
 	{"", "/api/get_config", anyone, nil, "GetConfigNotSupported", "Reading back pushed sources (`/api/get_config`)"},
-	{"", "/api/push_config", anyone, nil, "LegacyPushNotSupported", "The push protocol of convex CLIs before 1.20 (update the `convex` package)"},
-	{"", "/api/prepare_schema", anyone, nil, "LegacyPushNotSupported", "The push protocol of convex CLIs before 1.20 (update the `convex` package)"},
 	{"", "/api/export/", anyone, nil, "ExportNotSupported", "Exporting snapshots"},
 	{"", "/api/import", anyone, nil, "ImportNotSupported", "Importing data"},
 	{"", "/api/import/", anyone, nil, "ImportNotSupported", "Importing data"},

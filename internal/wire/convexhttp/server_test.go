@@ -223,7 +223,7 @@ func TestServer(t *testing.T) {
 		{"echo", "POST", "/echo", "\x00hello", "", 200, "=\x00hello"},
 
 		{"HTTP actions", "GET", "/http/x", "", "", 404, `=This Convex deployment does not have HTTP actions enabled.`},
-		{"inline query", "POST", "/api/run_test_function", `{}`, admin, 501, `RunTestFunctionNotSupported`},
+		{"one-off query without source", "POST", "/api/run_test_function", `{}`, admin, 400, `InvalidModules`},
 		{"file storage", "POST", "/api/storage/upload?token=x", `x`, "", 401, `InvalidUploadToken`},
 		{"no file's address", "GET", "/api/storage/x", ``, "", 400, `InvalidStoragePath`},
 		{"no file", "GET", "/api/storage/00000000-0000-4000-8000-000000000000", ``, "", 404, `FileNotFound`},
