@@ -120,7 +120,7 @@ func (s *Service) install(ctx context.Context, tx *database.Tx, p *push) (*Finis
 	if err := udf.InstallModules(ctx, tx, pkg); err != nil {
 		return nil, err
 	}
-	if _, err := scheduler.InstallCrons(ctx, tx, p.content.Crons, time.Now()); err != nil {
+	if _, err := scheduler.InstallCrons(ctx, tx, "", p.content.Crons, time.Now()); err != nil {
 		return nil, err
 	}
 	if err := udf.SetAuthProviders(ctx, tx, p.content.Providers); err != nil {
@@ -154,7 +154,7 @@ func (s *Service) warm(ctx context.Context, id string) error {
 	if err != nil || !ready {
 		return err
 	}
-	if err := s.Runner.Warm(ctx, pkg); err != nil {
+	if err := s.Runner.Warm(ctx, nil, pkg); err != nil {
 		s.Log.Warn("program of push not loaded ahead", "push", id, "err", err)
 	}
 	return nil

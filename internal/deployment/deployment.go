@@ -108,7 +108,7 @@ func (d *Deployment) assemble(ctx context.Context, c Config, secret []byte) erro
 	if err := d.Runner.Open(ctx); err != nil {
 		return err
 	}
-	d.Jobs = &scheduler.Worker{DB: d.DB, Log: c.Log, Run: d.Runner.Job}
+	d.Jobs = &scheduler.Worker{DB: d.DB, Log: c.Log, Run: d.Runner.Job, Spaces: d.Runner.Spaces}
 	d.Deploy = &deploy.Service{DB: d.DB, Runner: d.Runner, Engine: c.Engine, Log: c.Log}
 	if err := d.Deploy.Open(ctx); err != nil {
 		return err

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
@@ -39,7 +41,8 @@ const (
 	gone     = "gone"     // the file was deleted, or failed to come
 )
 
-// Tables are what Open makes sure of.
+// Tables are what Open makes sure of. Each component has its own FileTable; the keys
+// of all files are in the app's namespace.
 var Tables = []database.TableDef{
 	{Name: FileTable},
 	{Name: keyTable, Indexes: []database.IndexDef{
@@ -150,7 +153,29 @@ func (s *Store) Discard(ctx context.Context, b Bytes) {
 	}
 }
 
-// Attach makes a file of written bytes when the transaction commits.
+// fileName names a file among those of all namespaces, in the rows of keys.
+func fileName(id value.ID) string {
+	if id.Space == 0 {
+		return id.String()
+	}
+	return strconv.FormatUint(uint64(id.Space), 10) + "/" + id.String()
+}
+
+// parseFileName reads what fileName wrote.
+func parseFileName(name string) (id value.ID, err error) {
+	space, text, found := strings.Cut(name, "/")
+	if !found {
+		return value.ParseID(name)
+	}
+	n, err := strconv.ParseUint(space, 10, 32)
+	if err == nil {
+		id, err = value.ParseID(text)
+	}
+	id.Space = value.Space(n)
+	return id, err
+}
+
+// Attach makes a file of written bytes when the transaction commits, in its namespace.
 func (s *Store) Attach(ctx context.Context, tx *database.Tx, b Bytes, contentType string) (value.ID, error) {
 	fields := []value.Field{
 		{Name: "sha256", Value: value.String(base64.StdEncoding.EncodeToString(b.SHA256[:]))},
@@ -165,17 +190,17 @@ func (s *Store) Attach(ctx context.Context, tx *database.Tx, b Bytes, contentTyp
 	}
 	// The row of the pending key may be newer than the transaction: it is left to
 	// the sweep, which sees that there is another.
-	_, err = tx.Insert(ctx, keyTable, keyRow(b.Key, id.String(), attached))
+	_, err = tx.In(0).Insert(ctx, keyTable, keyRow(b.Key, fileName(id), attached))
 	return id, err
 }
 
 // Add attaches bytes in a transaction of its own.
-func (s *Store) Add(ctx context.Context, b Bytes, contentType string) (id value.ID, err error) {
+func (s *Store) Add(ctx context.Context, space value.Space, b Bytes, contentType string) (id value.ID, err error) {
 	_, err = s.DB.Update(ctx, func(tx *database.Tx) error {
 		if err := eachKey(ctx, tx, byKey, b.Key, func(doc *database.Document) error { return tx.Delete(ctx, doc.ID) }); err != nil {
 			return err
 		}
-		id, err = s.Attach(ctx, tx, b, contentType)
+		id, err = s.Attach(ctx, tx.In(space), b, contentType)
 		return err
 	})
 	if err != nil {
@@ -194,13 +219,14 @@ func (s *Store) Get(ctx context.Context, tx *database.Tx, id value.ID) (*File, e
 	if err != nil || doc == nil {
 		return nil, err
 	}
+	id = doc.ID
 	f := &File{ID: id, Size: int64(number(doc, "size")), ContentType: text(doc, "contentType")}
 	sum, err := base64.StdEncoding.DecodeString(text(doc, "sha256"))
 	if err != nil || len(sum) != len(f.SHA256) {
 		return nil, fmt.Errorf("filestorage: row of file %s has no digest", id)
 	}
 	copy(f.SHA256[:], sum)
-	err = eachKey(ctx, tx, byFile, id.String(), func(doc *database.Document) error {
+	err = eachKey(ctx, tx, byFile, fileName(id), func(doc *database.Document) error {
 		f.Key = text(doc, "key")
 		return nil
 	})
@@ -217,9 +243,9 @@ func (s *Store) Find(ctx context.Context, tx *database.Tx, key string) (*File, e
 		if text(doc, "state") != attached {
 			return nil
 		}
-		id, err := value.ParseID(text(doc, "file"))
+		id, err := parseFileName(text(doc, "file"))
 		if err == nil {
-			f, err = s.Get(ctx, tx, id)
+			f, err = s.Get(ctx, tx.In(id.Space), id)
 		}
 		return err
 	})
@@ -236,8 +262,8 @@ func (s *Store) Delete(ctx context.Context, tx *database.Tx, id value.ID) (bool,
 	if err := tx.Delete(ctx, id); err != nil {
 		return false, err
 	}
-	return true, eachKey(ctx, tx, byFile, id.String(), func(doc *database.Document) error {
-		return tx.Replace(ctx, doc.ID, keyRow(f.Key, "", gone))
+	return true, eachKey(ctx, tx, byFile, fileName(f.ID), func(doc *database.Document) error {
+		return tx.In(0).Replace(ctx, doc.ID, keyRow(f.Key, "", gone))
 	})
 }
 
@@ -281,7 +307,7 @@ func keyRow(key, file, state string) value.Object {
 
 // eachKey calls f for the rows of keyTable that an index has under a text.
 func eachKey(ctx context.Context, tx *database.Tx, index, text string, f func(*database.Document) error) error {
-	c := tx.Scan(keyTable, index, database.Prefix(value.AppendKey(nil, value.String(text))), database.Asc)
+	c := tx.In(0).Scan(keyTable, index, database.Prefix(value.AppendKey(nil, value.String(text))), database.Asc)
 	defer c.Close()
 	for {
 		doc, err := c.Next(ctx)

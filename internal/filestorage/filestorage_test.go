@@ -101,7 +101,7 @@ func TestStoreKeepsFilesUntilTheyAreDeleted(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	b := h.put("hello, soup")
-	id, err := h.Add(t.Context(), b, "text/plain")
+	id, err := h.Add(t.Context(), 0, b, "text/plain")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,23 +197,26 @@ func TestUploadLinkIsGoodForAnHour(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &filestorage.Store{Sealer: token.NewSealer([]byte("0123456789abcdef")), CloudURL: "http://cloud.test"}
-		link, err := url.Parse(s.UploadURL())
+		link, err := url.Parse(s.UploadURL(0))
 		if err != nil || link.Path != filestorage.UploadPath {
 			t.Fatal(link, err)
 		}
 		tok := link.Query().Get("token")
 		time.Sleep(time.Hour - time.Second)
-		if err := s.CheckUpload(tok); err != nil {
+		if _, err := s.CheckUpload(tok); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		if e, ok := apierr.As(s.CheckUpload(tok)); !ok || e.Code != "ExpiredUploadToken" {
+		if e, ok := apierr.As(refusal(s.CheckUpload(tok))); !ok || e.Code != "ExpiredUploadToken" {
 			t.Fatal(e)
 		}
 		for _, bad := range []string{"", "x", tok[:len(tok)-1], s.Sealer.Seal("cursor", make([]byte, 16)), s.Sealer.Seal("upload", nil)} {
-			if e, ok := apierr.As(s.CheckUpload(bad)); !ok || e.Code != "InvalidUploadToken" {
+			if e, ok := apierr.As(refusal(s.CheckUpload(bad))); !ok || e.Code != "InvalidUploadToken" {
 				t.Fatalf("%q: %v", bad, e)
 			}
 		}
 	})
 }
+
+// refusal is the error of a check.
+func refusal(_ value.Space, err error) error { return err }

@@ -135,9 +135,10 @@ func DiffCrons(ctx context.Context, tx *database.Tx, specs []CronSpec) (CronDiff
 	return d, nil
 }
 
-// InstallCrons makes these the live cron jobs. One that is as it was keeps its next
+// InstallCrons makes these the live cron jobs of a component, in the namespace of the
+// transaction. One that is as it was keeps its next
 // time; the others begin anew.
-func InstallCrons(ctx context.Context, tx *database.Tx, specs []CronSpec, now time.Time) (CronDiff, error) {
+func InstallCrons(ctx context.Context, tx *database.Tx, component string, specs []CronSpec, now time.Time) (CronDiff, error) {
 	d, err := DiffCrons(ctx, tx, specs)
 	if err != nil {
 		return d, err
@@ -159,6 +160,9 @@ func InstallCrons(ctx context.Context, tx *database.Tx, specs []CronSpec, now ti
 		fields, err := s.row(now)
 		if err != nil {
 			return d, err
+		}
+		if component != "" {
+			fields = fields.With(componentField, value.String(component))
 		}
 		if row := live[s.Identifier]; row != nil {
 			err = tx.Replace(ctx, row.ID, fields)

@@ -15,7 +15,9 @@
 //   - A job that was canceled stays canceled, whatever its run comes to.
 //   - A cron job has at most one run in flight. Occurrences that pass meanwhile,
 //     or while nothing runs, are skipped but for one.
-//   - Of a row only the field "due" is not the user's to see.
+//   - Of a row only the fields "due" and "component" are not the user's to see.
+//   - Each namespace of tables has its own rows; what is scheduled is in that of
+//     whoever scheduled it.
 //
 // The loops of the worker share nothing; each owns its state and needs no lock.
 package scheduler

@@ -14,7 +14,9 @@ import (
 // the goroutine of run; what it starts reports back through ended.
 type queue struct {
 	w     *Worker
+	space value.Space
 	table string
+	turns chan struct{} // of all queues of the table's kind: one for each job that may run
 
 	ready   []Job
 	running map[value.ID]bool
@@ -97,7 +99,14 @@ func (q *queue) begin(ctx context.Context) {
 		q.ready = q.ready[1:]
 		q.running[j.ID] = true
 		go func() {
+			select {
+			case q.turns <- struct{}{}:
+			case <-ctx.Done():
+				q.ended <- result{j.ID, ctx.Err()}
+				return
+			}
 			err := q.w.Run(ctx, j)
+			<-q.turns
 			q.ended <- result{j.ID, err}
 		}()
 	}
@@ -194,7 +203,7 @@ func (q *queue) look(ctx context.Context) error {
 	lowest := millis(begun)
 	seen := map[value.ID]bool{}
 	err := q.w.DB.View(ctx, func(tx *database.Tx) error {
-		c := tx.Scan(q.table, byDue, inState(Pending, floor), database.Asc)
+		c := tx.In(q.space).Scan(q.table, byDue, inState(Pending, floor), database.Asc)
 		defer c.Close()
 		for len(q.ready) < batch {
 			row, err := c.Next(ctx)

@@ -44,7 +44,11 @@ const (
 // before it was scheduled. It lets the worker look at recent rows only.
 const dueField = "due"
 
-// Job is something due. It holds no arguments: thousands may be due at once.
+// componentField names the component instance whose function a row calls; absent for
+// the app. A row may be in the namespace of another one: of whoever scheduled.
+const componentField = "component"
+
+// Job is something due, in the namespace of its ID. It holds no arguments: thousands may be due at once.
 type Job struct {
 	ID   value.ID
 	Cron string // name of the cron job; "" for a scheduled function
@@ -53,8 +57,9 @@ type Job struct {
 
 // Claim is what a job that has begun wants to be run.
 type Claim struct {
-	Path string // canonical, "messages.js:send"
-	Args []byte // JSON array of one object
+	Component string // path of the instance; "" for the app
+	Path      string // canonical, "messages.js:send"
+	Args      []byte // JSON array of one object
 }
 
 // millis is a time as rows have it.
@@ -83,11 +88,14 @@ func failedState(text string) value.Object {
 }
 
 // Public is a row of FunctionTable as users see it.
-func Public(doc *database.Document) value.Object { return doc.Object().Without(dueField) }
+func Public(doc *database.Document) value.Object {
+	return doc.Object().Without(dueField).Without(componentField)
+}
 
 // Begin claims a job within the transaction that will run it, or that goes ahead of
 // it: the row is in progress then. It is nil if the job is not to be run any more.
 func Begin(ctx context.Context, tx *database.Tx, j Job) (*Claim, error) {
+	tx = tx.In(j.ID.Space)
 	row, err := tx.Get(ctx, j.ID)
 	if err != nil {
 		return nil, fmt.Errorf("scheduler: begin %s: %w", j.ID, err)
@@ -104,12 +112,13 @@ func Begin(ctx context.Context, tx *database.Tx, j Job) (*Claim, error) {
 	if isCron(o) {
 		path = "udfPath"
 	}
-	return &Claim{Path: str(o, path), Args: value.JSON(args)}, nil
+	return &Claim{Component: str(o, componentField), Path: str(o, path), Args: value.JSON(args)}, nil
 }
 
 // End settles a job that has begun: failure is nil if it succeeded. A cron job waits
 // for its next occurrence then. A job that was canceled or replaced meanwhile stays as it is.
 func End(ctx context.Context, tx *database.Tx, j Job, failure *string, now time.Time) error {
+	tx = tx.In(j.ID.Space)
 	row, err := tx.Get(ctx, j.ID)
 	if err != nil {
 		return fmt.Errorf("scheduler: end %s: %w", j.ID, err)

@@ -16,10 +16,11 @@ const maxDelay = 5 * 366 * 24 * time.Hour
 
 // Call is a function to be run later.
 type Call struct {
-	Path string       // canonical, "messages.js:send"
-	Args value.Object // checked by whoever schedules
-	At   float64      // milliseconds; the past means at once
-	Dead bool         // scheduled by a job that was canceled: it is noted, and never run
+	Component string       // path of the instance whose function it is; "" for the app
+	Path      string       // canonical, "messages.js:send"
+	Args      value.Object // checked by whoever schedules
+	At        float64      // milliseconds; the past means at once
+	Dead      bool         // scheduled by a job that was canceled: it is noted, and never run
 }
 
 // Schedule notes a call. It will be run if the transaction commits.
@@ -43,6 +44,9 @@ func Schedule(ctx context.Context, tx *database.Tx, c Call, now time.Time) (valu
 	if c.Dead {
 		fields[4].Value = stateOf(Canceled)
 		fields = append(fields, value.Field{Name: "completedTime", Value: value.Float64(at)})
+	}
+	if c.Component != "" {
+		fields = append(fields, value.Field{Name: componentField, Value: value.String(c.Component)})
 	}
 	id, err := tx.Insert(ctx, FunctionTable, value.ObjectOf(fields...))
 	if err != nil {
@@ -101,15 +105,16 @@ func cancel(ctx context.Context, tx *database.Tx, row *database.Document, now ti
 // cancelRows is how many rows CancelAll looks at in one transaction.
 const cancelRows = 1000
 
-// CancelAll cancels all pending calls of a function, or of all functions if path is
-// "", and tells how many there were.
-func CancelAll(ctx context.Context, db *database.DB, path string) (n int, err error) {
+// CancelAll cancels all pending calls of a function in a namespace, or of all functions
+// if path is "", and tells how many there were.
+func CancelAll(ctx context.Context, db *database.DB, space value.Space, path string) (n int, err error) {
 	in := inState(Pending, 0)
 	for more := true; more; {
 		var canceled int
 		next := in.Lower
 		_, err := db.Update(ctx, func(tx *database.Tx) error {
 			canceled, more = 0, false
+			tx = tx.In(space)
 			c := tx.Scan(FunctionTable, byDue, database.Interval{Lower: in.Lower, Upper: in.Upper}, database.Asc)
 			defer c.Close()
 			var rows []*database.Document
@@ -151,13 +156,14 @@ const (
 )
 
 // sweep deletes the rows of functions that ended long ago.
-func sweep(ctx context.Context, db *database.DB, now time.Time) error {
+func sweep(ctx context.Context, db *database.DB, space value.Space, now time.Time) error {
 	in := database.Interval{
 		Lower: database.After(value.AppendKey(nil, value.Undefined{})),
 		Upper: value.AppendKey(nil, value.Float64(millis(now.Add(-keepEnded)))),
 	}
 	for more := true; more; {
 		_, err := db.Update(ctx, func(tx *database.Tx) error {
+			tx = tx.In(space)
 			c := tx.Scan(FunctionTable, byCompleted, in, database.Asc)
 			defer c.Close()
 			var old []value.ID

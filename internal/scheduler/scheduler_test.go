@@ -217,9 +217,9 @@ func TestCancel(t *testing.T) {
 		for i := range 2500 {
 			h.schedule([]string{"x", "y"}[i%2], time.Hour)
 		}
-		n, err := CancelAll(h.Context(), h.db, "x")
+		n, err := CancelAll(h.Context(), h.db, 0, "x")
 		same(t, fmt.Sprint(n, err), "1250 <nil>")
-		n, err = CancelAll(h.Context(), h.db, "")
+		n, err = CancelAll(h.Context(), h.db, 0, "")
 		same(t, fmt.Sprint(n, err), "1250 <nil>")
 		h.stop()
 	})
@@ -280,7 +280,7 @@ func TestCronsRunAndKeepTheirTimes(t *testing.T) {
 			}
 			var d CronDiff
 			h.update(func(tx *database.Tx) (err error) {
-				d, err = InstallCrons(h.Context(), tx, specs, time.Now())
+				d, err = InstallCrons(h.Context(), tx, "", specs, time.Now())
 				return err
 			})
 			return d

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/value"
 )
 
 // Worker begins what is due. Fill the fields and keep Work going.
@@ -19,6 +22,9 @@ type Worker struct {
 	// Run claims a job with Begin, runs it and settles it with End. An error means
 	// that it may be tried again: it was not settled, and is not an action that began.
 	Run func(ctx context.Context, j Job) error
+	// Spaces lists the namespaces in which there may be jobs; nil means the app's only. Work asks again when
+	// what it has read changes.
+	Spaces func(ctx context.Context, tx *database.Tx) ([]value.Space, error)
 	// Parallel bounds how many scheduled functions run at once, and again how many cron
 	// jobs; 0 means 8 (convex-cli.md, SCHEDULED_JOB_EXECUTION_PARALLELISM).
 	Parallel int
@@ -47,18 +53,11 @@ func (w *Worker) Work(ctx context.Context) error {
 	if w.Parallel == 0 {
 		w.Parallel = defaultParallel
 	}
-	for _, table := range []string{FunctionTable, cronTable} {
-		if err := w.recover(ctx, table); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
-		}
+	if w.Spaces == nil {
+		w.Spaces = func(context.Context, *database.Tx) ([]value.Space, error) { return []value.Space{0}, nil }
 	}
 	g, each := errgroup.WithContext(ctx)
-	for _, table := range []string{FunctionTable, cronTable} {
-		g.Go(func() error { return (&queue{w: w, table: table}).run(each) })
-	}
+	g.Go(func() error { return w.serve(each) })
 	g.Go(func() error { w.sweep(each); return nil })
 	if err := g.Wait(); err != nil && ctx.Err() == nil {
 		return err
@@ -66,12 +65,86 @@ func (w *Worker) Work(ctx context.Context) error {
 	return nil
 }
 
+// jobTables are what has jobs in each namespace.
+var jobTables = [...]string{FunctionTable, cronTable}
+
+// serve keeps the queues of all namespaces going that there are jobs in: the set
+// changes with pushes.
+func (w *Worker) serve(ctx context.Context) error {
+	var turns [len(jobTables)]chan struct{}
+	for i := range turns {
+		turns[i] = make(chan struct{}, w.Parallel)
+	}
+	var all sync.WaitGroup
+	defer all.Wait()
+	serving, recovered := map[value.Space]context.CancelFunc{}, map[value.Space]bool{}
+	for {
+		spaces, sub, err := w.spaces(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		for space, stop := range serving {
+			if !slices.Contains(spaces, space) {
+				stop()
+				delete(serving, space)
+			}
+		}
+		for _, space := range spaces {
+			if serving[space] != nil {
+				continue
+			}
+			for _, table := range jobTables {
+				// Only the first time: later on what is in progress is ours.
+				if recovered[space] {
+					break
+				}
+				if err := w.recover(ctx, space, table); err != nil {
+					sub.Close()
+					if ctx.Err() != nil {
+						return nil
+					}
+					return err
+				}
+			}
+			recovered[space] = true
+			var each context.Context
+			each, serving[space] = context.WithCancel(ctx) // stopped above, or with ctx
+			for i, table := range jobTables {
+				all.Go(func() { (&queue{w: w, space: space, table: table, turns: turns[i]}).run(each) })
+			}
+		}
+		select {
+		case <-sub.Done():
+			sub.Close()
+		case <-ctx.Done():
+			sub.Close()
+			return nil
+		}
+	}
+}
+
+// spaces asks for the namespaces with jobs, and to be told when they change.
+func (w *Worker) spaces(ctx context.Context) (spaces []value.Space, sub *database.Subscription, err error) {
+	err = w.DB.View(ctx, func(tx *database.Tx) error {
+		if spaces, err = w.Spaces(ctx, tx); err != nil {
+			return fmt.Errorf("scheduler: list namespaces: %w", err)
+		}
+		sub = w.DB.Subscribe(tx.Reads(), tx.Snapshot())
+		return nil
+	})
+	return spaces, sub, err
+}
+
 // recover settles rows that are in progress though nothing runs.
-func (w *Worker) recover(ctx context.Context, table string) error {
+func (w *Worker) recover(ctx context.Context, space value.Space, table string) error {
 	interrupted := Interrupted
 	for more := true; more; {
 		n := 0
 		_, err := w.DB.Update(ctx, func(tx *database.Tx) error {
+			tx = tx.In(space)
 			c := tx.Scan(table, byDue, inState(InProgress, 0), database.Asc)
 			defer c.Close()
 			var rows []*database.Document
@@ -108,7 +181,7 @@ func (w *Worker) sweep(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		if err := sweep(ctx, w.DB, time.Now()); err != nil && ctx.Err() == nil {
+		if err := w.sweepAll(ctx); err != nil && ctx.Err() == nil {
 			w.Log.Warn("ended functions not swept", "err", err)
 		}
 		select {
@@ -117,4 +190,19 @@ func (w *Worker) sweep(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// sweepAll deletes the old rows of all namespaces.
+func (w *Worker) sweepAll(ctx context.Context) error {
+	spaces, sub, err := w.spaces(ctx)
+	if err != nil {
+		return err
+	}
+	sub.Close()
+	for _, space := range spaces {
+		if err := sweep(ctx, w.DB, space, time.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package udf
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/schema"
@@ -86,14 +87,40 @@ func (r *Runner) schemas(ctx context.Context, tx *database.Tx) (active *schema.S
 	if err != nil || doc == nil {
 		return nil, waiting, err
 	}
-	if have := r.schema.Load(); have != nil && sameDocument(have.doc, doc) {
-		return have.schema, waiting, nil
+	if have := r.parsed.find(tx.Space(), doc); have != nil {
+		return have, waiting, nil
 	}
 	if active, err = schema.ParseSchema([]byte(text(doc.Object(), "schema"))); err != nil {
 		return nil, nil, fmt.Errorf("udf: read active schema: %w", err)
 	}
-	r.schema.Store(&parsedSchema{doc, active})
+	r.parsed.put(tx.Space(), parsedSchema{doc, active})
 	return active, waiting, nil
+}
+
+// parsedSchemas are the schemas that were parsed last, one for each namespace.
+type parsedSchemas struct {
+	mu    sync.Mutex
+	known map[value.Space]parsedSchema
+}
+
+// find gives the schema of a row if that is the one that was parsed last.
+func (p *parsedSchemas) find(space value.Space, doc *database.Document) *schema.Schema {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if have := p.known[space]; have.doc != nil && sameDocument(have.doc, doc) {
+		return have.schema
+	}
+	return nil
+}
+
+// put remembers a schema.
+func (p *parsedSchemas) put(space value.Space, s parsedSchema) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known == nil {
+		p.known = map[value.Space]parsedSchema{}
+	}
+	p.known[space] = s
 }
 
 // parsedSchema is the schema of a row that was read before.

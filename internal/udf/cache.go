@@ -60,7 +60,7 @@ func (q *Request) sharedKey() string {
 	var b strings.Builder
 	b.Grow(len(q.Path) + len(q.Args) + 64)
 	b.WriteString(strconv.FormatBool(q.internalAllowed()))
-	for _, s := range [...]string{q.Path, string(q.Args)} {
+	for _, s := range [...]string{q.Component, q.Path, string(q.Args)} {
 		b.WriteByte(' ')
 		b.WriteString(strconv.Itoa(len(s)))
 		b.WriteByte(':')

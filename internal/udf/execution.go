@@ -11,6 +11,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/isolate"
+	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/schema"
 	"github.com/lentil-dev/lentil/internal/value"
 )
@@ -23,13 +24,15 @@ import (
 // actions several run at once; they touch nothing here but run.logs, which
 // locks itself.
 type execution struct {
-	run    *run
-	kind   Kind
-	path   funcPath
-	fn     *FunctionRow
-	tx     *database.Tx    // nil in actions
-	depth  int             // 0 for the call that came from outside
-	limits database.Limits // of the transaction, as far as this call is concerned
+	run     *run
+	live    *live // of the component whose function it is
+	program javascript
+	kind    Kind
+	path    funcPath
+	fn      *FunctionRow
+	tx      *database.Tx    // in the component's namespace; nil in actions
+	depth   int             // 0 for the call that came from outside
+	limits  database.Limits // of the transaction, as far as this call is concerned
 
 	http       *httpExchange // of HTTP actions
 	streams    map[int]*stream
@@ -39,25 +42,59 @@ type execution struct {
 
 // run is what all executions of one request share.
 type run struct {
-	r       *Runner
-	req     *Request
-	live    *live
-	program javascript
-	now     time.Time
-	logs    *logBuffer
+	r      *Runner
+	req    *Request
+	now    time.Time
+	logs   *logBuffer
+	loaded []loaded // programs of all components that take part
 
 	usedCaller   bool
 	observedTime bool
-	journal      *string        // end cursor of the page that the outermost function read
-	schema       *schema.Schema // the active one, once it was read in the transaction
-	schemaRead   bool
-	pending      *Pending       // the schema that a push waits for, read with schema; nil for none
-	before       database.Usage // of the transaction before the function began
+	journal      *string                      // end cursor of the page that the outermost function read
+	schemas      map[value.Space]*heldSchemas // once they were read in the transaction
+	before       database.Usage               // of the transaction before the function began
 
 	filesWritten, fileWriteBytes, filesRead, fileReadBytes int // files stored and read in the transaction
 
 	scheduled, scheduledBytes int // functions scheduled in the transaction, and the size of their arguments
 }
+
+// loaded is a program that a run holds on to.
+type loaded struct {
+	live    *live
+	program javascript
+	done    func()
+}
+
+// heldSchemas are the schemas that writes to a namespace are held against.
+type heldSchemas struct {
+	active  *schema.Schema
+	pending *Pending // that a push waits for; nil for none
+}
+
+// load gives the program of a component, as of a snapshot.
+func (u *run) load(ctx context.Context, l *live, snapshot persistence.Timestamp) (javascript, error) {
+	for _, p := range u.loaded {
+		if p.live == l {
+			return p.program, nil
+		}
+	}
+	program, done, err := u.r.acquire(ctx, l, func(ctx context.Context) (*database.Tx, error) { return u.r.DB.BeginAt(ctx, snapshot) })
+	if err == nil {
+		u.loaded = append(u.loaded, loaded{l, program, done})
+	}
+	return program, err
+}
+
+// leave lets go of the programs.
+func (u *run) leave() {
+	for _, p := range u.loaded {
+		p.done()
+	}
+}
+
+// space is the namespace that the function works in.
+func (x *execution) space() value.Space { return x.live.component.Space }
 
 // failed is a failure of the function that its caller is told about: user code
 // threw, or broke a rule before or after it ran.
@@ -99,7 +136,7 @@ func (l *live) lookup(path string, kind Kind, internal bool) (funcPath, *Functio
 	fn := l.functions[p]
 	switch {
 	case fn == nil || !fn.Public && !internal:
-		return p, nil, notFound(p.Client(), internal)
+		return p, nil, notFoundIn(p.Client(), l.component.Path, internal)
 	case l.node[p.Module]:
 		return p, nil, &failed{text: fmt.Sprintf("The function %s is in a module with \"use node\". Actions in Node.js are not supported by Lentil yet.", p)}
 	case kind != fn.Kind:
@@ -108,14 +145,20 @@ func (l *live) lookup(path string, kind Kind, internal bool) (funcPath, *Functio
 	return p, fn, nil
 }
 
-// notFound says that there is no function to call.
-func notFound(path string, internal bool) error {
+// notFound says that there is no function of the app to call.
+func notFound(path string, internal bool) error { return notFoundIn(path, "", internal) }
+
+// notFoundIn says that there is no function of a component to call.
+func notFoundIn(path, component string, internal bool) error {
 	if len(path) > 256 {
 		path = path[:256] + "…"
 	}
 	visibility := "public "
 	if internal {
 		visibility = ""
+	}
+	if component != "" {
+		return &failed{text: fmt.Sprintf("Could not find %sfunction for '%s' in component '%s'.", visibility, strings.TrimSuffix(path, ":default"), clip([]byte(component)))}
 	}
 	return &failed{text: fmt.Sprintf("Could not find %sfunction for '%s'. Did you forget to run `npx convex dev` or `npx convex deploy`?", visibility, strings.TrimSuffix(path, ":default"))}
 }
@@ -252,7 +295,7 @@ func (x *execution) invoke(ctx context.Context, args value.Object, tables schema
 	if x.kind == Action {
 		call.Args = []string{x.run.req.RequestID, call.Args[0]}
 	}
-	result, err := x.run.program.Run(ctx, call)
+	result, err := x.program.Run(ctx, call)
 	x.closeStreams()
 	if err != nil {
 		return "", err
@@ -274,9 +317,11 @@ func (x *execution) invoke(ctx context.Context, args value.Object, tables schema
 	}
 	if x.kind == Action && x.fn.Returns != nil {
 		// The action may have made tables that were not there when it began.
-		if tables, err = x.run.r.DB.Begin(ctx); err != nil {
+		tx, err := x.run.r.DB.Begin(ctx)
+		if err != nil {
 			return "", fmt.Errorf("udf: check result of action: %w", err)
 		}
+		tables = tx.In(x.space())
 	}
 	return result.Value, checkResult(x.fn, x.path, result.Value, tables)
 }

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/isolate"
 	"github.com/lentil-dev/lentil/internal/value"
 )
@@ -65,22 +64,20 @@ func (r *Runner) HTTP(ctx context.Context, h HTTPRequest, w HTTPResponse) (*HTTP
 	if err != nil {
 		return nil, fmt.Errorf("udf: begin HTTP action: %w", err)
 	}
-	l, err := r.liveAt(ctx, tx)
-	if err != nil {
-		return nil, err
+	l, none, err := r.route(ctx, tx, &h)
+	if err != nil || none != nil {
+		return none, err
 	}
-	if !l.has(isolate.HTTPRouter) {
-		return &HTTPOutcome{NoRouter: true}, nil
-	}
-	snapshot := tx.Snapshot()
-	program, done, err := r.acquire(ctx, l, func(ctx context.Context) (*database.Tx, error) { return r.DB.BeginAt(ctx, snapshot) })
-	if err != nil {
-		return nil, err
-	}
-	defer done()
+	q.Component = l.component.Path
 	b := newLogBuffer()
+	shared := newRun(r, &q, b)
+	program, err := shared.load(ctx, l, tx.Snapshot())
+	if err != nil {
+		return nil, err
+	}
+	defer shared.leave()
 	x := &execution{
-		run:  &run{r: r, req: &q, live: l, program: program, now: time.Now(), logs: b},
+		run: shared, live: l, program: program,
 		kind: Action, path: httpRouterPath, http: &httpExchange{request: &h, response: w, logged: &q},
 	}
 	b.progress = func(line LogLine) {
@@ -122,7 +119,7 @@ func (x *execution) serve(ctx context.Context) (*HTTPOutcome, error) {
 	call := isolate.HTTP(string(text), h.Path)
 	call.Now, call.Host, call.Limits = x.run.now, x, timeLimits[Action]
 	rand.Read(call.Seed[:])
-	result, err := x.run.program.Run(ctx, call)
+	result, err := x.program.Run(ctx, call)
 	out := &HTTPOutcome{Began: x.http.began()}
 	switch {
 	case err != nil:

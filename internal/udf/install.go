@@ -73,7 +73,7 @@ func InstallModules(ctx context.Context, tx *database.Tx, p Package) error {
 	if err := writeModules(ctx, tx, p.Modules); err != nil {
 		return err
 	}
-	if err := makeHandles(ctx, tx, p.Modules); err != nil {
+	if err := makeHandles(ctx, tx.In(0), p.Component, p.Modules); err != nil {
 		return err
 	}
 	return setSingle(ctx, tx, configTable, p.Config.fields())
@@ -127,7 +127,7 @@ func writeModules(ctx context.Context, tx *database.Tx, modules []ModuleRow) err
 
 // makeHandles gives every function a row in the table of handles, whose id is its
 // handle for good (convex-runtime.md §7.3): queries cannot write, so it must be there before.
-func makeHandles(ctx context.Context, tx *database.Tx, modules []ModuleRow) error {
+func makeHandles(ctx context.Context, tx *database.Tx, component string, modules []ModuleRow) error {
 	have := map[string]bool{}
 	if err := scan(ctx, tx, handleTable, byPath, nil, func(doc *database.Document) error {
 		have[text(doc.Object(), "path")] = true
@@ -137,7 +137,7 @@ func makeHandles(ctx context.Context, tx *database.Tx, modules []ModuleRow) erro
 	}
 	for i := range modules {
 		for _, f := range modules[i].Functions {
-			path := funcPath{modules[i].Path, f.Name}.String()
+			path := handleKey(component, funcPath{modules[i].Path, f.Name})
 			if have[path] {
 				continue
 			}
@@ -149,10 +149,20 @@ func makeHandles(ctx context.Context, tx *database.Tx, modules []ModuleRow) erro
 	return nil
 }
 
+// handleKey names a function among those of all components, as the table of handles
+// does: "messages.js:send", and "workpool|lib.js:enqueue" in a component.
+func handleKey(component string, path funcPath) string {
+	if component == "" {
+		return path.String()
+	}
+	return component + "|" + path.String()
+}
+
 // StoreSources stores those of the modules that carry their source, ahead of
 // InstallModules, for a push of several steps. Sources that do not become live
 // are swept after a day.
 func StoreSources(ctx context.Context, tx *database.Tx, modules []ModuleRow) error {
+	tx = tx.In(0) // one source serves all components
 	for i := range modules {
 		m := &modules[i]
 		if m.Source == "" && m.SourceMap == "" {
@@ -223,6 +233,7 @@ func hasSource(ctx context.Context, tx *database.Tx, hash string) (bool, error) 
 
 // requireSources fails when a module's source is neither given nor stored.
 func requireSources(ctx context.Context, tx *database.Tx, modules []ModuleRow) error {
+	tx = tx.In(0)
 	for i := range modules {
 		if m := &modules[i]; m.Source == "" && m.SourceMap == "" && m.Hash != emptyHash {
 			ok, err := hasSource(ctx, tx, m.Hash)
@@ -248,6 +259,7 @@ func missingModule(m *ModuleRow) error {
 // LoadSources fills in Source and SourceMap of the given modules, found by
 // their Hash. It fails with code MissingExistingModule when one is not stored.
 func LoadSources(ctx context.Context, tx *database.Tx, modules []ModuleRow) error {
+	tx = tx.In(0)
 	for i := range modules {
 		m := &modules[i]
 		if m.Hash == emptyHash || m.Source != "" {

@@ -24,12 +24,16 @@ const maxJobError = 64 << 10
 func (r *Runner) Job(ctx context.Context, j scheduler.Job) error {
 	var c *scheduler.Claim
 	kind, refusal := Kind(0), error(nil)
-	err := r.DB.View(ctx, func(tx *database.Tx) error {
-		l, err := r.liveAt(ctx, tx)
-		if err != nil {
+	err := r.DB.View(ctx, func(tx *database.Tx) (err error) {
+		if c, err = scheduler.Begin(ctx, tx, j); err != nil || c == nil { // only looks: a view is never committed
 			return err
 		}
-		if c, err = scheduler.Begin(ctx, tx, j); err != nil || c == nil { // only looks: a view is never committed
+		l, err := r.liveIn(ctx, tx, c.Component)
+		if f, ok := asFailed(err); ok { // the component is gone
+			refusal = f
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 		kind, refusal = l.schedulable(c.Path)
@@ -38,7 +42,7 @@ func (r *Runner) Job(ctx context.Context, j scheduler.Job) error {
 	if err != nil || c == nil {
 		return err
 	}
-	q := Request{Path: c.Path, Args: c.Args, Internal: true, CallerName: callerCron}
+	q := Request{Component: c.Component, Path: c.Path, Args: c.Args, Internal: true, CallerName: callerCron}
 	if j.Cron == "" {
 		q.CallerName, q.origin = callerScheduler, &j.ID
 	}
@@ -62,7 +66,7 @@ func (l *live) schedulable(path string) (Kind, error) {
 	p, ok := parsePath(path)
 	fn := l.functions[p]
 	if !ok || fn == nil {
-		return 0, notFound(p.Client(), true)
+		return 0, notFoundIn(p.Client(), l.component.Path, true)
 	}
 	if fn.Kind != Mutation && fn.Kind != Action {
 		return 0, &failed{text: fmt.Sprintf("%s is defined as %s. Only mutations and actions can be scheduled.", p, fn.Kind)}

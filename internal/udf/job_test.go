@@ -213,7 +213,7 @@ func TestScheduleIsTransactionalAndChecked(t *testing.T) {
 	if len(many.Logs) != 1 || !strings.Contains(many.Logs[0], "Many functions scheduled in a single function execution (actual: 801, limit: 1000)") {
 		t.Errorf("logs %s", many.Logs)
 	}
-	if n, err := h.CancelAllJobs(t.Context(), "m:add"); n != 1 || err != nil {
+	if n, err := h.CancelAllJobs(t.Context(), "", "m:add"); n != 1 || err != nil {
 		t.Errorf("canceled %d, %v", n, err)
 	}
 }
@@ -249,7 +249,7 @@ func TestCronJobRunsItsFunction(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.update(func(tx *database.Tx) error {
-		_, err := scheduler.InstallCrons(t.Context(), tx, specs, time.Now())
+		_, err := scheduler.InstallCrons(t.Context(), tx, "", specs, time.Now())
 		return err
 	})
 	var j scheduler.Job

@@ -18,6 +18,8 @@ type live struct {
 	config    Config
 	installed bool // false before the first push
 	modules   []ModuleRow
+	component *Component // whose modules they are
+	tree      *Tree      // of which that is part; nil for the app, which does not depend on it
 	functions map[funcPath]*FunctionRow
 	node      map[string]bool // modules that want the Node.js runtime
 	env       map[string]string
@@ -30,10 +32,10 @@ type live struct {
 // than one is kept because queries may ask for a snapshot before a push.
 type liveCache struct {
 	mu    sync.Mutex
-	known []*live // newest first
+	known map[value.Space][]*live // newest first
 }
 
-// liveStates is how many states of the registry are remembered.
+// liveStates is how many states of the registry are remembered for each component.
 const liveStates = 4
 
 // sameDocument tells whether two reads found the same revision of a row. What a
@@ -60,29 +62,41 @@ func row(ctx context.Context, tx *database.Tx, table string, last *value.ID) (*d
 	return single(ctx, tx, table)
 }
 
-// liveAt gives what is live in the transaction's snapshot. It records the reads of the
-// two rows, which is why a push or a changed variable invalidates whoever runs.
+// app is the app as an instance.
+var app = &Component{Mounted: true}
+
+// liveAt gives what is live of the app in the transaction's snapshot. It records the
+// reads of the two rows, which is why a push or a changed variable invalidates
+// whoever runs.
 func (r *Runner) liveAt(ctx context.Context, tx *database.Tx) (*live, error) {
-	configID, envID := r.live.ids()
-	configDoc, err := row(ctx, tx, configTable, configID)
+	return r.liveOf(ctx, tx, nil, app)
+}
+
+// liveOf does the same for an instance of a tree.
+func (r *Runner) liveOf(ctx context.Context, tx *database.Tx, t *Tree, c *Component) (*live, error) {
+	configID, envID := r.live.ids(c.Space)
+	configDoc, err := row(ctx, tx.In(c.Space), configTable, configID)
 	if err != nil {
 		return nil, err
 	}
-	envDoc, err := row(ctx, tx, environmentTable, envID)
+	envDoc, err := row(ctx, tx.In(0), environmentTable, envID)
 	if err != nil {
 		return nil, err
 	}
-	if l := r.live.find(configDoc, envDoc); l != nil {
+	if l := r.live.find(c.Space, t, configDoc, envDoc); l != nil {
 		return l, nil
 	}
-	l := &live{configDoc: configDoc, envDoc: envDoc, env: map[string]string{}, installed: configDoc != nil}
+	l := &live{configDoc: configDoc, envDoc: envDoc, env: map[string]string{}, installed: configDoc != nil, component: c, tree: t}
 	if envDoc != nil {
 		l.env = environmentOf(envDoc)
 	}
 	r.addAddresses(l.env)
+	if t != nil {
+		l.env = t.environment(c.Path, l.env)
+	}
 	if configDoc != nil {
 		l.config = configOf(configDoc.Object())
-		if l.modules, err = LiveModules(ctx, tx); err != nil {
+		if l.modules, err = LiveModules(ctx, tx.In(c.Space)); err != nil {
 			return nil, err
 		}
 	}
@@ -123,11 +137,11 @@ func environmentDigest(env map[string]string) string {
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // find gives the state made of these rows, if it is remembered.
-func (c *liveCache) find(configDoc, envDoc *database.Document) *live {
+func (c *liveCache) find(space value.Space, t *Tree, configDoc, envDoc *database.Document) *live {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, l := range c.known {
-		if sameDocument(l.configDoc, configDoc) && sameDocument(l.envDoc, envDoc) {
+	for _, l := range c.known[space] {
+		if sameDocument(l.configDoc, configDoc) && sameDocument(l.envDoc, envDoc) && (t == nil || sameDocument(l.tree.doc, t.doc)) {
 			return l
 		}
 	}
@@ -135,13 +149,14 @@ func (c *liveCache) find(configDoc, envDoc *database.Document) *live {
 }
 
 // ids are those of the two rows as last seen; nil for one that was not.
-func (c *liveCache) ids() (config, env *value.ID) {
+func (c *liveCache) ids(space value.Space) (config, env *value.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.known) == 0 {
+	known := c.known[space]
+	if len(known) == 0 {
 		return nil, nil
 	}
-	l := c.known[0]
+	l := known[0]
 	if l.configDoc != nil {
 		config = &l.configDoc.ID
 	}
@@ -153,11 +168,20 @@ func (c *liveCache) ids() (config, env *value.ID) {
 
 // add remembers a state unless it contains writes that are not committed yet.
 func (c *liveCache) add(l *live) {
-	if l.configDoc != nil && l.configDoc.TS == 0 || l.envDoc != nil && l.envDoc.TS == 0 {
+	for _, doc := range [...]*database.Document{l.configDoc, l.envDoc} {
+		if doc != nil && doc.TS == 0 {
+			return
+		}
+	}
+	if l.tree != nil && l.tree.doc.TS == 0 {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.known = slices.Insert(c.known, 0, l)
-	c.known = c.known[:min(len(c.known), liveStates)]
+	if c.known == nil {
+		c.known = map[value.Space][]*live{}
+	}
+	space := l.component.Space
+	known := slices.Insert(c.known[space], 0, l)
+	c.known[space] = known[:min(len(known), liveStates)]
 }

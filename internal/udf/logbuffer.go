@@ -106,8 +106,13 @@ func (q *Request) entry(kind Kind, executionID string) LogEntry {
 	if p, ok := parsePath(q.Path); ok {
 		identifier = p.Client()
 	}
+	var component *string
+	if q.Component != "" {
+		component = &q.Component
+	}
 	return LogEntry{
-		Kind: "Completion", UDFType: kind.String(), Identifier: identifier, LogLines: []LogLine{},
+		ComponentPath: component,
+		Kind:          "Completion", UDFType: kind.String(), Identifier: identifier, LogLines: []LogLine{},
 		Timestamp: seconds(time.Now()), RequestID: q.RequestID, ExecutionID: executionID,
 	}
 }

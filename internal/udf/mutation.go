@@ -28,17 +28,18 @@ func (r *Runner) Mutation(ctx context.Context, q Request) (*Outcome, error) {
 	if err := q.prepare(); err != nil {
 		return nil, err
 	}
-	if err := r.lanes.pass(ctx, q.Path); err != nil {
+	function := q.Component + "|" + q.Path
+	if err := r.lanes.pass(ctx, function); err != nil {
 		return nil, err
 	}
 	out, conflict, err := r.tryMutation(ctx, &q, 0)
 	if err != nil || conflict == nil {
 		return out, err
 	}
-	if err := r.lanes.enter(ctx, q.Path); err != nil {
+	if err := r.lanes.enter(ctx, function); err != nil {
 		return nil, err
 	}
-	defer r.lanes.leave(q.Path)
+	defer r.lanes.leave(function)
 	for try, wait := 1, firstBackoff; ; try, wait = try+1, min(2*wait, maxBackoff) {
 		out, conflict, err := r.tryMutation(ctx, &q, try)
 		if err != nil || conflict == nil {
@@ -47,7 +48,7 @@ func (r *Runner) Mutation(ctx context.Context, q Request) (*Outcome, error) {
 		if try == maxRetries {
 			return nil, conflictError(conflict)
 		}
-		r.lanes.hold(q.Path)
+		r.lanes.hold(function)
 		select {
 		case <-time.After(rand.N(wait)):
 		case <-ctx.Done():
@@ -90,7 +91,7 @@ func (r *Runner) tryMutation(ctx context.Context, q *Request, try int) (*Outcome
 	} else {
 		x, done, startErr := r.start(ctx, q, Mutation, tx, b)
 		if err = startErr; err == nil {
-			out.Value, err = x.perform(ctx, tx)
+			out.Value, err = x.perform(ctx, x.tx)
 			b.warn(tx.Usage(), x.limits)
 			b.warnScheduled(x.run.scheduled, x.run.scheduledBytes)
 		}
@@ -228,7 +229,7 @@ func (r *Runner) sweep(ctx context.Context, now time.Time) error {
 
 // liveHashes keeps the sources of live modules.
 func liveHashes(ctx context.Context, tx *database.Tx) (func(value.Object) bool, error) {
-	modules, err := LiveModules(ctx, tx)
+	modules, err := allModules(ctx, tx)
 	hashes := map[string]bool{}
 	for _, m := range modules {
 		hashes[m.Hash] = true

@@ -25,6 +25,7 @@ type javascript interface {
 type programs struct {
 	mu      sync.Mutex
 	entries []*program // least recently used first
+	kept    int        // how many stay loaded
 	closed  bool
 }
 
@@ -39,9 +40,17 @@ type program struct {
 	kept   bool // among the newest
 }
 
-// keptPrograms is how many programs stay loaded: the newest, the one it
-// supersedes while calls and older snapshots still want it, and one to spare.
+// keptPrograms is how many programs stay loaded of an app without components: the
+// newest, the one it supersedes while calls and older snapshots still want it, and one
+// to spare. Each component adds one, and all of them once more during a push.
 const keptPrograms = 3
+
+// expect makes room for the programs of so many instances, the app being one.
+func (ps *programs) expect(instances int) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	ps.kept = keptPrograms + 2*(instances-1)
+}
 
 // loadTimeout bounds the loading of a program; evaluation has its own limit (convex-runtime.md §5.5).
 const loadTimeout = 60 * time.Second
@@ -80,7 +89,7 @@ func (ps *programs) enter(key programKey) (entry *program, first bool) {
 		if !ps.closed {
 			ps.entries = append(ps.entries, entry)
 		}
-		for len(ps.entries) > keptPrograms {
+		for len(ps.entries) > max(ps.kept, keptPrograms) {
 			ps.drop(0)
 		}
 	}
@@ -186,34 +195,48 @@ func (r *Runner) evaluate(ctx context.Context, rows []ModuleRow, c Config, env m
 	return p, nil
 }
 
-// warmLive loads the program that is live now.
+// warmLive loads the programs that are live now: first the app's.
 func (r *Runner) warmLive(ctx context.Context) error {
 	tx, err := r.DB.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	l, err := r.liveAt(ctx, tx)
-	if err != nil || !l.installed {
-		return err
-	}
-	_, done, err := r.acquire(ctx, l, r.DB.Begin)
+	t, err := r.tree(ctx, tx)
 	if err != nil {
 		return err
 	}
-	done()
+	paths := []string{""}
+	for i := range t.All {
+		if c := &t.All[i]; c.Mounted && c.Path != "" {
+			paths = append(paths, c.Path)
+		}
+	}
+	r.programs.expect(len(paths))
+	for _, path := range paths {
+		l, err := r.liveIn(ctx, tx, path)
+		if err != nil || !l.installed {
+			return err
+		}
+		_, done, err := r.acquire(ctx, l, r.DB.Begin)
+		if err != nil {
+			return err
+		}
+		done()
+	}
 	return nil
 }
 
-// Warm loads the program of a package that is about to become live, so that no
-// call has to wait for it. The sources must be in the package or stored.
-func (r *Runner) Warm(ctx context.Context, p Package) error {
+// Warm loads the program of a package that is about to become live within a tree of
+// components, so that no call has to wait for it. The sources must be in the package
+// or stored.
+func (r *Runner) Warm(ctx context.Context, all []Component, p Package) error {
 	var l *live
-	var err error
-	if err := r.DB.View(ctx, func(tx *database.Tx) error {
+	err := r.DB.View(ctx, func(tx *database.Tx) error {
 		env, err := r.Environment(ctx, tx)
-		l = &live{config: p.Config, modules: slices.Clone(p.Modules), env: env}
+		l = &live{config: p.Config, modules: slices.Clone(p.Modules), env: (&Tree{All: all}).environment(p.Component, env)}
 		return err
-	}); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	arrange(l.modules)
@@ -221,6 +244,7 @@ func (r *Runner) Warm(ctx context.Context, p Package) error {
 		return err
 	}
 	l.index()
+	r.programs.expect(len(all))
 	_, done, err := r.acquire(ctx, l, r.DB.Begin)
 	if err != nil {
 		return err

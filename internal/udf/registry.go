@@ -38,13 +38,17 @@ var tables = []database.TableDef{
 	{Name: environmentTable},
 	{Name: authTable},
 	{Name: schemaTable, Indexes: []database.IndexDef{{Name: byState, Fields: []string{"state"}}}},
+	{Name: componentTable},
 	{Name: handleTable, Indexes: []database.IndexDef{{Name: byPath, Fields: []string{"path"}}}},
 	{Name: requestTable, Indexes: []database.IndexDef{{Name: byRequest, Fields: []string{"sessionId", "requestId"}}}},
 }
 
-// Package is everything a push makes live at once: what InstallModules writes.
+// Package is everything a push makes live at once in the app or in one component:
+// what InstallModules writes, into the namespace of its transaction.
 type Package struct {
-	// Modules are all modules of the app. Those whose Source is set are stored; of the others only the hash
+	// Component is the path of the instance; "" for the app.
+	Component string
+	// Modules are all its modules. Those whose Source is set are stored; of the others only the hash
 	// counts, their source must already be stored (see StoreSources).
 	Modules []ModuleRow
 	Config  Config

@@ -46,7 +46,7 @@ type Request struct {
 	// Path names the function, as "messages:list"; "messages.js:list", "dir/mod:fn" and "mod" (its default
 	// export) are understood too. Paths below "_system/" name Go functions of Runner.System.
 	Path string
-	// Component is the path of a component instance; only the app itself ("") exists so far.
+	// Component is the path of a component instance, "" for the app; only admins may name another.
 	Component string
 	// Args is JSON: the object of arguments, or an array of none or one of them. Empty means {}.
 	Args []byte

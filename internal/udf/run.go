@@ -17,7 +17,10 @@ import (
 // there is nothing to run. done must be called when the run is over; it is never nil.
 func (r *Runner) start(ctx context.Context, q *Request, kind Kind, tx *database.Tx, b *logBuffer) (x *execution, done func(), err error) {
 	done = func() {}
-	l, err := r.liveAt(ctx, tx)
+	if q.Component != "" && !q.internalAllowed() {
+		return nil, done, notFoundIn(q.Path, q.Component, false)
+	}
+	l, err := r.liveIn(ctx, tx, q.Component)
 	if err != nil {
 		return nil, done, err
 	}
@@ -25,23 +28,28 @@ func (r *Runner) start(ctx context.Context, q *Request, kind Kind, tx *database.
 	if err != nil {
 		return nil, done, err
 	}
-	snapshot := tx.Snapshot()
-	program, done, err := r.acquire(ctx, l, func(ctx context.Context) (*database.Tx, error) { return r.DB.BeginAt(ctx, snapshot) })
+	shared := newRun(r, q, b)
+	program, err := shared.load(ctx, l, tx.Snapshot())
 	if err != nil {
-		return nil, func() {}, err
+		return nil, done, err
 	}
-	x = r.executionOf(q, kind, tx, b, l, program)
+	x = shared.executionOf(kind, tx, l, program)
 	x.path, x.fn = path, fn
-	return x, done, nil
+	return x, shared.leave, nil
+}
+
+// newRun begins what all executions of a request share.
+func newRun(r *Runner, q *Request, b *logBuffer) *run {
+	return &run{r: r, req: q, now: time.Now(), logs: b}
 }
 
 // executionOf makes an execution in a program; which function it runs is still to be said.
-func (r *Runner) executionOf(q *Request, kind Kind, tx *database.Tx, b *logBuffer, l *live, program javascript) *execution {
+func (u *run) executionOf(kind Kind, tx *database.Tx, l *live, program javascript) *execution {
 	limits, before := database.DefaultLimits(), tx.Usage()
 	limits.Intervals += before.Intervals // finding the function is not its own to pay for
 	tx.SetLimits(limits)
-	shared := &run{r: r, req: q, live: l, program: program, now: time.Now(), logs: b, before: before}
-	return &execution{run: shared, kind: kind, tx: tx, limits: limits}
+	u.before = before
+	return &execution{run: u, live: l, program: program, kind: kind, tx: tx.In(l.component.Space), limits: limits}
 }
 
 // runQuery executes a query at a snapshot. The error is ours.
@@ -61,7 +69,7 @@ func (r *Runner) runQuery(ctx context.Context, q *Request, at persistence.Timest
 	} else {
 		x, done, startErr := r.start(ctx, q, Query, tx, b)
 		if err = startErr; err == nil {
-			out.Value, err = x.perform(ctx, tx)
+			out.Value, err = x.perform(ctx, tx.In(x.space()))
 			out.Journal, out.UsedCaller, observedTime = x.run.journal, x.run.usedCaller, x.run.observedTime
 			b.warn(tx.Usage(), x.limits)
 		}
@@ -75,7 +83,7 @@ func (r *Runner) runQuery(ctx context.Context, q *Request, at persistence.Timest
 	return out, observedTime, nil
 }
 
-// perform runs an execution with the arguments of its request.
+// perform runs an execution with the arguments of its request, which may name tables.
 func (x *execution) perform(ctx context.Context, tx *database.Tx) ([]byte, error) {
 	args, err := parseArguments(x.run.req.Args)
 	if err != nil {
@@ -154,7 +162,7 @@ func (r *Runner) Action(ctx context.Context, q Request) (*Outcome, error) {
 	x, done, err := r.start(ctx, &q, Action, tx, b)
 	if err == nil {
 		x.tx = nil
-		out.Value, err = x.perform(ctx, tx)
+		out.Value, err = x.perform(ctx, tx.In(x.space()))
 	}
 	done()
 	if out, err = r.finish(out, err, &q, b); err != nil {

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync/atomic"
 	"time"
 
-	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/filestorage"
 	"github.com/lentil-dev/lentil/internal/isolate"
@@ -44,8 +42,9 @@ type Runner struct {
 	programs *programs
 	logs     *LogStream
 	live     liveCache
+	trees    treeCache
 	lanes    lanes
-	schema   atomic.Pointer[parsedSchema]
+	parsed   parsedSchemas
 	loader   func(context.Context, []isolate.Module, isolate.Import) (javascript, error)
 }
 
@@ -124,7 +123,7 @@ func (r *Runner) Any(ctx context.Context, q Request) (*Outcome, error) {
 		kind = f.Kind
 	} else if ok {
 		err := r.DB.View(ctx, func(tx *database.Tx) error {
-			l, err := r.liveAt(ctx, tx)
+			l, err := r.liveIn(ctx, tx, q.Component)
 			if err == nil && l.functions[path] != nil {
 				kind = l.functions[path].Kind
 			}
@@ -146,9 +145,6 @@ func (r *Runner) Any(ctx context.Context, q Request) (*Outcome, error) {
 
 // prepare completes a request.
 func (q *Request) prepare() error {
-	if q.Component != "" {
-		return apierr.New(apierr.Unsupported, "ComponentsNotSupported", "Components are not supported by Lentil yet: there is no component %q.", q.Component)
-	}
 	if q.RequestID == "" {
 		if q.HasSession {
 			q.RequestID = SessionRequestID(q.Session, q.SessionRequest)

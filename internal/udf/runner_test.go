@@ -144,8 +144,13 @@ func TestRunnerFailures(t *testing.T) {
 			t.Errorf("%s ran as %v, %v", path, out.Kind, err)
 		}
 	}
-	if _, err := h.Query(t.Context(), Request{Path: "m:priv", Component: "x"}); apierr.KindOf(err) != apierr.Unsupported {
-		t.Error(err)
+	for want, q := range map[string]Request{
+		"Could not find public function for 'm:priv' in component 'x'.": {Path: "m:priv", Component: "x"},
+		"There is no component \"x\" in this deployment.":               {Path: "m:priv", Component: "x", Caller: admin},
+	} {
+		if out, err := h.Query(t.Context(), q); err != nil || out.Failure == nil || !strings.HasPrefix(out.Failure.Text, want) {
+			t.Errorf("%+v, %v, want %s", out, err, want)
+		}
 	}
 }
 
@@ -206,7 +211,7 @@ func TestRunnerWarm(t *testing.T) {
 	h := newHouse(t)
 	h.functions = map[string]goFunction{"m.js:v": func(*hostCalls, string) (string, error) { return "1", nil }}
 	p := Package{Modules: []ModuleRow{{Path: "m.js", Environment: "isolate", Source: "x", Functions: []FunctionRow{{Name: "v", Kind: Query, Public: true}}}}}
-	if err := h.Warm(t.Context(), p); err != nil {
+	if err := h.Warm(t.Context(), nil, p); err != nil {
 		t.Fatal(err)
 	}
 	h.update(func(tx *database.Tx) error { return InstallModules(t.Context(), tx, p) })

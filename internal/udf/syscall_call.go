@@ -9,21 +9,11 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/isolate"
-	"github.com/lentil-dev/lentil/internal/value"
+	"github.com/lentil-dev/lentil/internal/token"
 )
 
 // maxCallDepth is how deep functions may call one another (convex-runtime.md §3.5).
 const maxCallDepth = 8
-
-// handlePrefix begins every function handle.
-const handlePrefix = "function://"
-
-// address is how the library names a function that is to be called: exactly one of these.
-type address struct {
-	Name      *string `json:"name"`
-	Reference *string `json:"reference"`
-	Handle    *string `json:"functionHandle"`
-}
 
 // callArgs are the arguments of every operation that calls a function.
 type callArgs struct {
@@ -33,51 +23,6 @@ type callArgs struct {
 	Limits map[string]float64 `json:"transactionLimits"`
 }
 
-// resolve gives the path of a function as "module.js:export".
-func (a *address) resolve(ctx context.Context, tx *database.Tx, method string) (string, error) {
-	n := 0
-	for _, s := range []*string{a.Name, a.Reference, a.Handle} {
-		if s != nil {
-			n++
-		}
-	}
-	switch {
-	case n != 1:
-		return "", invalidArgument("functionReference", method, "expected exactly one of a name, a reference and a function handle")
-	case a.Handle != nil:
-		return resolveHandle(ctx, tx, *a.Handle)
-	case a.Name != nil:
-		return *a.Name, nil
-	}
-	ref := *a.Reference
-	if path, ok := strings.CutPrefix(ref, "_reference/function/"); ok {
-		return path, nil
-	}
-	if strings.HasPrefix(ref, "_reference/childComponent/") {
-		return "", unsupported(featureComponents)
-	}
-	return "", invalid("InvalidReference", "The function reference %q cannot be resolved.", ref)
-}
-
-// resolveHandle finds the path of the function that a handle was made for.
-func resolveHandle(ctx context.Context, tx *database.Tx, handle string) (string, error) {
-	text_, ok := strings.CutPrefix(handle, handlePrefix)
-	if text_, _, _ = strings.Cut(text_, "#"); ok {
-		if id, err := value.ParseID(text_); err == nil {
-			if name, _ := tx.TableNamed(id.Table); name == handleTable {
-				doc, err := tx.Get(ctx, id)
-				if err != nil {
-					return "", err
-				}
-				if doc != nil {
-					return text(doc.Object(), "path"), nil
-				}
-			}
-		}
-	}
-	return "", invalid("InvalidFunctionHandle", "The function handle %q is not one of this deployment.", clip([]byte(handle)))
-}
-
 // runUDF runs a function within the transaction of its caller: ctx.runQuery and
 // ctx.runMutation of queries and mutations.
 func (x *execution) runUDF(ctx context.Context, args json.RawMessage) ([]byte, error) {
@@ -85,7 +30,7 @@ func (x *execution) runUDF(ctx context.Context, args json.RawMessage) ([]byte, e
 	if err := decode(args, "runUdf", &a); err != nil {
 		return nil, err
 	}
-	child := &execution{run: x.run, tx: x.tx, depth: x.depth + 1, limits: x.limits}
+	child := &execution{run: x.run, depth: x.depth + 1, limits: x.limits}
 	snapshot := false
 	switch a.Type {
 	case "query":
@@ -103,22 +48,31 @@ func (x *execution) runUDF(ctx context.Context, args json.RawMessage) ([]byte, e
 	if child.depth > maxCallDepth {
 		return nil, invalid("MaximumCallDepthExceeded", "Cross component call depth limit exceeded. Functions can call one another at most %d levels deep.", maxCallDepth)
 	}
-	path, err := a.resolve(ctx, x.tx, "runUdf")
+	t, err := x.run.r.resolve(ctx, x.tx, x.live, &a.address, "runUdf")
 	if err != nil {
 		return nil, err
 	}
-	if child.path, child.fn, err = x.run.live.lookup(path, child.kind, true); err != nil {
+	if child.live, err = x.run.r.liveFor(ctx, x.tx, x.live, t); err != nil {
+		return nil, err
+	}
+	if child.path, child.fn, err = child.live.lookup(t.path, child.kind, true); err != nil {
 		return nil, nested(err)
 	}
+	if child.program, err = x.run.load(ctx, child.live, x.tx.Snapshot()); err != nil {
+		return nil, err
+	}
+	child.tx = x.tx.In(child.space())
 	o, err := parseArguments(a.Args)
 	if err != nil {
 		return nil, nested(err)
 	}
 	if snapshot {
 		// What it reads is as of the beginning and not depended on (convex-runtime.md §3.5).
-		if child.tx, err = x.run.r.DB.BeginAt(ctx, x.tx.Snapshot()); err != nil {
+		tx, err := x.run.r.DB.BeginAt(ctx, x.tx.Snapshot())
+		if err != nil {
 			return nil, err
 		}
+		child.tx = tx.In(child.space())
 		child.tx.SetLimits(child.limits)
 	}
 	restore := child.restrict(a.Limits)
@@ -177,12 +131,16 @@ func (x *execution) callFromAction(ctx context.Context, args json.RawMessage, me
 		IP: x.run.req.IP, UserAgent: x.run.req.UserAgent, AuthToken: x.run.req.AuthToken, CallerName: "Action",
 		parent: x.run.logs.executionID, origin: x.run.req.origin,
 	}
-	err := x.run.r.DB.View(ctx, func(tx *database.Tx) (err error) {
-		req.Path, err = a.resolve(ctx, tx, method)
+	err := x.run.r.DB.View(ctx, func(tx *database.Tx) error {
+		t, err := x.run.r.resolve(ctx, tx, x.live, &a.address, method)
+		req.Component, req.Path = t.component, t.path
 		return err
 	})
 	if err != nil {
 		return nil, err
+	}
+	if req.Component != x.live.component.Path && !req.Caller.IsAdmin() {
+		req.Caller = token.Caller{} // who calls stays within the component (convex-runtime.md §7.2)
 	}
 	if strings.HasPrefix(req.Path, systemPrefix) {
 		return nil, nested(notFound(req.Path, true))
@@ -219,35 +177,11 @@ func (x *execution) createFunctionHandle(ctx context.Context, args json.RawMessa
 		return nil, err
 	}
 	if x.tx != nil {
-		return handleOf(ctx, x.tx, x.run.live, &a.address)
+		return x.run.r.handleOf(ctx, x.tx, x.live, &a.address)
 	}
 	err = x.run.r.DB.View(ctx, func(tx *database.Tx) (err error) {
-		out, err = handleOf(ctx, tx, x.run.live, &a.address)
+		out, err = x.run.r.handleOf(ctx, tx, x.live, &a.address)
 		return err
 	})
 	return out, err
-}
-
-// handleOf finds the handle that was made for a function when it was pushed.
-func handleOf(ctx context.Context, tx *database.Tx, l *live, a *address) ([]byte, error) {
-	if a.Handle != nil {
-		return value.JSON(value.String(*a.Handle)), nil
-	}
-	name, err := a.resolve(ctx, tx, "createFunctionHandle")
-	if err != nil {
-		return nil, err
-	}
-	path, ok := parsePath(name)
-	if !ok || l.functions[path] == nil {
-		return nil, nested(notFound(name, true))
-	}
-	handle := ""
-	err = scan(ctx, tx, handleTable, byPath, []value.Value{value.String(path.String())}, func(doc *database.Document) error {
-		handle = handlePrefix + doc.ID.String() + "#" + path.Client()
-		return nil
-	})
-	if err != nil || handle == "" {
-		return nil, errors.Join(err, nested(notFound(name, true)))
-	}
-	return value.JSON(value.String(handle)), nil
 }

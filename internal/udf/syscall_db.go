@@ -127,17 +127,22 @@ func badDocument(method string, raw json.RawMessage, err error) error {
 // checkDocument holds a document against the active schema, and against the one that a
 // push waits for. The id is zero for a new document.
 func (x *execution) checkDocument(ctx context.Context, table string, id value.ID, fields value.Object) error {
-	if !x.run.schemaRead {
+	held := x.run.schemas[x.space()]
+	if held == nil {
 		active, pending, err := x.run.r.schemas(ctx, x.tx)
 		if err != nil {
 			return err
 		}
-		x.run.schema, x.run.pending, x.run.schemaRead = active, pending, true
+		if x.run.schemas == nil {
+			x.run.schemas = map[value.Space]*heldSchemas{}
+		}
+		held = &heldSchemas{active, pending}
+		x.run.schemas[x.space()] = held
 	}
-	if err := x.run.schema.CheckDocument(table, fields, x.tx); err != nil {
+	if err := held.active.CheckDocument(table, fields, x.tx); err != nil {
 		return err
 	}
-	return x.run.pending.check(ctx, x.tx, table, id, fields)
+	return held.pending.check(ctx, x.tx, table, id, fields)
 }
 
 // existing finds the document that a write is about.

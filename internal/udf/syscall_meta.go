@@ -50,7 +50,7 @@ func (x *execution) getTransactionMetrics(context.Context, json.RawMessage) ([]b
 
 // getFunctionMetadata answers ctx.meta.getFunctionMetadata; the library adds the rest.
 func (x *execution) getFunctionMetadata(context.Context, json.RawMessage) ([]byte, error) {
-	return json.Marshal(map[string]string{"name": x.path.Client(), "componentPath": ""})
+	return json.Marshal(map[string]string{"name": x.path.Client(), "componentPath": x.live.component.Path})
 }
 
 // deploymentClass is the size we claim to have: the smallest that the library knows.
@@ -92,7 +92,19 @@ func (x *execution) getSnapshotTS(context.Context, json.RawMessage) ([]byte, err
 
 // componentArgument is for components only.
 func (x *execution) componentArgument(_ context.Context, args json.RawMessage) ([]byte, error) {
-	return nil, invalid("NoComponentArgs", "The app itself has no component arguments.")
+	var a struct {
+		Name string `json:"name"`
+	}
+	if err := decode(args, "componentArgument", &a); err != nil {
+		return nil, err
+	}
+	if x.live.tree == nil {
+		return nil, invalid("NoComponentArgs", "The app itself has no component arguments.")
+	}
+	if v, ok := x.live.component.Args[a.Name]; ok {
+		return json.Marshal(map[string]json.RawMessage{"value": v})
+	}
+	return []byte("{}"), nil
 }
 
 // warnShare is the share of a limit above which an execution is warned (convex-runtime.md §3.8).

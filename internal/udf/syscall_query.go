@@ -125,6 +125,10 @@ func (x *execution) queryPage(ctx context.Context, args json.RawMessage) ([]byte
 	if err := decode(args, "queryPage", &a); err != nil {
 		return nil, err
 	}
+	if x.live.tree != nil {
+		return nil, invalid("PaginationNotSupportedInComponents", "paginate() is only supported in the app. "+
+			"In a component use `paginator` of convex-helpers, or take() with a range of an index.")
+	}
 	if x.paginated {
 		return nil, invalid("MultiplePaginatedDatabaseQueries", "This query or mutation function ran multiple paginated queries. "+
 			"Convex only supports a single paginated query in each function.")

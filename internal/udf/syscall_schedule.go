@@ -31,7 +31,7 @@ func (x *execution) schedule(ctx context.Context, args json.RawMessage) ([]byte,
 	if err := decode(args, "scheduler", &a); err != nil {
 		return nil, err
 	}
-	call, err := x.callLater(ctx, x.tx, x.run.live, &a)
+	call, err := x.callLater(ctx, x.tx, &a)
 	if err != nil {
 		return nil, err
 	}
@@ -57,11 +57,8 @@ func (x *execution) scheduleFromAction(ctx context.Context, args json.RawMessage
 	}
 	var id value.ID
 	_, err := x.run.r.DB.Update(ctx, func(tx *database.Tx) error {
-		l, err := x.run.r.liveAt(ctx, tx)
-		if err != nil {
-			return err
-		}
-		call, err := x.callLater(ctx, tx, l, &a)
+		tx = tx.In(x.space())
+		call, err := x.callLater(ctx, tx, &a)
 		if err != nil {
 			return err
 		}
@@ -86,11 +83,16 @@ func (b *logBuffer) warnScheduled(calls, size int) {
 }
 
 // callLater checks a call that is to be scheduled.
-func (x *execution) callLater(ctx context.Context, tx *database.Tx, l *live, a *scheduleArgs) (c scheduler.Call, err error) {
-	name, err := a.resolve(ctx, tx, "scheduler")
+func (x *execution) callLater(ctx context.Context, tx *database.Tx, a *scheduleArgs) (c scheduler.Call, err error) {
+	t, err := x.run.r.resolve(ctx, tx, x.live, &a.address, "scheduler")
 	if err != nil {
 		return c, err
 	}
+	l, err := x.run.r.liveIn(ctx, tx, t.component) // an action's own may be older
+	if err != nil {
+		return c, err
+	}
+	name := t.path
 	path, ok := parsePath(name)
 	if ok {
 		name = path.String()
@@ -105,11 +107,11 @@ func (x *execution) callLater(ctx context.Context, tx *database.Tx, l *live, a *
 	if _, _, err := l.lookup(name, fn.Kind, true); err != nil {
 		return c, nested(err)
 	}
-	c = scheduler.Call{Path: name, At: a.TS * 1000}
+	c = scheduler.Call{Component: t.component, Path: name, At: a.TS * 1000}
 	if c.Args, err = parseArguments(a.Args); err != nil {
 		return c, nested(err)
 	}
-	if err := checkArguments(fn, path, c.Args, tx); err != nil {
+	if err := checkArguments(fn, path, c.Args, tx.In(l.component.Space)); err != nil {
 		return c, nested(err)
 	}
 	if n := value.Size(c.Args); n > largeScheduledArgs {
@@ -117,7 +119,7 @@ func (x *execution) callLater(ctx context.Context, tx *database.Tx, l *live, a *
 			"Consider storing them in a table and passing the document's id.", path, n))
 	}
 	if origin := x.run.req.origin; origin != nil {
-		kind, err := scheduler.State(ctx, tx, *origin)
+		kind, err := scheduler.State(ctx, tx.In(origin.Space), *origin)
 		if err != nil {
 			return c, err
 		}
@@ -146,8 +148,9 @@ func (x *execution) cancelJob(ctx context.Context, args json.RawMessage) ([]byte
 	if err != nil {
 		return nil, err
 	}
+	id.Space = x.space()
 	if q := x.run.req; q.claim != nil && q.origin != nil && *q.origin == id {
-		if atLeast(x.run.live.config.ServerVersion, 1, 50) {
+		if atLeast(x.live.config.ServerVersion, 1, 50) {
 			return nil, invalid("ScheduledFunctionCancelingItself", "A mutation cannot cancel itself")
 		}
 		x.run.logs.system("ScheduledFunctionCancelingItself", "A mutation cannot cancel itself: the call has no effect.")
@@ -162,7 +165,7 @@ func (x *execution) cancelJobFromAction(ctx context.Context, args json.RawMessag
 	if err != nil {
 		return nil, err
 	}
-	_, err = x.run.r.DB.Update(ctx, func(tx *database.Tx) error { return cancelJob(ctx, tx, id) })
+	_, err = x.run.r.DB.Update(ctx, func(tx *database.Tx) error { return cancelJob(ctx, tx.In(x.space()), id) })
 	return nullJSON, err
 }
 
@@ -176,17 +179,24 @@ func cancelJob(ctx context.Context, tx *database.Tx, id value.ID) error {
 }
 
 // CancelJob cancels a scheduled function on behalf of an admin.
-func (r *Runner) CancelJob(ctx context.Context, text string) error {
+func (r *Runner) CancelJob(ctx context.Context, component, text string) error {
 	id, err := value.ParseID(text)
 	if err != nil {
 		return invalidArgument("id", "db.cancel_job", "Unable to decode ID: "+messageOf(err))
 	}
-	_, err = r.DB.Update(ctx, func(tx *database.Tx) error { return cancelJob(ctx, tx, id) })
+	_, err = r.DB.Update(ctx, func(tx *database.Tx) error {
+		space, err := r.Space(ctx, tx, component)
+		if err != nil {
+			return err
+		}
+		return cancelJob(ctx, tx.In(space), id)
+	})
 	return err
 }
 
-// CancelAllJobs cancels the pending calls of a function, or of all of them if path is "".
-func (r *Runner) CancelAllJobs(ctx context.Context, path string) (int, error) {
+// CancelAllJobs cancels the pending calls that a component scheduled of a function, or of
+// all of them if path is "".
+func (r *Runner) CancelAllJobs(ctx context.Context, component, path string) (int, error) {
 	if path != "" {
 		p, ok := parsePath(path)
 		if !ok {
@@ -194,7 +204,14 @@ func (r *Runner) CancelAllJobs(ctx context.Context, path string) (int, error) {
 		}
 		path = p.String()
 	}
-	return scheduler.CancelAll(ctx, r.DB, path)
+	var space value.Space
+	if err := r.DB.View(ctx, func(tx *database.Tx) (err error) {
+		space, err = r.Space(ctx, tx, component)
+		return err
+	}); err != nil {
+		return 0, err
+	}
+	return scheduler.CancelAll(ctx, r.DB, space, path)
 }
 
 // atLeast compares an npm version with major.minor; what cannot be read is older.

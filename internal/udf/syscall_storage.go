@@ -59,7 +59,7 @@ func (x *execution) read(ctx context.Context, f func(*database.Tx) error) error 
 	if x.tx != nil {
 		return f(x.tx)
 	}
-	return x.run.r.DB.View(ctx, f)
+	return x.run.r.DB.View(ctx, func(tx *database.Tx) error { return f(tx.In(x.space())) })
 }
 
 // file finds the file that arguments name; nil if there is none.
@@ -115,7 +115,7 @@ func (x *execution) storageGenerateUploadURL(context.Context, json.RawMessage) (
 	if err != nil {
 		return nil, err
 	}
-	return value.AppendQuoted(nil, s.UploadURL()), nil
+	return value.AppendQuoted(nil, s.UploadURL(x.space())), nil
 }
 
 // storageDelete answers ctx.storage.delete.
@@ -130,7 +130,7 @@ func (x *execution) storageDelete(ctx context.Context, args json.RawMessage) ([]
 			deleted, err = x.run.r.Files.Delete(ctx, x.tx, f.ID)
 		} else {
 			_, err = x.run.r.DB.Update(ctx, func(tx *database.Tx) error {
-				deleted, err = x.run.r.Files.Delete(ctx, tx, f.ID)
+				deleted, err = x.run.r.Files.Delete(ctx, tx.In(x.space()), f.ID)
 				return err
 			})
 		}
@@ -232,7 +232,7 @@ func (x *execution) storageJS(ctx context.Context, op string, args, body []byte)
 		if err != nil {
 			return nil, nil, err
 		}
-		id, err := x.run.r.Files.Add(ctx, b, a.ContentType)
+		id, err := x.run.r.Files.Add(ctx, x.space(), b, a.ContentType)
 		if err != nil {
 			return nil, nil, err
 		}

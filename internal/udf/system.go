@@ -26,7 +26,7 @@ type SystemFunction struct {
 
 // SystemCtx is what a system function works with.
 type SystemCtx struct {
-	Tx     *database.Tx
+	Tx     *database.Tx // in the namespace of the component that the caller named
 	Args   value.Object
 	Caller token.Caller
 	Runner *Runner
@@ -60,7 +60,11 @@ func (f SystemFunction) call(ctx context.Context, r *Runner, q *Request, kind Ki
 	if err != nil {
 		return nil, err
 	}
-	v, err := f.Run(ctx, &SystemCtx{Tx: tx, Args: args, Caller: q.Caller, Runner: r})
+	space, err := r.Space(ctx, tx, q.Component)
+	if err != nil {
+		return nil, err
+	}
+	v, err := f.Run(ctx, &SystemCtx{Tx: tx.In(space), Args: args, Caller: q.Caller, Runner: r})
 	var thrown *isolate.Throw // by what user code would catch, such as a cursor of another query
 	if errors.As(err, &thrown) {
 		return nil, &failed{text: thrown.Message, data: thrown.Data}

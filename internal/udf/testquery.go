@@ -40,7 +40,7 @@ func (r *Runner) TestQuery(ctx context.Context, q Request, module, source string
 	if err != nil {
 		return nil, fmt.Errorf("udf: begin one-off query: %w", err)
 	}
-	l, err := r.liveAt(ctx, tx)
+	l, err := r.liveIn(ctx, tx, q.Component)
 	if err != nil {
 		return nil, err
 	}
@@ -50,9 +50,11 @@ func (r *Runner) TestQuery(ctx context.Context, q Request, module, source string
 	}
 	defer program.Release()
 	b, out := newLogBuffer(), &Outcome{Kind: Query, UsedCaller: true}
-	x := r.executionOf(&q, Query, tx, b, l, program)
+	shared := newRun(r, &q, b)
+	defer shared.leave()
+	x := shared.executionOf(Query, tx, l, program)
 	x.path, x.fn = path, &FunctionRow{Name: path.Export, Kind: Query}
-	out.Value, err = x.perform(ctx, tx)
+	out.Value, err = x.perform(ctx, x.tx)
 	b.warn(tx.Usage(), x.limits)
 	if out, err = r.finish(out, err, &q, b); err != nil {
 		return nil, err

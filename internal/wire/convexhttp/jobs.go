@@ -1,7 +1,6 @@
 package convexhttp
 
 import (
-	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/wire"
 )
 
@@ -12,24 +11,21 @@ type jobBody struct {
 	ComponentID *string `json:"componentId"`
 }
 
-// jobs reads the body; only the app itself has scheduled functions so far.
-func (s *Server) jobs(q *request) (b jobBody, err error) {
-	if err := s.body(q, maxSmallBody, &b); err != nil {
-		return b, err
+// jobs reads the body, and the component that is meant: its path is its id.
+func (s *Server) jobs(q *request) (b jobBody, component string, err error) {
+	if err = s.body(q, maxSmallBody, &b); err == nil && b.ComponentID != nil {
+		component = *b.ComponentID
 	}
-	if b.ComponentID != nil && *b.ComponentID != "" {
-		return b, apierr.New(apierr.Unsupported, "ComponentsNotSupported", "Components are not offered by this version of Lentil.")
-	}
-	return b, nil
+	return b, component, err
 }
 
 // cancelJob answers POST /api/cancel_job.
 func (s *Server) cancelJob(q *request) error {
-	b, err := s.jobs(q)
+	b, component, err := s.jobs(q)
 	if err != nil {
 		return err
 	}
-	if err := s.Runner.CancelJob(q.Context(), b.ID); err != nil {
+	if err := s.Runner.CancelJob(q.Context(), component, b.ID); err != nil {
 		return err
 	}
 	return wire.WriteRawJSON(q.w, []byte("null"))
@@ -37,7 +33,7 @@ func (s *Server) cancelJob(q *request) error {
 
 // cancelAllJobs answers POST /api/cancel_all_jobs: of one function, or of all.
 func (s *Server) cancelAllJobs(q *request) error {
-	b, err := s.jobs(q)
+	b, component, err := s.jobs(q)
 	if err != nil {
 		return err
 	}
@@ -45,7 +41,7 @@ func (s *Server) cancelAllJobs(q *request) error {
 	if b.UDFPath != nil {
 		path = *b.UDFPath
 	}
-	n, err := s.Runner.CancelAllJobs(q.Context(), path)
+	n, err := s.Runner.CancelAllJobs(q.Context(), component, path)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,8 @@ func (u *uploadReader) Read(b []byte) (int, error) {
 // uploadFile answers POST /api/storage/upload (convex-runtime.md §8.2). The body goes
 // to the disk as it comes.
 func (s *Server) uploadFile(q *request) error {
-	if err := s.Files.CheckUpload(q.URL.Query().Get("token")); err != nil {
+	space, err := s.Files.CheckUpload(q.URL.Query().Get("token"))
+	if err != nil {
 		return err
 	}
 	contentType := q.Header.Get("Content-Type")
@@ -64,7 +65,7 @@ func (s *Server) uploadFile(q *request) error {
 		return apierr.New(apierr.BadRequest, "BadDigest", "The upload's SHA-256 digest is %s, not the one its Digest header announced.",
 			base64.StdEncoding.EncodeToString(b.SHA256[:]))
 	}
-	id, err := s.Files.Add(q.Context(), b, contentType)
+	id, err := s.Files.Add(q.Context(), space, b, contentType)
 	if err != nil {
 		return err
 	}
