@@ -37,6 +37,12 @@ type Component struct {
 	Mounts     map[string]string `json:"mounts,omitempty"`
 }
 
+// Name is how the instance is called by its parent; "" for the app.
+func (c *Component) Name() string {
+	_, name := parent(c.Path)
+	return name
+}
+
 // Binding says where the value of a component's environment variable comes from:
 // Variable names one of its parent; if that is "" the value is Value.
 type Binding struct {
