@@ -77,6 +77,8 @@ var routes = []route{
 	{"GET", "/api/check_admin_key", admin, (*Server).checkAdminKey, "", ""},
 	{"GET", "/api/v1/deployment_info", admin, (*Server).deploymentInfo, "", ""},
 	{"GET", "/api/shapes2", admin, (*Server).shapes, "", ""},
+	{"HEAD", "/api/authorize", anyone, (*Server).authorize, "", ""},
+	{"POST", "/api/check_opt_ins", anyone, (*Server).checkOptIns, "", ""},
 	{"POST", "/api/debug_event", anyone, (*Server).ignore, "", ""},
 	{"GET", "/version", anyone, (*Server).version, "", ""},
 	{"GET", "/instance_version", anyone, (*Server).version, "", ""},
