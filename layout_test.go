@@ -26,7 +26,8 @@ const plan = `
 # words
 NONE < apierr < value < schema;
 # tools: each handles one foreign thing; none knows documents, users or protocols
-NONE < persistence, blob, isolate, node, mail;
+NONE < persistence, blob, isolate, node, mail, webcrypto;
+webcrypto < isolate;
 persistence < persistence/persistencetest, persistence/pebblestore, persistence/postgres;
 apierr < isolate, blob;
 apierr < token < connector;

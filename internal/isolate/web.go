@@ -3,14 +3,9 @@ package isolate
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
-	"encoding/base64"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"hash"
 	"io"
 	"net/http"
 	"strconv"
@@ -18,6 +13,8 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/lentil-dev/lentil/internal/webcrypto"
 )
 
 // web is what an action has open in the world: fetches and their bodies, by
@@ -226,34 +223,18 @@ func isASCII(s string) bool {
 	return true
 }
 
-// hashes are the digests of SubtleCrypto.
-var hashes = map[string]func() hash.Hash{
-	"SHA-1": sha1.New, "SHA-256": sha256.New, "SHA-384": sha512.New384, "SHA-512": sha512.New,
-}
+// subtle computes for SubtleCrypto.
+var subtle = &webcrypto.Service{Random: rand.Reader}
 
 // shimCall answers a synchronous request of our own shims.
 func shimCall(op string, arg, body []byte) ([]byte, error) {
-	var in struct{ Hash, Key string }
-	if err := json.Unmarshal(arg, &in); err != nil {
-		return nil, &Throw{Message: "Invalid arguments of " + op}
+	name, ok := strings.CutPrefix(op, "crypto/")
+	if !ok {
+		return nil, &Throw{Message: "Unknown operation " + op}
 	}
-	h := hashes[in.Hash]
-	if h == nil {
-		return nil, &Throw{Message: "Unrecognized algorithm name: " + in.Hash}
+	out, err := subtle.Call(name, arg, body)
+	if err != nil {
+		return nil, &Throw{Message: err.Error()}
 	}
-	switch op {
-	case "digest":
-		d := h()
-		d.Write(body)
-		return d.Sum(nil), nil
-	case "hmac":
-		key, err := base64.RawURLEncoding.DecodeString(in.Key)
-		if err != nil {
-			return nil, &Throw{Message: "The key is not valid"}
-		}
-		m := hmac.New(h, key)
-		m.Write(body)
-		return m.Sum(nil), nil
-	}
-	return nil, &Throw{Message: "Unknown operation " + op}
+	return out, nil
 }
