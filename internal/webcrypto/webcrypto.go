@@ -16,6 +16,7 @@ type Error struct {
 	Message string
 }
 
+// Error gives the name and the message, which the shims take apart again.
 func (e *Error) Error() string { return e.Name + ": " + e.Message }
 
 // fail, bad and unsupported make the three errors of the specification: the
