@@ -28,6 +28,10 @@
     }
   }
   tag(DOMException);
+  for (const [name, code] of Object.entries(codes)) {
+    const constant = name.replace(/Error$/, "").replace(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase() + "_ERR";
+    if (code) for (const o of [DOMException, DOMException.prototype]) Object.defineProperty(o, constant, { value: code, enumerable: true });
+  }
   define("DOMException", DOMException);
 
   class Event {
@@ -84,6 +88,7 @@
       if (list) this.#listeners.set(type, list.filter((l) => l.callback !== callback || l.capture !== capture));
     }
     dispatchEvent(event) {
+      if (!(event instanceof Event)) throw new TypeError("dispatchEvent: an Event is required");
       event.target = event.currentTarget = this;
       for (const l of this.#listeners.get(event.type) ?? []) {
         if (l.once) this.removeEventListener(event.type, l.callback, l.capture);

@@ -199,6 +199,7 @@
     }
   }
   const escapeName = (s) => s.replace(/\r?\n|\r/g, "\r\n").replace(/[\n\r"]/g, (c) => ({ "\n": "%0A", "\r": "%0D", '"': "%22" })[c]);
+  const unescapeName = (s) => s.replace(/%22/g, '"').replace(/%0D/gi, "\r").replace(/%0A/gi, "\n");
   const multipart = (form) => {
     const boundary = "----LentilFormBoundary" + Array.from({ length: 4 }, () => Math.floor(Math.random() * 2 ** 32).toString(36)).join("");
     const parts = [];
@@ -222,12 +223,12 @@
       const head = text.indexOf("\r\n\r\n", at), end = text.indexOf("\r\n" + mark, head);
       if (head < 0 || end < 0) break;
       const headers = new TextDecoder().decode(bytes.subarray(at, head));
-      const name = /name="([^"]*)"/.exec(headers), file = /filename="([^"]*)"/.exec(headers);
+      const name = /(?<!file)name="([^"]*)"/i.exec(headers), file = /filename="([^"]*)"/i.exec(headers);
       const type = /content-type:\s*([^\r\n]+)/i.exec(headers);
       if (!name) break;
       const body = bytes.slice(head + 4, end);
-      if (file) form.append(name[1], new File([body], file[1], { type: type?.[1] ?? "text/plain" }));
-      else form.append(name[1], new TextDecoder().decode(body));
+      if (file) form.append(unescapeName(name[1]), new File([body], unescapeName(file[1]), { type: type?.[1] ?? "text/plain" }));
+      else form.append(unescapeName(name[1]), new TextDecoder().decode(body));
       at = end + 2;
     }
     throw new TypeError("The body is not valid multipart/form-data");

@@ -45,7 +45,7 @@
           return stream.#state === "errored" ? null : stream.#state === "closed" ? 0 : stream.#high - stream.#size;
         },
         get byobRequest() {
-          return null;
+          return stream.#request();
         },
         enqueue: (chunk) => {
           if (stream.#state !== "readable" || stream.#closing) throw new TypeError("The stream is not in a state that permits enqueue");
@@ -77,6 +77,23 @@
         this.#size += size;
       }
       this.#pull();
+    }
+    // What a source of bytes may fill in place: the view of the read that waits longest.
+    #request() {
+      const wait = this.#waiting[0];
+      if (!wait?.view) return null;
+      const answer = (view, n) => {
+        if (this.#waiting[0] !== wait) throw new TypeError("The request has been answered already");
+        if (!(n >= 0 && n <= wait.view.byteLength) || (n === 0) !== this.#closing) throw new RangeError("The number of bytes is out of range");
+        this.#waiting.shift();
+        wait.resolve({ value: new Uint8Array(view.buffer, view.byteOffset, n), done: n === 0 });
+        if (n > 0) this.#pull();
+      };
+      return {
+        view: lx.view(wait.view),
+        respond: (n) => answer(wait.view, n),
+        respondWithNewView: (view) => answer(view, view.byteLength),
+      };
     }
     // Copies into a view a reader brought; what does not fit stays.
     #fill(view, chunk) {
@@ -181,8 +198,9 @@
         bytes: stream.#bytes,
       };
     }
-    static disturbed(stream) {
-      return stream.#state === "closed" && stream.#queue.length === 0;
+    // Whether a chunk would be taken at once.
+    static hungry(stream) {
+      return stream.#waiting.length > 0 || stream.#high - stream.#size > 0;
     }
     async *#iterate(preventCancel) {
       const r = this.getReader();
@@ -272,9 +290,9 @@
       }, { highWaterMark: 0 });
     }
   }
-  const { access } = ReadableStream;
+  const { access, hungry } = ReadableStream;
   delete ReadableStream.access;
-  delete ReadableStream.disturbed;
+  delete ReadableStream.hungry;
 
   class Reader {
     #way;
@@ -432,30 +450,54 @@
   class TransformStream {
     constructor(transformer = {}, writableStrategy = {}, readableStrategy = { highWaterMark: 0 }) {
       let out;
-      let room = deferred();
+      // Writes wait while the readable side is full. A pull ends only when it is
+      // full again, so that the next one is not lost.
+      let full = true;
+      let change = deferred();
+      const setFull = (value) => {
+        if (full === value) return;
+        full = value;
+        change.resolve();
+        change = deferred();
+      };
       const controller = {
         get desiredSize() {
           return out.desiredSize;
         },
-        enqueue: (chunk) => out.enqueue(chunk),
+        enqueue: (chunk) => {
+          out.enqueue(chunk);
+          if (!hungry(this.readable)) setFull(true);
+        },
         error: (e) => out.error(e),
-        terminate: () => out.close(),
+        terminate: () => {
+          out.close();
+          stop?.error(new TypeError("The stream was terminated"));
+          setFull(false);
+        },
       };
+      let stop; // the writable side's controller
       this.readable = new ReadableStream({
         start: (c) => void (out = c),
-        pull: () => room.resolve(),
-        cancel: (reason) => transformer.cancel?.(reason),
+        pull: () => {
+          setFull(false);
+          return change.promise;
+        },
+        cancel: (reason) => {
+          stop?.error(reason);
+          setFull(false);
+          return transformer.cancel?.(reason);
+        },
       }, readableStrategy);
       this.writable = new WritableStream({
-        start: () => transformer.start?.(controller),
+        start: (c) => {
+          stop = c;
+          return transformer.start?.(controller);
+        },
         async write(chunk) {
-          if (out.desiredSize <= 0) {
-            await room.promise;
-            room = deferred();
-          }
+          while (full) await change.promise;
           try {
             if (transformer.transform) await transformer.transform(chunk, controller);
-            else out.enqueue(chunk);
+            else controller.enqueue(chunk);
           } catch (e) {
             out.error(e);
             throw e;
@@ -470,7 +512,10 @@
             throw e;
           }
         },
-        abort: (reason) => out.error(reason),
+        abort: async (reason) => {
+          out.error(reason);
+          await transformer.cancel?.(reason);
+        },
       }, writableStrategy);
     }
   }

@@ -1,9 +1,15 @@
 import { action, query } from "./_generated/server";
 import { v } from "convex/values";
 import { compute, make } from "./crypto.js";
+import { runAll } from "./platform.js";
 
 export const computeInAction = action({ args: { keys: v.any() }, handler: (_, { keys }) => compute(keys) });
 export const makeInAction = action({ args: {}, handler: () => make() });
+
+export const platform = action({
+  args: { names: v.array(v.string()) },
+  handler: async (_, { names }) => JSON.stringify(await runAll(names)),
+});
 
 // Queries may compute, but not what needs chance.
 export const inQuery = query({
