@@ -26,8 +26,9 @@ const plan = `
 # words
 NONE < apierr < value < schema;
 # tools: each handles one foreign thing; none knows documents, users or protocols
-NONE < persistence, blob, isolate, node, mail, webcrypto;
+NONE < persistence, blob, isolate, mail, webcrypto;
 webcrypto < isolate;
+isolate < node; # a second engine for the same calls: decision 30
 persistence < persistence/persistencetest, persistence/pebblestore, persistence/postgres;
 apierr < isolate, blob;
 apierr < token < connector;

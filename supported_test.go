@@ -62,8 +62,8 @@ func supported() (string, error) {
 	for _, f := range slices.Sorted(maps.Keys(missing)) {
 		fmt.Fprintf(&b, "- not yet — %s: %s\n", f, strings.Join(missing[f], ", "))
 	}
-	b.WriteString("\nA push that needs components, search or vector indexes, or modules\n")
-	b.WriteString("with `\"use node\"`, is refused with a message that names it.\n\n")
+	b.WriteString("\nActions with `\"use node\"` run in Node.js 20 or newer, found on the PATH or named by `LENTIL_NODE`.\n")
+	b.WriteString("A push that needs components, search or vector indexes is refused with a message that names it.\n\n")
 
 	b.WriteString("## Routes of a deployment\n\n| route | |\n|---|---|\n")
 	for _, r := range convexhttp.Coverage() {

@@ -84,7 +84,7 @@ func (r *StartPushRequest) check() ([]moduleSource, error) {
 	if len(app.UDFServerVersion) > 64 {
 		return nil, bad("InvalidServerVersion", "udfServerVersion is longer than 64 characters.")
 	}
-	return list, r.checkFeatures(list)
+	return list, r.checkFeatures()
 }
 
 // checkPath refuses what is no relative path to a JavaScript module.

@@ -61,7 +61,7 @@ func (s *Service) inspect(ctx context.Context, b *bundle) (*inspection, error) {
 func (s *Service) analyze(ctx context.Context, b *bundle, in *inspection, world isolate.Import) error {
 	var modules []isolate.Module
 	for _, m := range b.modules {
-		if m.Path != authModule {
+		if m.Path != authModule && m.Environment == environmentIsolate {
 			modules = append(modules, m.forIsolate())
 		}
 	}
@@ -91,7 +91,10 @@ func (s *Service) analyze(ctx context.Context, b *bundle, in *inspection, world 
 			return cannotAnalyze(m.Path, "The module did not finish loading: it took too long, or too much memory.")
 		}
 	}
-	in.functions = make(map[string]*AnalyzedModule, len(infos))
+	if err := s.analyzeNode(ctx, b, in, found); err != nil {
+		return err
+	}
+	in.functions = make(map[string]*AnalyzedModule, len(found))
 	for _, m := range b.modules {
 		row := udf.ModuleRow{Path: m.Path, Environment: m.Environment, Hash: m.hash, Source: m.Source, SourceMap: m.SourceMap}
 		if info, ok := found[m.Path]; ok && m.Path != authModule {

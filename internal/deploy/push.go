@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/node"
 	"github.com/lentil-dev/lentil/internal/scheduler"
 	"github.com/lentil-dev/lentil/internal/schema"
 	"github.com/lentil-dev/lentil/internal/token"
@@ -39,15 +40,17 @@ type failure struct{ Error, Table string }
 // content is what a push installs, as JSON. Unknown members of later versions
 // do not matter: no push lives longer than an upgrade needs.
 type content struct {
-	Modules     []storedModule       `json:"modules"`
-	Version     string               `json:"serverVersion"`
-	Seed        []byte               `json:"importPhaseRngSeed"`
-	Timestamp   int64                `json:"importPhaseUnixTimestamp"`
-	Providers   []token.Provider     `json:"providers"`
-	Schema      json.RawMessage      `json:"schema,omitempty"`
-	Environment string               `json:"environment"`       // digest of the owner's variables
-	Required    []string             `json:"requiredVariables"` // that convex.config.ts declares
-	Crons       []scheduler.CronSpec `json:"crons,omitempty"`
+	Modules      []storedModule       `json:"modules"`
+	Version      string               `json:"serverVersion"`
+	Seed         []byte               `json:"importPhaseRngSeed"`
+	Timestamp    int64                `json:"importPhaseUnixTimestamp"`
+	Providers    []token.Provider     `json:"providers"`
+	Schema       json.RawMessage      `json:"schema,omitempty"`
+	Environment  string               `json:"environment"`       // digest of the owner's variables
+	Required     []string             `json:"requiredVariables"` // that convex.config.ts declares
+	Crons        []scheduler.CronSpec `json:"crons,omitempty"`
+	NodePackages []node.Package       `json:"nodePackages,omitempty"`
+	NodeVersion  string               `json:"nodeVersion,omitempty"`
 }
 
 // storedModule is a module within content.
@@ -78,6 +81,7 @@ func contentOf(in *inspection, owned map[string]string) (content, error) {
 	c := content{
 		Version: in.pkg.Config.ServerVersion, Seed: in.pkg.Config.ImportPhaseRngSeed[:], Timestamp: in.pkg.Config.ImportPhaseUnixTimestampMS,
 		Providers: in.providers, Environment: environmentDigest(owned), Required: required, Crons: in.crons,
+		NodePackages: in.pkg.Config.NodePackages, NodeVersion: in.pkg.Config.NodeVersion,
 	}
 	if in.schema != nil {
 		c.Schema = in.schema.JSON()
@@ -101,7 +105,9 @@ func contentOf(in *inspection, owned map[string]string) (content, error) {
 
 // pkg is the package that the push makes live, without sources.
 func (c *content) pkg() (udf.Package, error) {
-	p := udf.Package{Config: udf.Config{ServerVersion: c.Version, ImportPhaseUnixTimestampMS: c.Timestamp}}
+	p := udf.Package{Config: udf.Config{
+		ServerVersion: c.Version, ImportPhaseUnixTimestampMS: c.Timestamp, NodePackages: c.NodePackages, NodeVersion: c.NodeVersion,
+	}}
 	copy(p.Config.ImportPhaseRngSeed[:], c.Seed)
 	for _, m := range c.Modules {
 		row := udf.ModuleRow{Path: m.Path, Environment: m.Environment, Hash: m.Hash, Analysis: m.Analysis}

@@ -170,8 +170,6 @@ func TestPushRefusals(t *testing.T) {
 	h := newHouse(t)
 	search := `[{"tableName":"t","indexes":[],"searchIndexes":[{"indexDescriptor":"s","searchField":"b","filterFields":[]}],"vectorIndexes":[],"documentType":{"type":"any"}}]`
 	vector := `[{"tableName":"t","indexes":[],"searchIndexes":[],"vectorIndexes":[{"indexDescriptor":"s","vectorField":"b","dimensions":3,"filterFields":[]}],"documentType":{"type":"any"}}]`
-	node := module("act.js", "export const x = 1;")
-	node.Environment = environmentNode
 	component := bundleOf()
 	component.ComponentDefinitions = []ComponentDefinition{{DefinitionPath: "../node_modules/@convex-dev/x"}}
 	mounted := bundleOf()
@@ -190,7 +188,6 @@ func TestPushRefusals(t *testing.T) {
 		{"crons.js", "InvalidCron", "must be made by cronJobs()", bundleOf(module("crons.js", "export default 1"))},
 		{"cron without function", "InvalidCron", `calls the function "a:b", which does not exist`, bundleOf(cronsOf(`{"x":{"name":"a:b","args":[{}],"schedule":{"type":"hourly"}}}`))},
 		{"cron expression", "InvalidCron", "Hit an error while pushing:\nInvalid cron job \"x\": the cron expression", bundleOf(cronsOf(`{"x":{"name":"a:b","args":[{}],"schedule":{"type":"cron","cron":"* *"}}}`))},
-		{"node", "UnsupportedFeature", "The Node.js runtime (\"use node\") is not supported yet by this version of Lentil. Found in act.js", bundleOf(node)},
 		{"component", "UnsupportedFeature", "Components", component},
 		{"mounted component", "UnsupportedFeature", "component limiter", mounted},
 		{"search index", "UnsupportedFeature", "Full-text search indexes", bundleOf().withSchema(search)},

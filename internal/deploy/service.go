@@ -75,6 +75,9 @@ func (s *Service) ConfigHashes(ctx context.Context) (*ConfigHashes, error) {
 		config, ok, err := udf.LiveConfig(ctx, tx)
 		if ok {
 			out.UDFServerVersion = &config.ServerVersion
+			if config.NodeVersion != "" {
+				out.NodeVersion = &config.NodeVersion
+			}
 		}
 		return err
 	})

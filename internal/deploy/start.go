@@ -110,8 +110,13 @@ func answer(p *push, in *inspection, owned map[string]string, diff IndexDiff) (*
 	if in.schema != nil {
 		app.Schema = in.schema.JSON()
 	}
+	deps, err := externalDepsID(in.pkg.Config.NodePackages)
+	if err != nil {
+		return nil, err
+	}
 	return &StartPushResponse{
 		EnvironmentVariables:        owned,
+		ExternalDepsID:              deps,
 		ComponentDefinitionPackages: map[string]any{"": map[string]any{}},
 		AppAuth:                     auth,
 		Analysis:                    map[string]*EvaluatedDefinition{"": app},

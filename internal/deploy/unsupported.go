@@ -11,7 +11,6 @@ import (
 // What a push may contain that this version cannot take, by the name developers
 // know it under.
 const (
-	featureNode       = "The Node.js runtime (\"use node\")"
 	featureComponents = "Components (app.use in convex.config.ts)"
 	featureSearch     = "Full-text search indexes"
 	featureVector     = "Vector indexes"
@@ -25,24 +24,12 @@ func notYet(feature, where string) *apierr.Error {
 }
 
 // checkFeatures refuses a push that needs what this version does not have.
-func (r *StartPushRequest) checkFeatures(modules []moduleSource) error {
+func (r *StartPushRequest) checkFeatures() error {
 	for _, c := range r.ComponentDefinitions {
 		return notYet(featureComponents, "component "+clip(c.DefinitionPath))
 	}
 	for _, d := range r.AppDefinition.Dependencies {
 		return notYet(featureComponents, "the app's dependency on "+clip(d))
-	}
-	for _, m := range modules {
-		if m.Environment == environmentNode {
-			e := notYet(featureNode, m.Path)
-			e.Message = strings.Replace(e.Message, "are not", "is not", 1)
-			return e
-		}
-	}
-	for _, d := range r.NodeDependencies {
-		e := notYet(featureNode, "node.externalPackages of convex.json ("+clip(d.Name)+")")
-		e.Message = strings.Replace(e.Message, "are not", "is not", 1)
-		return e
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/deploy"
 	"github.com/lentil-dev/lentil/internal/filestorage"
 	"github.com/lentil-dev/lentil/internal/isolate"
+	"github.com/lentil-dev/lentil/internal/node"
 	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/persistence/pebblestore"
 	"github.com/lentil-dev/lentil/internal/scheduler"
@@ -38,6 +39,8 @@ type Config struct {
 	CloudURL, SiteURL string
 	// Engine runs its functions; shared by all deployments of a house.
 	Engine *isolate.Engine
+	// Node runs its actions in Node.js; shared likewise.
+	Node *node.Pool
 	// House resolves JWKS URLs to the house's own key sets; nil for none.
 	House func(jwksURL string) token.KeySet
 	// Client fetches other providers' keys; nil means http.DefaultClient.
@@ -102,7 +105,7 @@ func (d *Deployment) assemble(ctx context.Context, c Config, secret []byte) erro
 		return err
 	}
 	d.Runner = &udf.Runner{
-		DB: d.DB, Engine: c.Engine, Sealer: sealer, Files: d.Files, Log: c.Log,
+		DB: d.DB, Engine: c.Engine, Node: c.Node, Sealer: sealer, Files: d.Files, Log: c.Log,
 		CloudURL: c.CloudURL, SiteURL: c.SiteURL, Deployment: c.Name, System: sysudf.Functions(),
 	}
 	if err := d.Runner.Open(ctx); err != nil {

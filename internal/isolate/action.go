@@ -176,17 +176,17 @@ func (v *invocation) unawaited() []string {
 		if n[0] == ' ' && n != " fetch" {
 			continue // a timer that never fires is no lost work, nor a body nobody reads
 		}
-		names = append(names, operationName(n))
+		names = append(names, OperationName(n))
 	}
 	for _, r := range v.queue {
-		names = append(names, operationName(r.op))
+		names = append(names, OperationName(r.op))
 	}
 	slices.Sort(names)
 	return names
 }
 
-// operationName is how a user knows an operation.
-func operationName(op string) string {
+// OperationName is how a user knows an operation.
+func OperationName(op string) string {
 	switch op {
 	case "1.0/actions/query":
 		return "runQuery"

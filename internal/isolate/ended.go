@@ -12,9 +12,9 @@ import (
 // ended gives the exception for JavaScript that was terminated.
 func (p *Program) ended(why int, heap int64, limit time.Duration) *Exception {
 	if why == C.LENTIL_MEMORY {
-		return memoryException(heap)
+		return MemoryException(heap)
 	}
-	return timeoutException(limit)
+	return TimeoutException(limit)
 }
 
 // loadPointer reads an address that C writes on another thread.

@@ -88,7 +88,7 @@ func FuzzExceptions(f *testing.F) {
 	f.Add([]byte(`{"stack":"    at m.js:5:7"}`), `{"mappings":"10000A"}`)
 	f.Fuzz(func(t *testing.T, text []byte, source string) {
 		p := &Program{maps: map[string]*sourceMap{"m.js": {text: source}}}
-		if x := p.exception(text); x.Text == "" {
+		if x := p.maps.Exception(text); x.Text == "" {
 			t.Error("no text")
 		}
 	})

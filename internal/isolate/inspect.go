@@ -65,14 +65,14 @@ type rawModule struct {
 }
 
 // position maps a place to the sources.
-func (p *Program) position(raw rawPosition) Position {
+func (s SourceMaps) position(raw rawPosition) Position {
 	if len(raw) != 3 {
 		return Position{}
 	}
 	path, _ := raw[0].(string)
 	line, _ := raw[1].(float64)
 	col, _ := raw[2].(float64)
-	if file, l, c, ok := p.source(path, int(line)+1, int(col)+1); ok {
+	if file, l, c, ok := s.source(path, int(line)+1, int(col)+1); ok {
 		return Position{file, l, c - 1}
 	}
 	return Position{path, int(line) + 1, int(col)}
@@ -95,20 +95,20 @@ func (p *Program) Inspect(ctx context.Context) ([]ModuleInfo, error) {
 	if x != nil {
 		return nil, x
 	}
-	var raw []rawModule
-	if err := json.Unmarshal([]byte(text), &raw); err != nil {
-		return nil, fmt.Errorf("isolate: read what modules export: %w", err)
+	list, err := p.maps.ModuleInfos([]byte(text))
+	if err != nil {
+		return nil, err
 	}
-	found := map[string]*rawModule{}
-	for i := range raw {
-		found[raw[i].Path] = &raw[i]
+	found := map[string]*ModuleInfo{}
+	for i := range list {
+		found[list[i].Path] = &list[i]
 	}
 	infos := []ModuleInfo{}
 	for _, path := range p.paths {
 		m := found[path]
 		switch {
 		case m != nil:
-			infos = append(infos, p.info(m))
+			infos = append(infos, *m)
 		case p.failed[path] != nil && !isChunk(path):
 			infos = append(infos, ModuleInfo{Path: path, Error: p.failed[path]})
 		}
@@ -117,17 +117,30 @@ func (p *Program) Inspect(ctx context.Context) ([]ModuleInfo, error) {
 	return infos, nil
 }
 
+// ModuleInfos reads what runtime/inspect.js tells of modules.
+func (s SourceMaps) ModuleInfos(text []byte) ([]ModuleInfo, error) {
+	var raw []rawModule
+	if err := json.Unmarshal(text, &raw); err != nil {
+		return nil, fmt.Errorf("isolate: read what modules export: %w", err)
+	}
+	infos := make([]ModuleInfo, 0, len(raw))
+	for i := range raw {
+		infos = append(infos, s.info(&raw[i]))
+	}
+	return infos, nil
+}
+
 // info gives the typed form of what was found in a module.
-func (p *Program) info(m *rawModule) ModuleInfo {
+func (s SourceMaps) info(m *rawModule) ModuleInfo {
 	info := ModuleInfo{Path: m.Path, Router: m.Router, Crons: m.Crons}
 	for _, f := range m.Functions {
-		info.Functions = append(info.Functions, Function{f.Name, f.Kind, f.HTTP, f.Public, f.Internal, f.Args, f.Returns, p.position(f.Pos)})
+		info.Functions = append(info.Functions, Function{f.Name, f.Kind, f.HTTP, f.Public, f.Internal, f.Args, f.Returns, s.position(f.Pos)})
 	}
 	for _, r := range m.Routes {
-		info.Routes = append(info.Routes, Route{r.Path, r.Method, p.position(r.Pos)})
+		info.Routes = append(info.Routes, Route{r.Path, r.Method, s.position(r.Pos)})
 	}
 	if m.Error != nil {
-		info.Error = p.exception([]byte(*m.Error))
+		info.Error = s.Exception([]byte(*m.Error))
 	}
 	return info
 }

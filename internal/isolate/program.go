@@ -42,7 +42,7 @@ type Program struct {
 	engine *Engine
 	world  Import
 	paths  []string
-	maps   map[string]*sourceMap
+	maps   SourceMaps
 	failed map[string]*Exception
 	blob   *blob
 
@@ -83,7 +83,7 @@ type environment struct {
 }
 
 func (e *Engine) load(ctx context.Context, modules []Module, world Import, r rules) (*Program, error) {
-	p := &Program{engine: e, world: world, maps: map[string]*sourceMap{}, failed: map[string]*Exception{}, refs: 1}
+	p := &Program{engine: e, world: world, maps: NewSourceMaps(modules), failed: map[string]*Exception{}, refs: 1}
 	if world.Env == nil {
 		world.Env = map[string]string{}
 	}
@@ -108,9 +108,6 @@ func (e *Engine) load(ctx context.Context, modules []Module, world Import, r rul
 	for _, m := range order {
 		packed = appendString(appendString(packed, m.Path), m.Source)
 		p.paths = append(p.paths, m.Path)
-		if m.SourceMap != "" {
-			p.maps[m.Path] = &sourceMap{text: m.SourceMap}
-		}
 	}
 	if err := e.slots.acquire(ctx); err != nil {
 		return nil, err
@@ -246,7 +243,7 @@ func (p *Program) importFailures(list []byte) error {
 		if len(path) == 0 {
 			return fmt.Errorf("isolate: %s", text)
 		}
-		p.failed[string(path)] = p.exception(text)
+		p.failed[string(path)] = p.maps.Exception(text)
 	}
 	return nil
 }

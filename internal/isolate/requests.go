@@ -112,11 +112,11 @@ func (v *invocation) print(level string, line []byte) {
 		v.call.Host.Print("ERROR", "Log overflow (maximum 256). Remaining log lines omitted.")
 		return
 	}
-	v.call.Host.Print(level, v.program.mapPlaces(truncate(line)))
+	v.call.Host.Print(level, v.program.maps.Places(ClipLine(line)))
 }
 
-// truncate shortens a line to what the log takes.
-func truncate(line []byte) string {
+// ClipLine shortens a line to what the log takes.
+func ClipLine(line []byte) string {
 	const mark = " (truncated due to length)"
 	if len(line) <= maxLineBytes {
 		return string(line)

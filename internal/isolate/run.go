@@ -227,7 +227,7 @@ func (v *invocation) await(ctx context.Context, done chan struct{}) (Result, err
 			}()
 			p.engine.busy.Add(1)
 			v.abandoned = true
-			return Result{Exception: timeoutException(v.call.Limits.UserTime)}, nil
+			return Result{Exception: TimeoutException(v.call.Limits.UserTime)}, nil
 		case <-stop:
 			stop = nil
 			if context.Cause(ctx) == context.Canceled {
@@ -251,7 +251,7 @@ func (v *invocation) buried() *Exception {
 		why = int(C.lentil_why(v.heap.c))
 	}
 	v.heap.lost()
-	x := memoryException(p.engine.opt.HeapLimit)
+	x := MemoryException(p.engine.opt.HeapLimit)
 	if why != C.LENTIL_MEMORY {
 		x.Cause = Fatal
 	}
@@ -370,7 +370,7 @@ func (v *invocation) expired() {
 		v.fail(v.ctx.Err())
 		return
 	}
-	v.result.Exception = timeoutException(v.call.Limits.TotalTime)
+	v.result.Exception = TimeoutException(v.call.Limits.TotalTime)
 }
 
 // fatal ends the run with a host's error that is not for the program.
@@ -387,14 +387,14 @@ func (v *invocation) finish() {
 	p := v.program
 	switch v.turn.status {
 	case C.LENTIL_THREW:
-		v.result.Exception = p.exception([]byte(v.value()))
+		v.result.Exception = p.maps.Exception([]byte(v.value()))
 	case C.LENTIL_MISSING:
 		v.result.Exception = p.missing(&v.call, v.value())
 	case C.LENTIL_TERMINATED:
 		v.spent = true
 		switch v.turn.why {
 		case C.LENTIL_DEVELOPER:
-			v.result.Exception = p.exception([]byte(v.value()))
+			v.result.Exception = p.maps.Exception([]byte(v.value()))
 			v.result.Exception.Cause = Developer
 		case C.LENTIL_HOST:
 			v.fatal(v.err)

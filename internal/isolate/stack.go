@@ -41,10 +41,25 @@ var place = regexp.MustCompile(`(?m)([A-Za-z0-9_\-./:]+\.js):(\d+):(\d+)`)
 // shimPrefix marks the script names of our own shims.
 const shimPrefix = "lentil:"
 
+// SourceMaps say where the code of modules was written, by path. They are what
+// stack traces of this engine and of any other that runs such modules need.
+type SourceMaps map[string]*sourceMap
+
+// NewSourceMaps takes the maps of modules; they are parsed when first needed.
+func NewSourceMaps(modules []Module) SourceMaps {
+	maps := SourceMaps{}
+	for _, m := range modules {
+		if m.SourceMap != "" {
+			maps[m.Path] = &sourceMap{text: m.SourceMap}
+		}
+	}
+	return maps
+}
+
 // source maps a place (1-based) to the sources. Lines and columns stay as
 // Chrome prints them, 1-based.
-func (p *Program) source(path string, line, column int) (string, int, int, bool) {
-	m := p.maps[path]
+func (s SourceMaps) source(path string, line, column int) (string, int, int, bool) {
+	m := s[path]
 	if m == nil {
 		return "", 0, 0, false
 	}
@@ -55,16 +70,16 @@ func (p *Program) source(path string, line, column int) (string, int, int, bool)
 	return file, l, col + 1, true
 }
 
-// mapPlaces rewrites every place that is in a module of the push.
-func (p *Program) mapPlaces(s string) string {
-	if len(p.maps) == 0 || !strings.Contains(s, ".js:") {
-		return s
+// Places rewrites every place that is in one of the modules.
+func (s SourceMaps) Places(text string) string {
+	if len(s) == 0 || !strings.Contains(text, ".js:") {
+		return text
 	}
-	return place.ReplaceAllStringFunc(s, func(at string) string {
+	return place.ReplaceAllStringFunc(text, func(at string) string {
 		m := place.FindStringSubmatch(at)
 		line, _ := strconv.Atoi(m[2])
 		col, _ := strconv.Atoi(m[3])
-		file, l, c, ok := p.source(m[1], line, col)
+		file, l, c, ok := s.source(m[1], line, col)
 		if !ok {
 			return at
 		}
@@ -79,7 +94,7 @@ const (
 )
 
 // frames maps the frames of a stack and leaves out those of our shims.
-func (p *Program) frames(stack string) string {
+func (s SourceMaps) frames(stack string) string {
 	var b strings.Builder
 	n := 0
 	for line := range strings.Lines(stack[:min(len(stack), maxStack)]) {
@@ -92,7 +107,7 @@ func (p *Program) frames(stack string) string {
 			break
 		}
 		b.WriteByte('\n')
-		b.WriteString(strings.ToValidUTF8(p.mapPlaces(line), "")) // the cut may go through a character
+		b.WriteString(strings.ToValidUTF8(s.Places(line), "")) // the cut may go through a character
 	}
 	return b.String()
 }
@@ -106,8 +121,9 @@ type described struct {
 	Code    string  `json:"code"`
 }
 
-// exception reads a description: JSON, a zero byte, and where V8 saw it.
-func (p *Program) exception(text []byte) *Exception {
+// Exception reads the description of a thrown value: JSON, a zero byte, and
+// where V8 saw it.
+func (s SourceMaps) Exception(text []byte) *Exception {
 	body, where, _ := strings.Cut(string(text), "\x00")
 	var d described
 	if err := json.Unmarshal([]byte(body), &d); err != nil {
@@ -122,9 +138,9 @@ func (p *Program) exception(text []byte) *Exception {
 	default:
 		x.Text = "Uncaught " + d.Name + ": " + d.Message
 	}
-	frames := p.frames(d.Stack)
+	frames := s.frames(d.Stack)
 	if frames == "" && d.Name == "SyntaxError" && where != "" {
-		frames = "\n    at " + p.mapPlaces(where)
+		frames = "\n    at " + s.Places(where)
 	}
 	x.Text += frames
 	if d.Data != nil {
@@ -138,6 +154,12 @@ func (p *Program) missing(c *Call, what string) *Exception {
 	if x := p.failed[c.Module]; x != nil {
 		return x
 	}
+	return Missing(c, what)
+}
+
+// Missing is what a call is told that found no "module", no "export", or else
+// an export that is no function of its kind.
+func Missing(c *Call, what string) *Exception {
 	switch what {
 	case "module":
 		return developer(Developer, fmt.Sprintf("Couldn't find JavaScript module '%s'", c.Module))
@@ -155,13 +177,13 @@ func developer(cause Cause, message string) *Exception {
 	return &Exception{Text: message, Name: "Error", Message: message, Cause: cause}
 }
 
-// timeoutException has the text of runtime §3.9.
-func timeoutException(limit time.Duration) *Exception {
+// TimeoutException has the text of runtime §3.9.
+func TimeoutException(limit time.Duration) *Exception {
 	d := strconv.FormatFloat(limit.Seconds(), 'f', -1, 64) + "s"
 	return developer(Timeout, "Function execution timed out (maximum duration: "+d+")")
 }
 
-// memoryException has the text of runtime §3.9.
-func memoryException(limit int64) *Exception {
+// MemoryException has the text of runtime §3.9.
+func MemoryException(limit int64) *Exception {
 	return developer(OutOfMemory, fmt.Sprintf("JavaScript execution ran out of memory (maximum memory usage: %d MB)", limit>>20))
 }

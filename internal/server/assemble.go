@@ -14,6 +14,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/isolate"
 	"github.com/lentil-dev/lentil/internal/mail"
+	"github.com/lentil-dev/lentil/internal/node"
 	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/persistence/pebblestore"
 	"github.com/lentil-dev/lentil/internal/platform"
@@ -153,8 +154,19 @@ func (s *Server) openDeployment(ctx context.Context, secret []byte, row *platfor
 		return err
 	}
 	s.onClose(s.engine.Close)
+	options := node.Options{Binary: s.cfg.Node, Workers: s.cfg.NodeWorkers, Timeout: s.cfg.NodeTimeout, Memory: int64(s.cfg.NodeMemory) << 20, Log: s.log}
+	if s.data != nil {
+		options.Dir = filepath.Join(s.data.path, nodeName)
+	}
+	if s.cfg.Project != nil {
+		options.Project = s.cfg.Project.Dir
+	}
+	if s.node, err = node.Open(options); err != nil {
+		return err
+	}
+	s.onClose(s.node.Close)
 	c := deployment.Config{
-		Name: row.Name, Secret: secret, Engine: s.engine, House: s.houseKeys, Log: s.log,
+		Name: row.Name, Secret: secret, Engine: s.engine, Node: s.node, House: s.houseKeys, Log: s.log,
 		CloudURL: address(s.cfg.URL, s.cfg.Host, s.deploymentSocket.number),
 		SiteURL:  address(s.cfg.SiteURL, s.cfg.Host, s.siteSocket.number),
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -56,6 +57,14 @@ type Config struct {
 	// Workers bounds the JavaScript isolates; 0 means one for each processor.
 	Workers int
 
+	// Node is the Node.js that runs actions with "use node"; "" looks for it on the
+	// PATH when it is first needed.
+	Node string
+	// NodeWorkers bounds these actions, NodeTimeout the time of one, NodeMemory what
+	// its process may use, in MiB; 0 means 16, 10 minutes, 512.
+	NodeWorkers, NodeMemory int
+	NodeTimeout             time.Duration
+
 	// Version is told to clients that ask.
 	Version string
 	// Notice is told what a person at the terminal should know, such as a port
@@ -78,6 +87,7 @@ type Port struct {
 type Project struct {
 	// Name names the project's environment.
 	Name         string
+	Dir          string // its folder
 	RedirectURIs []string
 	CORSOrigins  []string
 	HomepageURL  string
@@ -88,7 +98,7 @@ type Project struct {
 func (c *Config) FromEnv(getenv func(string) string) error {
 	for name, field := range map[string]*string{
 		"LENTIL_HOST": &c.Host, "LENTIL_URL": &c.URL, "LENTIL_SITE_URL": &c.SiteURL, "LENTIL_AUTHKIT_URL": &c.AuthKitURL,
-		"LENTIL_ISSUER": &c.Issuer, "LENTIL_SMTP_URL": &c.SMTP, "LENTIL_MAIL_FROM": &c.MailFrom,
+		"LENTIL_ISSUER": &c.Issuer, "LENTIL_SMTP_URL": &c.SMTP, "LENTIL_MAIL_FROM": &c.MailFrom, "LENTIL_NODE": &c.Node,
 	} {
 		if *field == "" {
 			*field = getenv(name)
@@ -96,6 +106,7 @@ func (c *Config) FromEnv(getenv func(string) string) error {
 	}
 	for name, field := range map[string]*time.Duration{
 		"LENTIL_ACCESS_TOKEN_LIFETIME": &c.AccessTokenLifetime, "LENTIL_REFRESH_REUSE_WINDOW": &c.RefreshReuseWindow,
+		"LENTIL_NODE_TIMEOUT": &c.NodeTimeout,
 	} {
 		if v := getenv(name); v != "" && *field == 0 {
 			d, err := time.ParseDuration(v)
@@ -103,6 +114,15 @@ func (c *Config) FromEnv(getenv func(string) string) error {
 				return fmt.Errorf("%s=%q is not a duration such as 300s or 5m", name, v)
 			}
 			*field = d
+		}
+	}
+	for name, field := range map[string]*int{"LENTIL_NODE_WORKERS": &c.NodeWorkers, "LENTIL_NODE_MEMORY": &c.NodeMemory} {
+		if v := getenv(name); v != "" && *field == 0 {
+			n, err := strconv.Atoi(v)
+			if err != nil || n < 1 || n > 1<<20 {
+				return fmt.Errorf("%s=%q is not a whole number above 0", name, v)
+			}
+			*field = n
 		}
 	}
 	return nil

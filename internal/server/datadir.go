@@ -21,6 +21,7 @@ const (
 	secretName      = "secret.key"  // the master secret, in hexadecimal
 	houseName       = "house"       // the store of control plane and identity
 	deploymentsName = "deployments" // one folder for each deployment
+	nodeName        = "node"        // modules and packages of actions in Node.js; may be removed while no house runs
 )
 
 // dataDir is a locked data directory.

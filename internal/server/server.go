@@ -17,6 +17,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/isolate"
 	"github.com/lentil-dev/lentil/internal/mail"
+	"github.com/lentil-dev/lentil/internal/node"
 	"github.com/lentil-dev/lentil/internal/platform"
 	"github.com/lentil-dev/lentil/internal/wire/convexsync"
 )
@@ -49,6 +50,7 @@ type Server struct {
 	outbox     *mail.Outbox // nil when mail leaves the house
 	platform   *platform.Service
 	engine     *isolate.Engine
+	node       *node.Pool
 	deployment *deployment.Deployment
 	sync       *convexsync.Server
 	fronts     []front

@@ -62,6 +62,7 @@ type run struct {
 // loaded is a program that a run holds on to.
 type loaded struct {
 	live    *live
+	node    bool
 	program javascript
 	done    func()
 }
@@ -75,13 +76,17 @@ type heldSchemas struct {
 // load gives the program of a component, as of a snapshot.
 func (u *run) load(ctx context.Context, l *live, snapshot persistence.Timestamp) (javascript, error) {
 	for _, p := range u.loaded {
-		if p.live == l {
+		if p.live == l && p.node == u.req.node {
 			return p.program, nil
 		}
 	}
-	program, done, err := u.r.acquire(ctx, l, func(ctx context.Context) (*database.Tx, error) { return u.r.DB.BeginAt(ctx, snapshot) })
+	acquire := u.r.acquire
+	if u.req.node {
+		acquire = u.r.acquireNode
+	}
+	program, done, err := acquire(ctx, l, func(ctx context.Context) (*database.Tx, error) { return u.r.DB.BeginAt(ctx, snapshot) })
 	if err == nil {
-		u.loaded = append(u.loaded, loaded{l, program, done})
+		u.loaded = append(u.loaded, loaded{l, u.req.node, program, done})
 	}
 	return program, err
 }
@@ -137,8 +142,6 @@ func (l *live) lookup(path string, kind Kind, internal bool) (funcPath, *Functio
 	switch {
 	case fn == nil || !fn.Public && !internal:
 		return p, nil, notFoundIn(p.Client(), l.component.Path, internal)
-	case l.node[p.Module]:
-		return p, nil, &failed{text: fmt.Sprintf("The function %s is in a module with \"use node\". Actions in Node.js are not supported by Lentil yet.", p)}
 	case kind != fn.Kind:
 		return p, nil, &failed{text: fmt.Sprintf("Trying to execute %s as %s, but it is defined as %s.", p, kind, fn.Kind)}
 	}
@@ -286,6 +289,9 @@ func (x *execution) invoke(ctx context.Context, args value.Object, tables schema
 		return "", err
 	}
 	text := value.AppendJSON([]byte{'['}, args)
+	if x.live.node[x.path.Module] && len(text) > maxNodeArguments {
+		return "", &failed{text: fmt.Sprintf("Arguments for %s are too large (actual: %s, limit of actions in Node.js: %s)", x.path, value.FormatSize(len(text)), value.FormatSize(maxNodeArguments))}
+	}
 	call := isolate.Call{
 		Kind: engineKinds[x.kind], Module: x.path.Module, Export: x.path.Export,
 		Method: "invoke" + x.kind.String(), Args: []string{string(append(text, ']'))},

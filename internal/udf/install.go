@@ -33,6 +33,9 @@ func HashModule(source, sourceMap string) string {
 func (p *Package) digest() (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q\n", p.Config.ServerVersion)
+	if len(p.Config.NodePackages) > 0 || p.Config.NodeVersion != "" {
+		fmt.Fprintf(h, "%q %q\n", p.Config.NodePackages, p.Config.NodeVersion)
+	}
 	for i := range p.Modules {
 		m := &p.Modules[i]
 		o, err := m.fieldsOf()

@@ -110,7 +110,7 @@ func (l *live) index() {
 	l.functions, l.node = map[funcPath]*FunctionRow{}, map[string]bool{}
 	for i := range l.modules {
 		m := &l.modules[i]
-		if m.Environment == "node" {
+		if m.Environment == nodeEnvironment {
 			l.node[m.Path] = true
 		}
 		for j := range m.Functions {

@@ -117,6 +117,14 @@ func (q *Request) entry(kind Kind, executionID string) LogEntry {
 	}
 }
 
+// environment is the runtime of the request's function as log entries name it.
+func (q *Request) environment() string {
+	if q.node {
+		return "node"
+	}
+	return "isolate"
+}
+
 // logged writes the entry of an execution that has ended.
 func (r *Runner) logged(q *Request, kind Kind, b *logBuffer, out *Outcome, u database.Usage, occ *OCCInfo) {
 	if strings.HasPrefix(q.Path, systemPrefix) {
@@ -125,7 +133,7 @@ func (r *Runner) logged(q *Request, kind Kind, b *logBuffer, out *Outcome, u dat
 	e := q.entry(kind, b.executionID)
 	e.Completion = &Completion{
 		Caller: q.CallerName, ExecutionTime: time.Since(b.started).Seconds(), ExecutionTimestamp: seconds(b.started),
-		IdentityType: identityType(q.Caller), Environment: "isolate", OCCInfo: occ,
+		IdentityType: identityType(q.Caller), Environment: q.environment(), OCCInfo: occ,
 		UsageStats: UsageStats{DatabaseReadBytes: u.BytesRead, DatabaseReadDocuments: u.DocumentsRead, DatabaseWriteBytes: u.BytesWritten},
 	}
 	if q.parent != "" {

@@ -58,21 +58,26 @@ const loadTimeout = 60 * time.Second
 // acquire gives the program for a state of the registry, loading it first if
 // need be. The caller must call done when it has finished with it.
 func (r *Runner) acquire(ctx context.Context, l *live, at func(context.Context) (*database.Tx, error)) (p javascript, done func(), err error) {
-	entry, first := r.programs.enter(l.key)
+	return r.programs.acquire(ctx, l.key, func(ctx context.Context) (javascript, error) { return r.loadProgram(ctx, l, at) })
+}
+
+// acquire gives the program of a key, loading it first if need be.
+func (ps *programs) acquire(ctx context.Context, key programKey, f func(context.Context) (javascript, error)) (p javascript, done func(), err error) {
+	entry, first := ps.enter(key)
 	if first {
-		r.programs.load(ctx, entry, func(ctx context.Context) (javascript, error) { return r.loadProgram(ctx, l, at) })
+		ps.load(ctx, entry, f)
 	}
 	select {
 	case <-entry.ready:
 	case <-ctx.Done():
-		r.programs.leave(entry)
+		ps.leave(entry)
 		return nil, nil, ctx.Err()
 	}
 	if entry.err != nil {
-		r.programs.leave(entry)
+		ps.leave(entry)
 		return nil, nil, entry.err
 	}
-	return entry.loaded, func() { r.programs.leave(entry) }, nil
+	return entry.loaded, func() { ps.leave(entry) }, nil
 }
 
 // enter finds or begins the entry of a key and counts the caller as its user.
@@ -171,7 +176,7 @@ func (r *Runner) loadProgram(ctx context.Context, l *live, at func(context.Conte
 
 // sources reads the modules that are evaluated together, with their sources.
 func (l *live) sources(ctx context.Context, tx *database.Tx) ([]ModuleRow, error) {
-	rows := slices.DeleteFunc(slices.Clone(l.modules), func(m ModuleRow) bool { return m.Environment == "node" || unevaluated[m.Path] })
+	rows := slices.DeleteFunc(slices.Clone(l.modules), func(m ModuleRow) bool { return m.Environment == nodeEnvironment || unevaluated[m.Path] })
 	if err := LoadSources(ctx, tx, rows); err != nil {
 		return nil, fmt.Errorf("udf: load program: %w", err)
 	}
@@ -217,12 +222,27 @@ func (r *Runner) warmLive(ctx context.Context) error {
 		if err != nil || !l.installed {
 			return err
 		}
-		_, done, err := r.acquire(ctx, l, r.DB.Begin)
-		if err != nil {
+		if err := r.warm(ctx, l); err != nil {
 			return err
 		}
-		done()
 	}
+	return nil
+}
+
+// warm loads what runs the functions of a state of the registry.
+func (r *Runner) warm(ctx context.Context, l *live) error {
+	_, done, err := r.acquire(ctx, l, r.DB.Begin)
+	if err != nil {
+		return err
+	}
+	done()
+	if len(l.node) == 0 {
+		return nil
+	}
+	if _, done, err = r.acquireNode(ctx, l, r.DB.Begin); err != nil {
+		return err
+	}
+	done()
 	return nil
 }
 
@@ -245,10 +265,5 @@ func (r *Runner) Warm(ctx context.Context, all []Component, p Package) error {
 	}
 	l.index()
 	r.programs.expect(len(all))
-	_, done, err := r.acquire(ctx, l, r.DB.Begin)
-	if err != nil {
-		return err
-	}
-	done()
-	return nil
+	return r.warm(ctx, l)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/node"
 	"github.com/lentil-dev/lentil/internal/schema"
 	"github.com/lentil-dev/lentil/internal/value"
 )
@@ -59,7 +60,11 @@ type Config struct {
 	ServerVersion              string   // npm version of the library that bundled the modules
 	ImportPhaseRngSeed         [32]byte // seeds Math.random while modules are evaluated
 	ImportPhaseUnixTimestampMS int64    // Date.now() while modules are evaluated
-	// Digest names the package: equal digests mean equal modules and an equal ServerVersion, so that there
+	// NodePackages are the npm packages that "use node" modules import and do not contain, in the order pushed.
+	NodePackages []node.Package
+	// NodeVersion is the Node.js that the project asks for, "" for any.
+	NodeVersion string
+	// Digest names the package: equal digests mean equal modules and equal settings of these, so that there
 	// is nothing to change. InstallModules computes it.
 	Digest string
 }
@@ -241,7 +246,10 @@ func LiveConfig(ctx context.Context, tx *database.Tx) (c Config, ok bool, err er
 
 // configOf reads the configuration row.
 func configOf(o value.Object) Config {
-	c := Config{ServerVersion: text(o, "serverVersion"), Digest: text(o, "digest")}
+	c := Config{ServerVersion: text(o, "serverVersion"), Digest: text(o, "digest"), NodeVersion: text(o, "nodeVersion")}
+	if list := text(o, "nodePackages"); list != "" {
+		_ = json.Unmarshal([]byte(list), &c.NodePackages) // written below; what cannot be read is none
+	}
 	if v, _ := o.Get("importPhaseRngSeed"); v != nil {
 		b, _ := v.(value.Bytes)
 		copy(c.ImportPhaseRngSeed[:], b)
@@ -255,7 +263,14 @@ func configOf(o value.Object) Config {
 
 // fields is the configuration row.
 func (c Config) fields() value.Object {
+	packages := ""
+	if len(c.NodePackages) > 0 {
+		b, _ := json.Marshal(c.NodePackages) // strings alone
+		packages = string(b)
+	}
 	return value.ObjectOf(
+		value.Field{Name: "nodePackages", Value: value.String(packages)},
+		value.Field{Name: "nodeVersion", Value: value.String(c.NodeVersion)},
 		value.Field{Name: "serverVersion", Value: value.String(c.ServerVersion)},
 		value.Field{Name: "digest", Value: value.String(c.Digest)},
 		value.Field{Name: "importPhaseRngSeed", Value: value.Bytes(c.ImportPhaseRngSeed[:])},

@@ -29,6 +29,7 @@ func (r *Runner) start(ctx context.Context, q *Request, kind Kind, tx *database.
 		return nil, done, err
 	}
 	shared := newRun(r, q, b)
+	q.node = l.node[path.Module]
 	program, err := shared.load(ctx, l, tx.Snapshot())
 	if err != nil {
 		return nil, done, err

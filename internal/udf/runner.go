@@ -11,6 +11,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/filestorage"
 	"github.com/lentil-dev/lentil/internal/isolate"
+	"github.com/lentil-dev/lentil/internal/node"
 	"github.com/lentil-dev/lentil/internal/scheduler"
 	"github.com/lentil-dev/lentil/internal/token"
 )
@@ -20,6 +21,8 @@ import (
 type Runner struct {
 	DB     *database.DB
 	Engine *isolate.Engine
+	// Node runs the actions of "use node" modules; without it they are refused.
+	Node *node.Pool
 	// Sealer seals cursors; it must be made from a secret that outlives the process.
 	Sealer *token.Sealer
 	// Files is the file storage behind ctx.storage, opened already; without it ctx.storage is refused.
@@ -40,6 +43,7 @@ type Runner struct {
 
 	cache    *cache
 	programs *programs
+	node     *programs // of "use node" modules
 	logs     *LogStream
 	live     liveCache
 	trees    treeCache
@@ -71,7 +75,7 @@ func (r *Runner) Open(ctx context.Context) error {
 		r.LogEntries = defaultLogEntries
 	}
 	r.cache = newCache(r.CacheBytes)
-	r.programs = &programs{}
+	r.programs, r.node = &programs{}, &programs{}
 	r.loader = func(ctx context.Context, m []isolate.Module, world isolate.Import) (javascript, error) {
 		return r.Engine.Load(ctx, m, world)
 	}
@@ -108,6 +112,7 @@ func (r *Runner) Run(ctx context.Context) error {
 // Close releases the loaded programs. No call may be running.
 func (r *Runner) Close() error {
 	r.programs.close()
+	r.node.close()
 	return nil
 }
 

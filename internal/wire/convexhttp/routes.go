@@ -98,7 +98,7 @@ var routes = []route{
 	{"", "/api/json_schemas", anyone, nil, "StreamingExportNotSupported", "Streaming export"},
 	{"", "/api/streaming_import/", anyone, nil, "StreamingImportNotSupported", "Streaming import"},
 	{"", "/api/app_metrics/", anyone, nil, "MetricsNotSupported", "Function metrics"},
-	{"", "/api/actions/", anyone, nil, "NodeActionsNotSupported", "Actions with \"use node\""},
+	{"", "/api/actions/", anyone, nil, "NodeActionsNotSupported", "Callbacks of a foreign Node.js executor (ours makes none)"},
 	{"", "/api/v1/", anyone, nil, "PlatformRouteNotSupported", "This route of the platform API"},
 	{"", "/api/", anyone, unknown, "", ""},
 }
