@@ -13,7 +13,7 @@ import (
 // build builds indexes as they are declared, until ctx ends.
 func (db *DB) build(ctx context.Context) error {
 	for {
-		if err := db.buildIndexes(ctx); err != nil {
+		if err := db.buildIndexes(ctx, true); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -29,8 +29,9 @@ func (db *DB) build(ctx context.Context) error {
 	}
 }
 
-// buildIndexes builds every index that is not built as of now.
-func (db *DB) buildIndexes(ctx context.Context) error {
+// buildIndexes builds every index that is not built as of now; those of a
+// Searcher, which take longest, only if they are asked for, and last.
+func (db *DB) buildIndexes(ctx context.Context, searched bool) error {
 	db.building.Lock()
 	defer db.building.Unlock()
 	for {
@@ -38,7 +39,9 @@ func (db *DB) buildIndexes(ctx context.Context) error {
 		var next *indexMeta
 		for _, t := range s.cat.byPlace {
 			for _, ix := range t.indexes {
-				if !ix.built && (next == nil || ix.id < next.id) {
+				switch {
+				case ix.built, ix.kind != Ordered && !searched:
+				case next == nil, ix.kind == Ordered && next.kind != Ordered, (ix.kind == Ordered) == (next.kind == Ordered) && ix.id < next.id:
 					next = ix
 				}
 			}
@@ -66,8 +69,13 @@ const buildChunk = 2000
 // Nobody reads the index before it is enabled, so history changes for nobody.
 func (db *DB) buildIndex(ctx context.Context, at persistence.Timestamp, ix *indexMeta) error {
 	began, n := time.Now(), 0
+	if ix.kind != Ordered && db.searcher != nil {
+		if err := db.searcher.Build(ctx, ix.public(""), at); err != nil {
+			return err
+		}
+	}
 	var span persistence.Span
-	for more := true; more; {
+	for more := ix.kind == Ordered; more; {
 		more = false
 		c := persistence.Commit{Backfill: true}
 		size := 0

@@ -43,6 +43,12 @@ type Index struct {
 	Fields []string
 	State  IndexState
 	Built  bool // every document has its entry
+
+	Number     value.TableNumber   // of the table
+	Space      value.Space         // of the table
+	ID         persistence.IndexID // names the index for good, whatever it is called
+	Kind       IndexKind
+	Dimensions int // of a Vector index
 }
 
 // Names of the indexes that every table has.
@@ -121,6 +127,16 @@ type tableMeta struct {
 	indexes []*indexMeta // every index that is written to, sorted by name
 }
 
+// searched are the indexes that are kept by a Searcher.
+func (t *tableMeta) searched() (list []*indexMeta) {
+	for _, ix := range t.indexes {
+		if ix.kind != Ordered {
+			list = append(list, ix)
+		}
+	}
+	return list
+}
+
 // indexMeta is what the catalog knows of an index.
 type indexMeta struct {
 	id     persistence.IndexID
@@ -131,6 +147,9 @@ type indexMeta struct {
 	state  IndexState
 	goal   IndexState // what Building turns into
 	built  bool
+
+	kind       IndexKind
+	dimensions int // of a Vector index
 }
 
 // index finds a declared index; nil if there is none.
@@ -275,6 +294,11 @@ func decodeIndex(doc *Document) (*indexMeta, error) {
 	ix := &indexMeta{
 		id: persistence.IndexID(n), row: doc.ID, table: place(f), name: str("name"),
 		state: IndexState(str("state")), goal: IndexState(str("goal")), built: bool(b),
+		kind: IndexKind(str("kind")),
+	}
+	if d, ok := o.Get("dimensions"); ok {
+		n, _ := d.(value.Float64)
+		ix.dimensions = int(n)
 	}
 	for _, v := range a {
 		s, ok := v.(value.String)
@@ -293,15 +317,22 @@ func (ix *indexMeta) object() value.Object {
 	for i, f := range ix.fields {
 		fields[i] = value.String(f)
 	}
-	return value.NewObject(map[string]value.Value{
+	row := map[string]value.Value{
 		"table": value.Float64(ix.table), "name": value.String(ix.name), "fields": fields,
 		"index": value.Int64(ix.id), "state": value.String(ix.state), "goal": value.String(ix.goal), "built": value.Bool(ix.built),
-	})
+	}
+	if ix.kind != Ordered {
+		row["kind"], row["dimensions"] = value.String(ix.kind), value.Float64(ix.dimensions)
+	}
+	return value.NewObject(row)
 }
 
 // public is the index as users of the room see it.
 func (ix *indexMeta) public(table string) Index {
-	return Index{Table: table, Name: ix.name, Fields: slices.Clone(ix.fields), State: ix.state, Built: ix.built}
+	return Index{
+		Table: table, Name: ix.name, Fields: slices.Clone(ix.fields), State: ix.state, Built: ix.built,
+		Number: ix.table.number(), Space: ix.table.space(), ID: ix.id, Kind: ix.kind, Dimensions: ix.dimensions,
+	}
 }
 
 // Keys by which the catalog's rows are found, for read sets.

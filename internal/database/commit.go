@@ -59,15 +59,16 @@ const (
 
 // prepared is a transaction on its way through the committer.
 type prepared struct {
-	tx      *Tx
-	reads   *ReadSet
-	changes []*change
-	tables  []*tableMeta // of changes, as its entries were derived from
-	commit  persistence.Commit
-	touched []touch
-	bytes   int
-	catalog *catalog // after this commit, if it changes the catalog
-	done    chan error
+	tx       *Tx
+	reads    *ReadSet
+	searcher Searcher
+	changes  []*change
+	tables   []*tableMeta // of changes, as its entries were derived from
+	commit   persistence.Commit
+	touched  []touch
+	bytes    int
+	catalog  *catalog // after this commit, if it changes the catalog
+	done     chan error
 }
 
 // init sets the committer up after the newest commit of an opened store.
@@ -119,7 +120,7 @@ func (db *DB) Commit(ctx context.Context, tx *Tx) (persistence.Timestamp, error)
 // prepare turns a transaction's changes into revisions and entries, by the
 // catalog that the transaction knows. It needs no lock.
 func prepare(tx *Tx) (*prepared, error) {
-	p := &prepared{tx: tx, reads: tx.Reads(), done: make(chan error, 1)}
+	p := &prepared{tx: tx, reads: tx.Reads(), searcher: tx.db.searcher, done: make(chan error, 1)}
 	for _, ch := range tx.order {
 		if ch.old == nil && ch.new == nil {
 			continue
@@ -152,10 +153,15 @@ func (p *prepared) derive(cat *catalog) error {
 			return fmt.Errorf("database: commit: no table has the number %d", ch.doc.Table)
 		}
 		p.tables[i] = t
-		p.touched = append(p.touched, touch{persistence.Primary(ch.doc.Table), ch.doc.Table, ch.doc.Internal[:]})
+		p.touched = append(p.touched, touch{index: persistence.Primary(ch.doc.Table), table: ch.doc.Table, key: ch.doc.Internal[:]})
 		p.entry(byCreation(t.place), nil, ch)
 		for _, ix := range t.indexes {
-			p.entry(ix.id, ix.fields, ch)
+			switch {
+			case ix.kind == Ordered:
+				p.entry(ix.id, ix.fields, ch)
+			case ix.kind == Text && p.searcher != nil:
+				p.touched = append(p.touched, touch{index: ix.id, table: ch.doc.Table, seen: newSeen(p.searcher, ix, ch)})
+			}
 		}
 	}
 	return nil
@@ -173,13 +179,13 @@ func (p *prepared) entry(ix persistence.IndexID, fields []string, ch *change) {
 	}
 	same := before != nil && after != nil && bytes.Equal(before, after)
 	if before != nil {
-		p.touched = append(p.touched, touch{ix, ch.doc.Table, before})
+		p.touched = append(p.touched, touch{index: ix, table: ch.doc.Table, key: before})
 		if !same {
 			p.commit.Entries = append(p.commit.Entries, persistence.IndexWrite{Index: ix, Key: before, Doc: ch.doc, Deleted: true})
 		}
 	}
 	if after != nil && !same {
-		p.touched = append(p.touched, touch{ix, ch.doc.Table, after})
+		p.touched = append(p.touched, touch{index: ix, table: ch.doc.Table, key: after})
 		p.commit.Entries = append(p.commit.Entries, persistence.IndexWrite{Index: ix, Key: after, Doc: ch.doc})
 	}
 }
@@ -308,6 +314,7 @@ func (db *DB) publish(batch []*prepared) {
 	cat := db.visible.Load().cat
 	for _, p := range batch {
 		db.cache.commit(p.changes, p.commit.TS)
+		db.tellSearcher(p)
 		if p.catalog != nil {
 			cat = p.catalog
 			db.history.add(p.commit.TS, cat)

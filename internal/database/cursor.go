@@ -69,7 +69,7 @@ func (tx *Tx) Scan(table, index string, in Interval, order Order) *Cursor {
 	}
 	ix := t.index(index)
 	switch {
-	case ix == nil || ix.state == Staged:
+	case ix == nil || ix.state == Staged || ix.kind != Ordered:
 		return &Cursor{tx: tx, err: &IndexError{Table: table, Index: index}}
 	case ix.state != Enabled:
 		return &Cursor{tx: tx, err: &IndexError{Table: table, Index: index, Backfilling: true}}

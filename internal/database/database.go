@@ -39,6 +39,7 @@ type DB struct {
 	building sync.Mutex    // held while indexes are built, by Run or EnsureTables
 	kick     chan struct{} // there may be an index to build
 	broken   chan struct{} // closed when the store has failed
+	searcher Searcher      // nil: nothing is searched
 }
 
 // snapshot is what a new transaction begins with.

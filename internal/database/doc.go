@@ -30,6 +30,6 @@
 // in its high bits (place), so ids as text, which lack it, reach no other one.
 //
 // Lock order: DB.building, then committer.mu, then watch.mu, then writeLog.mu;
-// the catalog history and the document cache have leaf locks of their own. No
-// lock but building is held while the store is called.
+// the catalog history, the document cache and a Searcher have leaf locks of their
+// own. No lock but building is held while the store is called.
 package database

@@ -16,7 +16,7 @@ func checkAccepted(db *DB, p *prepared) {
 	if p.commit.TS <= db.Latest() || p.commit.TS <= p.tx.snap {
 		panic(fmt.Sprintf("database: commit at %d is not after the snapshot %d", p.commit.TS, db.Latest()))
 	}
-	again := &prepared{changes: p.changes}
+	again := &prepared{changes: p.changes, searcher: p.searcher}
 	if err := again.derive(db.commits.catalog); err != nil {
 		panic(err)
 	}

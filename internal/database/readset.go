@@ -49,7 +49,10 @@ func point(key []byte) persistence.Span {
 
 // ReadSet is what a transaction looked at: intervals of index keys. It is
 // immutable, and the reason for every invalidation.
-type ReadSet struct{ reads []indexReads }
+type ReadSet struct {
+	reads   []indexReads
+	matches []*Match // of indexes that are searched
+}
 
 // indexReads are the intervals read of one index, sorted and disjoint.
 type indexReads struct {
@@ -58,7 +61,7 @@ type indexReads struct {
 }
 
 // Empty tells whether nothing was read, so that nothing can invalidate it.
-func (r *ReadSet) Empty() bool { return r == nil || len(r.reads) == 0 }
+func (r *ReadSet) Empty() bool { return r == nil || len(r.reads) == 0 && len(r.matches) == 0 }
 
 // Intervals counts the disjoint intervals.
 func (r *ReadSet) Intervals() int {
@@ -67,6 +70,7 @@ func (r *ReadSet) Intervals() int {
 		for _, x := range r.reads {
 			n += len(x.spans)
 		}
+		n += len(r.matches)
 	}
 	return n
 }
@@ -92,17 +96,19 @@ func (r *ReadSet) covers(ix persistence.IndexID, key []byte) bool {
 // Union is the set of everything in any of the sets.
 func Union(sets ...*ReadSet) *ReadSet {
 	var raw []*read
+	var matches []*Match
 	for _, r := range sets {
 		if r == nil {
 			continue
 		}
+		matches = append(matches, r.matches...)
 		for _, x := range r.reads {
 			for _, s := range x.spans {
 				raw = append(raw, &read{index: x.index, span: s})
 			}
 		}
 	}
-	return newReadSet(raw)
+	return newReadSet(raw, matches...)
 }
 
 // read is one interval as it was recorded. A cursor keeps a pointer to its own
@@ -113,7 +119,7 @@ type read struct {
 }
 
 // newReadSet sorts and merges what was recorded.
-func newReadSet(raw []*read) *ReadSet {
+func newReadSet(raw []*read, matches ...*Match) *ReadSet {
 	rs := slices.Clone(raw)
 	slices.SortFunc(rs, func(a, b *read) int {
 		if a.index != b.index {
@@ -124,7 +130,7 @@ func newReadSet(raw []*read) *ReadSet {
 		}
 		return bytes.Compare(a.span.Lower, b.span.Lower) // nil sorts first, as it should
 	})
-	set := &ReadSet{}
+	set := &ReadSet{matches: slices.Clone(matches)}
 	for _, r := range rs {
 		n := len(set.reads)
 		if n == 0 || set.reads[n-1].index != r.index {

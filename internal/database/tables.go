@@ -178,6 +178,12 @@ func (tx *Tx) ensureTable(_ context.Context, name string) (*tableMeta, error) {
 // stops at Ready, for SetIndexState to enable) or Staged. In an empty table
 // that is at once; otherwise DB.Run builds the index.
 func (tx *Tx) AddIndex(ctx context.Context, table, name string, fields []string, state IndexState) error {
+	return tx.addIndex(ctx, table, state, indexMeta{name: name, fields: fields})
+}
+
+// addIndex declares an index of any kind.
+func (tx *Tx) addIndex(ctx context.Context, table string, state IndexState, def indexMeta) error {
+	name := def.name
 	t, err := tx.ensureTable(ctx, table)
 	if err != nil {
 		return err
@@ -200,7 +206,8 @@ func (tx *Tx) AddIndex(ctx context.Context, table, name string, fields []string,
 		// Random, so that no two indexes of any time share an id: entries of a
 		// dropped one outlive it.
 		id:    persistence.IndexID(binary.BigEndian.Uint64(b[:])>>3) | firstFreeIndex,
-		table: t.place, name: name, fields: fields, state: goal, goal: goal,
+		table: t.place, name: name, fields: def.fields, state: goal, goal: goal,
+		kind: def.kind, dimensions: def.dimensions,
 	}
 	c := tx.scan(t, ByCreationTime, byCreation(t.place), nil, persistence.Span{}, Asc)
 	first, err := c.Next(ctx)
@@ -287,7 +294,7 @@ func (db *DB) EnsureTables(ctx context.Context, defs []TableDef) error {
 	if err != nil {
 		return fmt.Errorf("database: ensure tables: %w", err)
 	}
-	return db.buildIndexes(ctx)
+	return db.buildIndexes(ctx, false)
 }
 
 // EnsureTables is the same within a transaction. Indexes of tables with documents

@@ -32,6 +32,7 @@ type txState struct {
 	reads    []*read
 	room     []read          // where the next reads go; full, another one is made
 	seen     map[string]bool // catalog reads already recorded, by index and key
+	matches  []*Match        // what was searched for
 	readSet  *ReadSet        // of reads[:readSetN], kept while nothing is added
 	readSetN int
 
@@ -134,7 +135,7 @@ func (tx *Tx) recordMeta(ix persistence.IndexID, key []byte) {
 // same pointer.
 func (tx *Tx) Reads() *ReadSet {
 	if tx.readSet == nil || tx.readSetN != len(tx.reads) {
-		tx.readSet, tx.readSetN = newReadSet(tx.reads), len(tx.reads)
+		tx.readSet, tx.readSetN = newReadSet(tx.reads, tx.matches...), len(tx.reads)
 	}
 	return tx.readSet
 }

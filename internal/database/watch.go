@@ -89,6 +89,7 @@ func (db *DB) Subscribe(reads *ReadSet, validAt persistence.Timestamp) *Subscrip
 				w.trees[x.index] = w.trees[x.index].insert(&spanNode{span: s, owner: n, priority: rand.Uint32()})
 			}
 		}
+		w.addMatches(n)
 	}
 	n.refs++
 	return &Subscription{w: w, node: n}
@@ -131,12 +132,17 @@ func (w *watch) remove(n *watched) {
 			w.trees[x.index] = root
 		}
 	}
+	w.removeMatches(n)
 }
 
 // match takes out, and returns, the nodes that the writes meet. The lock is
 // held; the caller closes their channels once the writes are visible.
 func (w *watch) match(touched []touch, met []*watched) []*watched {
 	for i, t := range touched {
+		if t.seen != nil {
+			met = w.matchSeen(t, met)
+			continue
+		}
 		root := w.trees[t.index]
 		if root == nil || i > 0 && t.index == touched[i-1].index && bytes.Equal(t.key, touched[i-1].key) {
 			continue

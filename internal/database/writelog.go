@@ -9,19 +9,22 @@ import (
 )
 
 // touch is an index key that a commit wrote: the old or the new key of a
-// document, also when both are the same.
+// document, also when both are the same. In an index that is searched there
+// are no keys: there it is the change itself.
 type touch struct {
 	index persistence.IndexID
 	table uint32
 	key   []byte
+	seen  *seen
 }
 
 // keyLog remembers for each index key the newest write, such that the newest
 // write within an interval of keys is found in logarithmic time. It is not
 // safe for concurrent use; its owners lock.
 type keyLog struct {
-	indexes map[persistence.IndexID]*keyTree
-	count   int
+	indexes  map[persistence.IndexID]*keyTree
+	searched map[persistence.IndexID]*seenLog
+	count    int
 }
 
 // keyTree is the part of one index: a treap by key.
@@ -40,6 +43,10 @@ type keyNode struct {
 
 // add notes a write.
 func (l *keyLog) add(t touch, ts persistence.Timestamp) {
+	if t.seen != nil {
+		l.addSeen(t, ts)
+		return
+	}
 	if l.indexes == nil {
 		l.indexes = map[persistence.IndexID]*keyTree{}
 	}
@@ -96,6 +103,7 @@ func (n *keyNode) update() {
 func (l *keyLog) remove(ix persistence.IndexID, key []byte, ts persistence.Timestamp) {
 	tree := l.indexes[ix]
 	if tree == nil {
+		l.removeSeen(ix, ts)
 		return
 	}
 	tree.root = l.cut(tree.root, key, ts)
@@ -172,7 +180,7 @@ func (l *keyLog) met(r *ReadSet, after persistence.Timestamp) (table uint32, ts 
 			}
 		}
 	}
-	return 0, 0
+	return l.metSeen(r, after)
 }
 
 // writeLog remembers the writes of visible commits, as many as it may hold.
@@ -197,6 +205,7 @@ type write struct {
 	index persistence.IndexID
 	key   []byte
 	ts    persistence.Timestamp
+	cost  int // of the documents it keeps alive
 }
 
 // init sets the log up as of the newest commit of an opened store.
@@ -206,8 +215,8 @@ func (w *writeLog) init(floor persistence.Timestamp, limit int) { w.floor, w.lim
 func (w *writeLog) add(touched []touch, ts persistence.Timestamp) {
 	for _, t := range touched {
 		w.keys.add(t, ts)
-		w.fifo = append(w.fifo, write{t.index, t.key, ts})
-		w.bytes += len(t.key)
+		w.fifo = append(w.fifo, write{t.index, t.key, ts, t.seen.cost()})
+		w.bytes += len(t.key) + t.seen.cost()
 	}
 	for len(w.fifo)-w.head > w.limit || w.bytes > maxLogBytes {
 		w.forget()
@@ -223,7 +232,7 @@ func (w *writeLog) forget() {
 	w.keys.remove(old.index, old.key, old.ts)
 	w.floor = max(w.floor, old.ts)
 	w.fifo[w.head] = write{}
-	w.bytes -= len(old.key)
+	w.bytes -= len(old.key) + old.cost
 	w.head++
 }
 

@@ -19,6 +19,43 @@ type step struct {
 	table, name string
 	fields      []string
 	staged      bool
+	kind        database.IndexKind
+	dimensions  int
+}
+
+// same tells whether an index is what the step wants, whatever its name and state.
+func (s step) same(ix database.Index) bool {
+	return s.kind == ix.Kind && s.dimensions == ix.Dimensions && slices.Equal(s.fields, ix.Fields)
+}
+
+// stepOf is the step that has a declared index as it is.
+func stepOf(table string, ix database.Index) step {
+	return step{table, ix.Name, ix.Fields, ix.State == database.Staged, ix.Kind, ix.Dimensions}
+}
+
+// steps are the indexes that a schema wants of a table.
+func steps(t *schema.Table) (list []step) {
+	for _, ix := range t.Indexes {
+		list = append(list, step{t.Name, ix.Name, ix.Fields, ix.Staged, database.Ordered, 0})
+	}
+	for _, ix := range t.Search {
+		def := database.Searched{Kind: database.Text, Field: ix.SearchField, Filters: ix.FilterFields}
+		list = append(list, step{t.Name, ix.Name, def.Fields(), ix.Staged, def.Kind, 0})
+	}
+	for _, ix := range t.Vector {
+		def := database.Searched{Kind: database.Vector, Field: ix.VectorField, Filters: ix.FilterFields}
+		list = append(list, step{t.Name, ix.Name, def.Fields(), ix.Staged, def.Kind, ix.Dimensions})
+	}
+	return list
+}
+
+// declare adds the step's index to the table under a name.
+func (s step) declare(ctx context.Context, tx *database.Tx, name string, state database.IndexState) error {
+	if s.kind == database.Ordered {
+		return tx.AddIndex(ctx, s.table, name, s.fields, state)
+	}
+	def := database.Searched{Kind: s.kind, Field: s.fields[0], Filters: s.fields[1:], Dimensions: s.dimensions}
+	return tx.AddSearchIndex(ctx, s.table, name, def, state)
 }
 
 // plan is what a push does to the indexes of user tables.
@@ -44,19 +81,18 @@ func planOf(tx *database.Tx, next *schema.Schema) plan {
 	}
 	if next != nil {
 		for _, t := range next.Tables {
-			for _, want := range t.Indexes {
-				s := step{t.Name, want.Name, want.Fields, want.Staged}
-				have, ok := live[t.Name][want.Name]
-				delete(live[t.Name], want.Name)
+			for _, s := range steps(&t) {
+				have, ok := live[t.Name][s.name]
+				delete(live[t.Name], s.name)
 				switch staged := have.State == database.Staged; {
 				case !ok:
 					p.added = append(p.added, s)
-				case !slices.Equal(have.Fields, want.Fields):
+				case !s.same(have):
 					p.added = append(p.added, s)
-					p.removed = append(p.removed, step{t.Name, have.Name, have.Fields, staged})
-				case staged && !want.Staged:
+					p.removed = append(p.removed, stepOf(t.Name, have))
+				case staged && !s.staged:
 					p.enabled = append(p.enabled, s)
-				case !staged && want.Staged:
+				case !staged && s.staged:
 					p.disabled = append(p.disabled, s)
 				default:
 					p.identical = append(p.identical, s)
@@ -66,7 +102,7 @@ func planOf(tx *database.Tx, next *schema.Schema) plan {
 	}
 	for table, rest := range live {
 		for _, ix := range rest {
-			p.removed = append(p.removed, step{table, ix.Name, ix.Fields, ix.State == database.Staged})
+			p.removed = append(p.removed, stepOf(table, ix))
 		}
 	}
 	slices.SortFunc(p.removed, func(a, b step) int {
@@ -89,7 +125,17 @@ func (p plan) diff() IndexDiff {
 
 // config is the step's index as clients see it.
 func (s step) config() IndexConfig {
-	return IndexConfig{Name: s.table + "." + s.name, Type: "database", Fields: s.fields, Staged: s.staged}
+	c := IndexConfig{Name: s.table + "." + s.name, Type: "database", Staged: s.staged}
+	switch s.kind {
+	case database.Ordered:
+		c.Fields = s.fields
+	case database.Text:
+		c.Type, c.SearchField, c.FilterFields = "search", s.fields[0], append([]string{}, s.fields[1:]...)
+	case database.Vector:
+		c.Type, c.VectorField, c.FilterFields = "vector", s.fields[0], append([]string{}, s.fields[1:]...)
+		c.Dimensions = s.dimensions
+	}
+	return c
 }
 
 // index finds a declared index of a table.
@@ -105,10 +151,10 @@ func index(tx *database.Tx, table, name string) (database.Index, bool) {
 // prepare begins to build what the plan needs and stops building what other
 // pushes left behind. Indexes of tables that do not exist need no building.
 func (p plan) prepare(ctx context.Context, tx *database.Tx) error {
-	wanted := map[string][]string{} // fields by table and pending name
+	wanted := map[string]step{} // by table and pending name
 	for _, s := range p.added {
 		if !s.staged {
-			wanted[s.table+"."+pendingMark+s.name] = s.fields
+			wanted[s.table+"."+pendingMark+s.name] = s
 		}
 	}
 	for _, t := range tx.Tables() {
@@ -119,7 +165,7 @@ func (p plan) prepare(ctx context.Context, tx *database.Tx) error {
 			if !strings.HasPrefix(ix.Name, pendingMark) {
 				continue
 			}
-			if fields, ok := wanted[t.Name+"."+ix.Name]; ok && slices.Equal(fields, ix.Fields) {
+			if s, ok := wanted[t.Name+"."+ix.Name]; ok && s.same(ix) {
 				continue
 			}
 			if err := tx.DropIndex(ctx, t.Name, ix.Name); err != nil {
@@ -132,7 +178,7 @@ func (p plan) prepare(ctx context.Context, tx *database.Tx) error {
 			continue
 		}
 		if _, ok := index(tx, s.table, pendingMark+s.name); !ok {
-			if err := tx.AddIndex(ctx, s.table, pendingMark+s.name, s.fields, database.Building); err != nil {
+			if err := s.declare(ctx, tx, pendingMark+s.name, database.Building); err != nil {
 				return err
 			}
 		}
@@ -191,7 +237,7 @@ func (p plan) apply(ctx context.Context, tx *database.Tx) error {
 // empty table.
 func (s step) add(ctx context.Context, tx *database.Tx) error {
 	if s.staged {
-		return tx.AddIndex(ctx, s.table, s.name, s.fields, database.Staged)
+		return s.declare(ctx, tx, s.name, database.Staged)
 	}
 	if _, ok := index(tx, s.table, pendingMark+s.name); ok {
 		if err := tx.RenameIndex(ctx, s.table, pendingMark+s.name, s.name); err != nil {
@@ -199,7 +245,7 @@ func (s step) add(ctx context.Context, tx *database.Tx) error {
 		}
 		return tx.SetIndexState(ctx, s.table, s.name, database.Enabled)
 	}
-	if err := tx.AddIndex(ctx, s.table, s.name, s.fields, database.Enabled); err != nil {
+	if err := s.declare(ctx, tx, s.name, database.Enabled); err != nil {
 		return err
 	}
 	if ix, _ := index(tx, s.table, s.name); ix.State != database.Enabled {

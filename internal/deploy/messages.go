@@ -148,12 +148,17 @@ type IndexDiff struct {
 	Disabled []IndexConfig `json:"disabled_indexes"`
 }
 
-// IndexConfig describes one database index; Name is "table.index".
+// IndexConfig describes one index; Name is "table.index". Each type has fields
+// of its own, which the CLI wants to be there for it and not for others.
 type IndexConfig struct {
-	Name   string   `json:"name"`
-	Type   string   `json:"type"` // "database"
-	Fields []string `json:"fields"`
-	Staged bool     `json:"staged,omitempty"`
+	Name         string   `json:"name"`
+	Type         string   `json:"type"`                  // "database", "search" or "vector"
+	Fields       []string `json:"fields,omitempty"`      // database
+	SearchField  string   `json:"searchField,omitempty"` // search
+	VectorField  string   `json:"vectorField,omitempty"` // vector
+	Dimensions   int      `json:"dimensions,omitempty"`
+	FilterFields []string `json:"filterFields,omitzero"` // search and vector
+	Staged       bool     `json:"staged,omitempty"`
 }
 
 // WaitRequest is the body of wait_for_schema (convex-cli §2.7).

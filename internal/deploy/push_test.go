@@ -168,8 +168,6 @@ func TestPushRace(t *testing.T) {
 func TestPushRefusals(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	search := `[{"tableName":"t","indexes":[],"searchIndexes":[{"indexDescriptor":"s","searchField":"b","filterFields":[]}],"vectorIndexes":[],"documentType":{"type":"any"}}]`
-	vector := `[{"tableName":"t","indexes":[],"searchIndexes":[],"vectorIndexes":[{"indexDescriptor":"s","vectorField":"b","dimensions":3,"filterFields":[]}],"documentType":{"type":"any"}}]`
 	component := bundleOf()
 	component.ComponentDefinitions = []ComponentDefinition{{DefinitionPath: "../node_modules/@convex-dev/x"}}
 	mounted := bundleOf()
@@ -190,8 +188,6 @@ func TestPushRefusals(t *testing.T) {
 		{"cron expression", "InvalidCron", "Hit an error while pushing:\nInvalid cron job \"x\": the cron expression", bundleOf(cronsOf(`{"x":{"name":"a:b","args":[{}],"schedule":{"type":"cron","cron":"* *"}}}`))},
 		{"component", "UnsupportedFeature", "Components", component},
 		{"mounted component", "UnsupportedFeature", "component limiter", mounted},
-		{"search index", "UnsupportedFeature", "Full-text search indexes", bundleOf().withSchema(search)},
-		{"vector index", "UnsupportedFeature", "Vector indexes", bundleOf().withSchema(vector)},
 		{"throws", "InvalidModules", "Failed to analyze t.js: Uncaught Error: oh", bundleOf(module("t.js", "throw new Error('oh')"))},
 		{"syntax", "InvalidModules", "Failed to analyze t.js: Uncaught SyntaxError", bundleOf(module("t.js", "const = 1"))},
 		{"missing import", "InvalidModules", "t.js", bundleOf(module("t.js", "import './nothing.js'"))},

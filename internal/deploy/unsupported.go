@@ -12,8 +12,6 @@ import (
 // know it under.
 const (
 	featureComponents = "Components (app.use in convex.config.ts)"
-	featureSearch     = "Full-text search indexes"
-	featureVector     = "Vector indexes"
 	featureStaged     = "Staged validators of tables"
 )
 
@@ -41,10 +39,6 @@ func checkSchemaFeatures(sc *schema.Schema) error {
 	}
 	for _, t := range sc.Tables {
 		switch {
-		case len(t.Search) > 0:
-			return notYet(featureSearch, "table "+t.Name+" (index "+t.Search[0].Name+")")
-		case len(t.Vector) > 0:
-			return notYet(featureVector, "table "+t.Name+" (index "+t.Vector[0].Name+")")
 		case t.Staged != nil:
 			return notYet(featureStaged, "table "+t.Name)
 		}

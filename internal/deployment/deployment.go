@@ -21,6 +21,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/persistence/pebblestore"
 	"github.com/lentil-dev/lentil/internal/scheduler"
+	"github.com/lentil-dev/lentil/internal/search"
 	"github.com/lentil-dev/lentil/internal/sysudf"
 	"github.com/lentil-dev/lentil/internal/token"
 	"github.com/lentil-dev/lentil/internal/udf"
@@ -56,6 +57,7 @@ type Deployment struct {
 	DB     *database.DB
 	Blobs  blob.Store
 	Files  *filestorage.Store
+	Search *search.Service
 	Runner *udf.Runner
 	Jobs   *scheduler.Worker
 	Deploy *deploy.Service
@@ -104,8 +106,12 @@ func (d *Deployment) assemble(ctx context.Context, c Config, secret []byte) erro
 	if err := d.Files.Open(ctx); err != nil {
 		return err
 	}
+	d.Search = &search.Service{DB: d.DB, Log: c.Log}
+	if err := d.Search.Open(); err != nil {
+		return err
+	}
 	d.Runner = &udf.Runner{
-		DB: d.DB, Engine: c.Engine, Node: c.Node, Sealer: sealer, Files: d.Files, Log: c.Log,
+		DB: d.DB, Engine: c.Engine, Node: c.Node, Sealer: sealer, Files: d.Files, Search: d.Search, Log: c.Log,
 		CloudURL: c.CloudURL, SiteURL: c.SiteURL, Deployment: c.Name, System: sysudf.Functions(),
 	}
 	if err := d.Runner.Open(ctx); err != nil {
@@ -138,6 +144,7 @@ func (d *Deployment) providers(ctx context.Context) (list []token.Provider, err 
 func (d *Deployment) Run(ctx context.Context) error {
 	g, each := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.DB.Run(each) })
+	g.Go(func() error { return d.Search.Run(each) })
 	g.Go(func() error { return d.Runner.Run(each) })
 	g.Go(func() error { return d.Files.Run(each) })
 	g.Go(func() error { return d.Jobs.Work(each) })

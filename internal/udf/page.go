@@ -53,7 +53,11 @@ func (q *query) readPage(ctx context.Context, tx *database.Tx, cs cursorSealer, 
 		return q.emptyPage(cs, o)
 	}
 	narrowed := *q
-	narrowed.interval = q.between(begin, stop)
+	if q.search != nil {
+		narrowed.search = q.search.between(begin, stop)
+	} else {
+		narrowed.interval = q.between(begin, stop)
+	}
 	s := narrowed.open(tx)
 	defer s.close()
 	p := &page{}

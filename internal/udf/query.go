@@ -32,6 +32,7 @@ type querySpec struct {
 		TableName string      `json:"tableName"`
 		IndexName string      `json:"indexName"`
 		Range     []rangeSpec `json:"range"`
+		Filters   []rangeSpec `json:"filters"` // of a search
 		Order     *string     `json:"order"`
 	} `json:"source"`
 	Operators []struct {
@@ -53,7 +54,8 @@ type query struct {
 	interval     database.Interval
 	order        database.Order
 	operators    []operator
-	fingerprint  [16]byte // of everything but page options: cursors carry it
+	search       *searchSource // instead of an interval
+	fingerprint  [16]byte      // of everything but page options: cursors carry it
 }
 
 // parseQuery understands a query and resolves its index in the transaction.
@@ -105,7 +107,7 @@ func (q *query) source(tx *database.Tx, spec *querySpec) error {
 		}
 		q.table, q.index = table, index
 	case "Search":
-		return unsupported("Full text search (withSearchIndex)")
+		return q.searchSource(tx, spec.Source.IndexName, spec.Source.Filters)
 	default:
 		return badQuery("Unknown query source %q.", spec.Source.Type)
 	}
@@ -137,7 +139,7 @@ func indexFields(tx *database.Tx, table, index string) ([]string, error) {
 		return []string{"_creationTime"}, nil
 	}
 	for _, ix := range tx.Indexes(table) {
-		if ix.Name != index || virtualTables[table] { // whose indexes are the house's own
+		if ix.Name != index || ix.Kind != database.Ordered || virtualTables[table] { // whose indexes are the house's own
 			continue
 		}
 		switch ix.State {
@@ -207,16 +209,27 @@ func guardTable(table, method string) error {
 
 // stream reads the rows of a query one by one, no further than asked.
 type stream struct {
-	cursor *database.Cursor
+	cursor source
 	ops    []operator // limits count down
 	rows   int        // scanned, filtered out or not
 	bytes  int
 	done   bool
 }
 
+// source is where a stream gets its documents from.
+type source interface {
+	Next(ctx context.Context) (*database.Document, error)
+	Key() []byte // the position of the document given last
+	Close()
+}
+
 // open starts reading the query.
 func (q *query) open(tx *database.Tx) *stream {
 	s := &stream{ops: append([]operator(nil), q.operators...)}
+	if q.search != nil {
+		s.cursor = q.search.open(tx)
+		return s
+	}
 	s.cursor = tx.Scan(q.table, q.index, q.interval, q.order)
 	return s
 }

@@ -208,7 +208,7 @@ func TestQueryErrors(t *testing.T) {
 		{`{"source":{"type":"IndexRange","indexName":"rows.nope","range":[]},"operators":[]}`, "Index rows.nope not found."},
 		{`{"source":{"type":"FullTableScan","tableName":"_modules"},"operators":[]}`, "System tables can only be accessed with db.system."},
 		{`{"source":{"type":"IndexRange","indexName":"_modules.by_path","range":[]},"operators":[]}`, "System tables can only be accessed with db.system."},
-		{`{"source":{"type":"Search","indexName":"rows.s","filters":[]},"operators":[]}`, "Full text search (withSearchIndex) is not supported by Lentil yet."},
+		{`{"source":{"type":"Search","indexName":"rows.s","filters":[]},"operators":[]}`, "Index rows.s not found."},
 		{`{"source":{"type":"FullTableScan","tableName":"rows"},"operators":[` + strings.Repeat(`{"limit":1},`, 256) + `{"limit":1}]}`, "Query has too many operators: 257"},
 		{`{"source":{"type":"FullTableScan","tableName":"rows"},"operators":[{"limit":-1}]}`, "non-negative"},
 		{`{"source":{"type":"FullTableScan","tableName":"rows"},"operators":[{}]}`, "either a filter or a limit"},

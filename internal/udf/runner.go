@@ -13,6 +13,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/isolate"
 	"github.com/lentil-dev/lentil/internal/node"
 	"github.com/lentil-dev/lentil/internal/scheduler"
+	"github.com/lentil-dev/lentil/internal/search"
 	"github.com/lentil-dev/lentil/internal/token"
 )
 
@@ -27,7 +28,9 @@ type Runner struct {
 	Sealer *token.Sealer
 	// Files is the file storage behind ctx.storage, opened already; without it ctx.storage is refused.
 	Files *filestorage.Store
-	Log   *slog.Logger
+	// Search keeps the search and vector indexes, opened already; without it searches are refused.
+	Search *search.Service
+	Log    *slog.Logger
 	// CloudURL and SiteURL are the addresses that user code sees as CONVEX_CLOUD_URL and CONVEX_SITE_URL.
 	CloudURL, SiteURL string
 	// Redact keeps messages and log lines of user code from its callers; ConvexError data still reaches them.

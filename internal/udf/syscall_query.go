@@ -20,7 +20,7 @@ func (x *execution) queryStream(ctx context.Context, args json.RawMessage) ([]by
 	if err := decode(args, "queryStream", &a); err != nil {
 		return nil, err
 	}
-	q, err := parseQuery(x.tx, a.Query)
+	q, err := x.parseQuery(a.Query)
 	if err != nil {
 		return nil, err
 	}
@@ -30,6 +30,15 @@ func (x *execution) queryStream(ctx context.Context, args json.RawMessage) ([]by
 	x.lastStream++
 	x.streams[x.lastStream] = q.open(x.tx)
 	return append(strconv.AppendInt([]byte(`{"queryId":`), int64(x.lastStream), 10), '}'), nil
+}
+
+// parseQuery understands a query of the program.
+func (x *execution) parseQuery(raw json.RawMessage) (*query, error) {
+	q, err := parseQuery(x.tx, raw)
+	if err == nil && q.search != nil {
+		q.search.service = x.run.r.Search
+	}
+	return q, err
 }
 
 // streamArgs names an open stream.
@@ -142,7 +151,7 @@ func (x *execution) queryPage(ctx context.Context, args json.RawMessage) ([]byte
 	if outermost && o.end == nil {
 		o.end = x.run.req.Journal
 	}
-	q, err := parseQuery(x.tx, a.Query)
+	q, err := x.parseQuery(a.Query)
 	if err != nil {
 		return nil, err
 	}

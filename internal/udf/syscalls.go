@@ -45,7 +45,6 @@ type syscall struct {
 // Features that the library offers and this house does not yet.
 const (
 	featureStorage    = "File storage (ctx.storage)"
-	featureVector     = "Vector search (ctx.vectorSearch)"
 	featureComponents = "Components"
 	featureServices   = "Services of the cloud (ctx.getServiceToken)"
 )
@@ -94,7 +93,7 @@ var syscalls = []syscall{
 	{op: "storage/storeBlob", style: js, where: inAction, run: (*execution).viaJavaScript},
 	{op: "storage/getBlob", style: js, where: inAction, run: (*execution).viaJavaScript},
 
-	{op: "1.0/actions/vectorSearch", where: inAction, feature: featureVector},
+	{op: "1.0/actions/vectorSearch", where: inAction, run: (*execution).vectorSearch},
 	{op: "1.0/auditLog", where: inTx, feature: "The audit log"},
 	{op: "1.0/createServiceToken", where: inAction, feature: featureServices},
 	{op: "1.0/getServiceUrl", where: inAction, feature: featureServices},

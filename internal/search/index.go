@@ -1,0 +1,233 @@
+package search
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/persistence"
+)
+
+// Sizes of segments. A merge of text makes a segment of any size; vectors are
+// bulky and gain nothing by being together, so they stay in small ones.
+const (
+	growLimit        = 8192     // entries after which a growing segment is frozen
+	growBytes        = 32 << 20 // or bytes of vectors
+	mergeWidth       = 4        // segments of about a size that are merged
+	maxVectorSegment = 16384    // entries
+)
+
+// index is one index that is searched.
+//
+// Invariant: segments hold exactly the revisions of the commits in [since,
+// through] that some snapshot in there sees; queue holds, in order, the commits
+// after through that the database told of.
+type index struct {
+	info  database.Index
+	limit int // entries after which a growing segment is frozen
+
+	queued sync.Mutex
+	queue  []commit
+
+	mu       sync.RWMutex
+	segments []*segment // oldest first; the last one may grow
+	through  persistence.Timestamp
+	since    persistence.Timestamp
+	lastID   uint64
+
+	ready  chan struct{} // closed when it can be searched
+	failed error         // set before ready is closed
+}
+
+// commit is what a commit did to the documents of an index.
+type commit struct {
+	ts      persistence.Timestamp
+	changes []database.Change
+}
+
+// newIndex makes an index that is not ready, and queues commits from now on.
+func newIndex(info database.Index, limit int) *index {
+	return &index{info: info, limit: limit, ready: make(chan struct{})}
+}
+
+// told takes in a commit. It does not block.
+func (x *index) told(ts persistence.Timestamp, changes []database.Change) {
+	x.queued.Lock()
+	x.queue = append(x.queue, commit{ts, changes})
+	x.queued.Unlock()
+}
+
+// analyse looks at a document as the index does; nil if it is not indexed.
+func (x *index) analyse(d *database.Document) *analysis {
+	if d == nil {
+		return nil
+	}
+	if x.info.Kind == database.Vector {
+		return analyseVector(x.info.Fields, x.info.Dimensions, d)
+	}
+	return analyse(x.info.Fields, d)
+}
+
+// takeSome is how many commits are taken in between two looks at whether a
+// search wants the lock.
+const takeSome = 64
+
+// catchUp takes in what was told of.
+func (x *index) catchUp() {
+	for {
+		x.queued.Lock()
+		idle := len(x.queue) == 0
+		x.queued.Unlock()
+		if idle {
+			return
+		}
+		x.mu.Lock()
+		x.queued.Lock()
+		n := min(len(x.queue), takeSome)
+		some := x.queue[:n:n]
+		if x.queue = x.queue[n:]; len(x.queue) == 0 {
+			x.queue = nil
+		}
+		x.queued.Unlock()
+		for _, c := range some {
+			x.take(c)
+		}
+		x.mu.Unlock()
+	}
+}
+
+// take takes in one commit. mu is held.
+func (x *index) take(c commit) {
+	if c.ts <= x.through {
+		return // the index was built from a later snapshot
+	}
+	for _, ch := range c.changes {
+		if ch.Old != nil {
+			for i := len(x.segments) - 1; i >= 0; i-- {
+				if x.segments[i].kill(ch.ID.Internal, c.ts) {
+					break
+				}
+			}
+		}
+		if a := x.analyse(ch.New); a != nil {
+			x.add(ch.New, c.ts, a)
+		}
+	}
+	x.through = c.ts
+}
+
+// add takes in a revision. mu is held, or nobody else has the index.
+func (x *index) add(d *database.Document, born persistence.Timestamp, a *analysis) {
+	n := len(x.segments)
+	if n == 0 || !x.segments[n-1].grows() || x.segments[n-1].full(x.limit) {
+		if n > 0 {
+			x.segments[n-1].freeze()
+		}
+		x.lastID++
+		s := newSegment(x.lastID)
+		if x.info.Kind == database.Vector {
+			s.vectors = newVectors(x.info.Dimensions)
+		}
+		x.segments = append(slices.Clip(x.segments), s)
+		n++
+	}
+	x.segments[n-1].add(d.ID.Internal, d.CreationTime, born, a)
+}
+
+// grows tells whether the segment takes in more.
+func (s *segment) grows() bool { _, ok := s.lists.(growing); return ok }
+
+// full tells whether the segment had better be frozen.
+func (s *segment) full(limit int) bool {
+	return len(s.ids) >= limit || s.vectors != nil && s.vectors.bytes() >= growBytes
+}
+
+// build fills the index with the documents of a snapshot.
+func (x *index) build(ctx context.Context, db *database.DB, at persistence.Timestamp) error {
+	fresh := newIndex(x.info, x.limit)
+	fresh.lastID = x.lastID
+	err := db.EachDocument(ctx, x.info, at, func(d *database.Document) error {
+		if a := x.analyse(d); a != nil {
+			fresh.add(d, d.TS, a)
+			if n := len(fresh.segments); n > mergeWidth {
+				fresh.merge(at)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	x.segments, x.lastID, x.through, x.since = fresh.segments, fresh.lastID, at, at
+	x.mu.Unlock()
+	return nil
+}
+
+// merge merges what ought to be merged, and forgets what died at or before a
+// time. It reports whether there was anything. One caller at a time.
+func (x *index) merge(before persistence.Timestamp) bool {
+	x.mu.RLock()
+	from, to := x.mergeable(before)
+	sources := x.segments[from:to:to]
+	died := make([][]persistence.Timestamp, len(sources))
+	for i, s := range sources {
+		died[i] = slices.Clone(s.died)
+	}
+	id := x.lastID
+	x.mu.RUnlock()
+	if len(sources) == 0 {
+		return false
+	}
+	merged, moved := merge(id, sources, died, before) // numbered below
+	if x.info.Kind == database.Vector {
+		merged.vectors = mergeVectors(sources, moved, len(merged.ids))
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.lastID++
+	merged.id = x.lastID
+	for i, s := range sources { // what died meanwhile
+		for n, d := range s.died {
+			if to := moved[i][n]; to != gone && merged.died[to] != d {
+				merged.died[to] = d
+				merged.bury(to)
+			}
+		}
+	}
+	list := slices.Clone(x.segments[:from])
+	if len(merged.ids) > 0 {
+		list = append(list, merged)
+	}
+	x.segments = append(list, x.segments[to:]...)
+	x.since = max(x.since, min(before, x.through))
+	return true
+}
+
+// mergeable finds neighbouring segments that had better be one: several of
+// about a size, or one a third of which is dead. mu is held.
+func (x *index) mergeable(before persistence.Timestamp) (from, to int) {
+	end := len(x.segments)
+	for end > 0 && x.segments[end-1].grows() {
+		end--
+	}
+	for i, s := range x.segments[:end] {
+		if s.dead*3 > len(s.ids) && s.lastDeath <= before {
+			return i, i + 1
+		}
+	}
+	for from := range end {
+		sum, to := 0, from
+		for to < end && to < from+2*mergeWidth && len(x.segments[to].ids) <= 2*len(x.segments[from].ids) {
+			if sum += len(x.segments[to].ids); x.info.Kind == database.Vector && sum > maxVectorSegment {
+				break
+			}
+			to++
+		}
+		if to-from >= mergeWidth {
+			return from, to
+		}
+	}
+	return 0, 0
+}
