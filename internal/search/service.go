@@ -23,7 +23,8 @@ type Service struct {
 	// means 5 seconds.
 	Patience time.Duration
 
-	limit   int // of a growing segment
+	limit   int      // of a growing segment
+	found   []*index // by Open, for Run to load
 	mu      sync.Mutex
 	indexes map[persistence.IndexID]*index
 	missed  persistence.Timestamp // newest commit that touched an index not followed yet
@@ -49,7 +50,8 @@ func (s *Service) Open() error {
 	s.indexes, s.kick = map[persistence.IndexID]*index{}, make(chan struct{}, 1)
 	for _, info := range s.DB.SearchedIndexes() {
 		if info.Built {
-			s.indexes[info.ID] = newIndex(info, s.limit)
+			x := newIndex(info, s.limit)
+			s.indexes[info.ID], s.found = x, append(s.found, x)
 		}
 	}
 	s.DB.SetSearcher(s)
@@ -156,7 +158,7 @@ const maintainEvery = time.Second
 func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(maintainEvery)
 	defer tick.Stop()
-	for x := range s.all() {
+	for _, x := range s.found {
 		if err := s.load(ctx, x); err != nil && ctx.Err() == nil {
 			s.Log.Error("search index not loaded", "err", err)
 		}

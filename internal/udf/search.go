@@ -194,7 +194,7 @@ func (x *execution) vectorSearch(ctx context.Context, args json.RawMessage) ([]b
 	}
 	var hits []search.VectorHit
 	var ix database.Index
-	err = x.run.r.DB.View(ctx, func(tx *database.Tx) error {
+	err = x.read(ctx, func(tx *database.Tx) error {
 		var exists bool
 		var err error
 		if ix, exists, err = searchIndex(tx, a.Query.Index, database.Vector); err != nil {
