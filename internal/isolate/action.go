@@ -179,7 +179,9 @@ func (v *invocation) unawaited() []string {
 		names = append(names, OperationName(n))
 	}
 	for _, r := range v.queue {
-		names = append(names, OperationName(r.op))
+		if !r.own || r.op == "fetch" {
+			names = append(names, OperationName(r.op))
+		}
 	}
 	slices.Sort(names)
 	return names

@@ -24,10 +24,27 @@ type web struct {
 	open map[uint32]*exchange
 }
 
-// exchange is one HTTP request under way.
+// exchange is one HTTP request under way. Its body goes up through a pipe if the
+// program streams it.
 type exchange struct {
 	cancel context.CancelFunc
 	body   io.ReadCloser
+	up     *io.PipeReader
+	feed   *io.PipeWriter
+}
+
+// upload gives the exchange of a request whose body streams. The pieces may
+// arrive before the request itself: each is answered by a goroutine of its own.
+func (w *web) upload(id uint32) *exchange {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	x := w.open[id]
+	if x == nil {
+		x = &exchange{cancel: func() {}}
+		x.up, x.feed = io.Pipe()
+		w.open[id] = x
+	}
+	return x
 }
 
 // close ends everything that is still open.
@@ -40,9 +57,15 @@ func (w *web) close() {
 	}
 }
 
+// errEnded is what a writer of the body sees when nobody reads it any more.
+var errEnded = errors.New("the request has ended")
+
 // end stops an exchange.
 func (x *exchange) end() {
 	x.cancel()
+	if x.up != nil {
+		x.up.CloseWithError(errEnded)
+	}
 	if x.body != nil {
 		x.body.Close()
 	}
@@ -71,6 +94,8 @@ func (v *invocation) shimRequest(r request) event {
 		return answer(r.id, out, err)
 	case "fetchRead":
 		return v.fetchRead(r)
+	case "fetchWrite":
+		return v.fetchWrite(r)
 	case "fetchCancel":
 		var in struct{ ID uint32 }
 		json.Unmarshal(r.arg, &in)
@@ -98,17 +123,26 @@ func (v *invocation) fetch(r request) ([]byte, error) {
 	var in struct {
 		URL, Method string
 		Headers     [][2]string
+		Stream      bool
 	}
 	if err := json.Unmarshal(r.arg, &in); err != nil {
 		return nil, fetchFailed(err)
 	}
 	ctx, cancel := context.WithCancel(v.ctx)
-	v.web.mu.Lock()
-	v.web.open[r.id] = &exchange{cancel: cancel}
-	v.web.mu.Unlock()
 	var body io.Reader
-	if len(r.body) > 0 {
-		body = bytes.NewReader(r.body)
+	if in.Stream {
+		x := v.web.upload(r.id)
+		v.web.mu.Lock()
+		x.cancel = cancel
+		v.web.mu.Unlock()
+		body = x.up
+	} else {
+		v.web.mu.Lock()
+		v.web.open[r.id] = &exchange{cancel: cancel}
+		v.web.mu.Unlock()
+		if len(r.body) > 0 {
+			body = bytes.NewReader(r.body)
+		}
 	}
 	req, err := http.NewRequestWithContext(ctx, in.Method, in.URL, body)
 	if err != nil {
@@ -181,6 +215,28 @@ func (v *invocation) fetchRead(r request) event {
 		}
 		return event{id: r.id, status: 3}
 	}
+}
+
+// fetchWrite sends the next piece of a body, or its end; it is answered when
+// the piece is on its way.
+func (v *invocation) fetchWrite(r request) event {
+	var in struct {
+		ID  uint32
+		End bool
+	}
+	json.Unmarshal(r.arg, &in)
+	x := v.web.upload(in.ID)
+	if x.feed == nil {
+		return answer(r.id, nil, fetchFailed(errEnded))
+	}
+	if in.End {
+		x.feed.Close()
+		return event{id: r.id, status: 3}
+	}
+	if _, err := x.feed.Write(r.body); err != nil {
+		return answer(r.id, nil, fetchFailed(err))
+	}
+	return event{id: r.id, status: 3}
 }
 
 // statusText is the reason phrase of a status line.

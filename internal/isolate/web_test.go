@@ -113,6 +113,22 @@ func TestFetch(t *testing.T) {
 	mux.HandleFunc("/circle", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/circle", http.StatusFound) })
 	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	mux.HandleFunc("/big", func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, 1<<20)) })
+	mux.HandleFunc("/duplex", func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
+		rc.EnableFullDuplex()
+		w.WriteHeader(http.StatusOK)
+		rc.Flush()
+		buf := make([]byte, 16)
+		for {
+			n, err := r.Body.Read(buf)
+			w.Write(buf[:n])
+			rc.Flush()
+			if err != nil {
+				return
+			}
+		}
+	})
+	mux.HandleFunc("/early", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	other := httptest.NewServer(mux)
 	defer other.Close()
 	mux.HandleFunc("/away", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL+"/echo", http.StatusFound) })
@@ -131,6 +147,11 @@ func TestFetch(t *testing.T) {
 		{"big", `let n = 0; for await (const c of (await fetch(U + "/big")).body) n += c.length; return n`, `1048576`},
 		{"refused", `try { await fetch("http://127.0.0.1:1/") } catch (e) { return e.message.slice(0, 13) }`, `"fetch failed:"`},
 		{"streamUp", `const r = await fetch(U + "/echo", { method: "POST", duplex: "half", body: new Blob(["a", "b"]).stream() }); return await r.text()`, `"POST ab"`},
+		{"duplex", `const t = new TransformStream(), w = t.writable.getWriter(), e = new TextEncoder(), d = new TextDecoder(), log = []; const p = fetch(U + "/duplex", { method: "POST", duplex: "half", body: t.readable }); await w.write(e.encode("one")); const r = (await p).body.getReader(); log.push(d.decode((await r.read()).value)); await w.write(e.encode("two")); log.push(d.decode((await r.read()).value)); await w.close(); log.push((await r.read()).done); return log`, `["one","two",true]`},
+		{"early", `let n = 0; const r = await fetch(U + "/early", { method: "POST", body: new ReadableStream({ pull: (c) => { if (n++ < 2000) c.enqueue(new Uint8Array(65536)); else c.close(); } }) }); return [r.status, n < 2000]`, `[418,true]`},
+		{"brokenUp", `try { await fetch(U + "/echo", { method: "POST", body: new ReadableStream({ pull: (c) => c.error(new RangeError("mine")) }) }) } catch (e) { return e.message }`, `"mine"`},
+		{"wrongChunk", `try { await fetch(U + "/echo", { method: "POST", body: new ReadableStream({ pull: (c) => c.enqueue("text") }) }) } catch (e) { return e.name }`, `"TypeError"`},
+		{"streamMoved", `try { await fetch(U + "/kept", { method: "POST", body: new Blob(["a"]).stream() }) } catch (e) { return e.message }`, `"fetch failed: a body that was streamed cannot be sent again after a redirect"`},
 		{"timers", `const log = []; await new Promise((done) => { setTimeout(() => log.push("b"), 20); setTimeout(() => log.push("a"), 1); clearTimeout(setTimeout(() => log.push("never"), 5)); let n = 0; const i = setInterval(() => { log.push("i"); if (++n === 2) { clearInterval(i); setTimeout(done, 25); } }, 2); }); return log.filter((x) => x !== "i").join("") + log.filter((x) => x === "i").length`, `"ab2"`},
 		{"dynamicImport", `return (await import("./other.js")).answer`, `42`},
 	}

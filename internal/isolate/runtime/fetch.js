@@ -458,10 +458,33 @@
   const { received } = Response;
   delete Response.received;
 
+  const send = async (body, id, aborted) => {
+    const reader = body.getReader();
+    const write = (args, bytes) => native.asyncHost("fetchWrite", JSON.stringify({ id, ...args }), bytes)[0];
+    try {
+      for (;;) {
+        const { value, done } = await Promise.race([reader.read(), aborted]);
+        if (done) break;
+        if (!(value instanceof Uint8Array)) throw new TypeError("The body's chunks must be Uint8Arrays");
+        try {
+          if (value.length > 0) await write({}, value);
+        } catch (e) {
+          reader.cancel(e).catch(() => {});
+          return;
+        }
+      }
+      await write({ end: true });
+    } catch (e) {
+      reader.cancel(e).catch(() => {});
+      throw e;
+    }
+  };
+
   // The host sends the request and gives the head of the answer; the body is
   // asked for piece by piece.
   const fetchOne = async (url, method, headers, body, signal) => {
-    const [answer, id] = native.asyncHost("fetch", JSON.stringify({ url, method, headers: [...headers] }), body);
+    const stream = body instanceof ReadableStream;
+    const [answer, id] = native.asyncHost("fetch", JSON.stringify({ url, method, headers: [...headers], stream }), stream ? undefined : body);
     let abort;
     const aborted = new Promise((_, reject) => {
       abort = () => {
@@ -472,7 +495,13 @@
     });
     aborted.catch(() => {});
     signal?.addEventListener("abort", abort, { once: true });
-    const head = JSON.parse(await Promise.race([answer, aborted]));
+    const races = [answer, aborted];
+    // A body that fails ends the request; one that the other side does not want any more does not.
+    if (stream) races.push(send(body, id, aborted).catch((e) => {
+      native.asyncHost("fetchCancel", JSON.stringify({ id }));
+      throw e;
+    }).then(() => answer));
+    const head = JSON.parse(await Promise.race(races));
     const read = new ReadableStream({
       type: "bytes",
       async pull(c) {
@@ -499,8 +528,7 @@
     signal.throwIfAborted();
     let { url, method } = request;
     const headers = new Headers(request.headers);
-    const raw = take(request);
-    let body = raw === null || raw instanceof Uint8Array ? raw : await collect(raw);
+    let body = take(request);
     for (let hops = 0; ; hops++) {
       const [head, stream] = await fetchOne(url, method, headers, body ?? undefined, signal);
       const location = head.headers.find(([k]) => k.toLowerCase() === "location")?.[1];
@@ -510,6 +538,7 @@
       if (redirect === "error") throw new TypeError(`fetch failed: unexpected redirect to ${location}`);
       if (hops >= 20) throw new TypeError("fetch failed: too many redirects");
       const next = new URL(location, url);
+      if (body instanceof ReadableStream && head.status !== 303) throw new TypeError("fetch failed: a body that was streamed cannot be sent again after a redirect");
       if (next.origin !== new URL(url).origin) for (const h of ["authorization", "cookie", "proxy-authorization"]) headers.delete(h);
       if ((head.status === 303 && method !== "HEAD") || (head.status < 303 && method === "POST")) {
         method = "GET";
