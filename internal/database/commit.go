@@ -190,6 +190,18 @@ func (p *prepared) entry(ix persistence.IndexID, fields []string, ch *change) {
 	}
 }
 
+// resolve puts the timestamp of the commit where documents are waiting for it, and
+// tells whether there were any. Their size and number stay as they were counted.
+func (p *prepared) resolve(ts persistence.Timestamp) (any bool) {
+	for i, ch := range p.changes {
+		if ch.new != nil && ch.new.unresolved {
+			ch.new, any = ch.new.resolved(ts), true
+			p.commit.Revisions[i].Body = ch.new.stored
+		}
+	}
+	return any
+}
+
 // accept checks a commit against those before it, gives it its timestamp and
 // queues it.
 func (db *DB) accept(p *prepared) error {
@@ -217,17 +229,19 @@ func (db *DB) accept(p *prepared) error {
 	if cat != c.catalog {
 		p.catalog = cat
 	}
+	ts := max(persistence.Timestamp(time.Now().UnixNano()), c.last+1)
+	stale := p.resolve(ts)
 	for i, ch := range p.changes {
-		if cat.byPlace[place(ch.doc.Table)] != p.tables[i] {
-			if err := p.derive(cat); err != nil {
-				return err
-			}
-			break
+		stale = stale || cat.byPlace[place(ch.doc.Table)] != p.tables[i]
+	}
+	if stale {
+		if err := p.derive(cat); err != nil {
+			return err
 		}
 	}
 	c.catalog = cat
-	c.last = max(persistence.Timestamp(time.Now().UnixNano()), c.last+1)
-	p.commit.TS = c.last
+	c.last = ts
+	p.commit.TS = ts
 	for i := range p.commit.Revisions {
 		p.commit.Revisions[i].TS = c.last
 	}

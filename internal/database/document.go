@@ -22,6 +22,8 @@ type Document struct {
 	stored []byte // header and JSON as persisted
 	json   []byte // the JSON within stored
 	obj    atomic.Pointer[value.Object]
+
+	unresolved bool // holds value.CommitTS: of a transaction's own writes only
 }
 
 // JSON is the canonical Convex-JSON of the whole document including _id and
@@ -68,8 +70,17 @@ const documentFormat = 1
 
 // newDocument gives fields the system fields and encodes the whole.
 func newDocument(id value.ID, creation float64, fields value.Object) *Document {
-	obj := fields.With("_creationTime", value.Float64(creation)).With("_id", value.String(id.String()))
-	d := &Document{ID: id, CreationTime: creation, Size: value.Size(obj)}
+	return encodeDocument(id, creation, fields.With("_creationTime", value.Float64(creation)).With("_id", value.String(id.String())))
+}
+
+// resolved is d with the timestamp of its commit in the place of every value.CommitTS.
+func (d *Document) resolved(ts persistence.Timestamp) *Document {
+	return encodeDocument(d.ID, d.CreationTime, value.Resolve(d.Object(), int64(ts)).(value.Object))
+}
+
+// encodeDocument makes the document of an object that has its system fields.
+func encodeDocument(id value.ID, creation float64, obj value.Object) *Document {
+	d := &Document{ID: id, CreationTime: creation, Size: value.Size(obj), unresolved: value.Unresolved(obj)}
 	b := make([]byte, 0, 16+d.Size+d.Size/4)
 	b = append(b, documentFormat)
 	b = binary.BigEndian.AppendUint64(b, math.Float64bits(creation))

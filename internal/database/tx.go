@@ -44,6 +44,7 @@ type txState struct {
 	begun  time.Time
 	clock  float64 // creation time of the next insert
 	usage  Usage
+	base   Usage // from which limits count
 	limits Limits
 	spent  bool // was given to Commit
 }

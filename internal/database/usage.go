@@ -10,7 +10,7 @@ type Usage struct {
 	Intervals                      int // gets and scans
 }
 
-// Limits bounds a transaction's Usage. A zero means no limit.
+// Limits bounds a transaction's Usage. Zero means no limit, below zero nothing is permitted.
 type Limits struct {
 	DocumentsRead, BytesRead       int
 	DocumentsWritten, BytesWritten int
@@ -28,19 +28,29 @@ const advice = "Consider using smaller limits in your queries, paginating your q
 // Usage is what the transaction did so far.
 func (tx *Tx) Usage() Usage { return tx.usage }
 
+// SetUsage makes u what was counted so far: for a transaction that another one pays for.
+func (tx *Tx) SetUsage(u Usage) { tx.usage = u }
+
 // SetLimits bounds what the transaction may do from now on; what it did before
 // counts too.
-func (tx *Tx) SetLimits(l Limits) { tx.limits = l }
+func (tx *Tx) SetLimits(l Limits) { tx.SetLimitsFrom(l, Usage{}) }
+
+// SetLimitsFrom is SetLimits for what goes beyond base.
+func (tx *Tx) SetLimitsFrom(l Limits, base Usage) { tx.limits, tx.base = l, base }
 
 // exceeded tells whether n is above a limit that is set.
-func exceeded(n, limit int) bool { return limit > 0 && n > limit }
+func exceeded(n, limit int) bool { return limit != 0 && n > max(0, limit) }
+
+// tooMany words that a limit was exceeded; unit comes after the number.
+func tooMany(code, what string, limit int, unit, hint string) error {
+	return apierr.New(apierr.BadRequest, code, "Too many %s in a single function execution (limit: %d%s)%s", what, max(0, limit), unit, hint)
+}
 
 // countInterval counts a get or a scan.
 func (tx *Tx) countInterval() error {
 	tx.usage.Intervals++
-	if exceeded(tx.usage.Intervals, tx.limits.Intervals) {
-		return apierr.New(apierr.BadRequest, "TooManyReads",
-			"Too many reads in a single function execution (limit: %d). %s", tx.limits.Intervals, advice)
+	if exceeded(tx.usage.Intervals-tx.base.Intervals, tx.limits.Intervals) {
+		return tooMany("TooManyReads", "reads", tx.limits.Intervals, "", ". "+advice)
 	}
 	return nil
 }
@@ -52,13 +62,11 @@ func (tx *Tx) countRead(d *Document) error {
 	}
 	tx.usage.DocumentsRead++
 	tx.usage.BytesRead += d.Size
-	if exceeded(tx.usage.DocumentsRead, tx.limits.DocumentsRead) {
-		return apierr.New(apierr.BadRequest, "TooManyDocumentsRead",
-			"Too many documents read in a single function execution (limit: %d). %s", tx.limits.DocumentsRead, advice)
+	if exceeded(tx.usage.DocumentsRead-tx.base.DocumentsRead, tx.limits.DocumentsRead) {
+		return tooMany("TooManyDocumentsRead", "documents read", tx.limits.DocumentsRead, "", ". "+advice)
 	}
-	if exceeded(tx.usage.BytesRead, tx.limits.BytesRead) {
-		return apierr.New(apierr.BadRequest, "TooManyBytesRead",
-			"Too many bytes read in a single function execution (limit: %d bytes). %s", tx.limits.BytesRead, advice)
+	if exceeded(tx.usage.BytesRead-tx.base.BytesRead, tx.limits.BytesRead) {
+		return tooMany("TooManyBytesRead", "bytes read", tx.limits.BytesRead, " bytes", ". "+advice)
 	}
 	return nil
 }
@@ -70,13 +78,11 @@ func (tx *Tx) countWrite(t Table, size int) error {
 	}
 	tx.usage.DocumentsWritten++
 	tx.usage.BytesWritten += size
-	if exceeded(tx.usage.DocumentsWritten, tx.limits.DocumentsWritten) {
-		return apierr.New(apierr.BadRequest, "TooManyWrites",
-			"Too many writes in a single function execution (limit: %d)", tx.limits.DocumentsWritten)
+	if exceeded(tx.usage.DocumentsWritten-tx.base.DocumentsWritten, tx.limits.DocumentsWritten) {
+		return tooMany("TooManyWrites", "writes", tx.limits.DocumentsWritten, "", "")
 	}
-	if exceeded(tx.usage.BytesWritten, tx.limits.BytesWritten) {
-		return apierr.New(apierr.BadRequest, "TooManyBytesWritten",
-			"Too many bytes written in a single function execution (limit: %d bytes)", tx.limits.BytesWritten)
+	if exceeded(tx.usage.BytesWritten-tx.base.BytesWritten, tx.limits.BytesWritten) {
+		return tooMany("TooManyBytesWritten", "bytes written", tx.limits.BytesWritten, " bytes", "")
 	}
 	return nil
 }

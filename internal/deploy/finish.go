@@ -129,6 +129,9 @@ func (s *Service) install(ctx context.Context, tx *database.Tx, p *push) (*Finis
 	if err := udf.SetPendingSchema(ctx, tx, p.id, nil); err != nil {
 		return nil, err
 	}
+	if err := udf.SetStaged(ctx, tx, p.schema); err != nil {
+		return nil, err
+	}
 	var text []byte
 	if p.schema != nil {
 		text = p.content.Schema

@@ -207,7 +207,7 @@ func (s *Service) evaluateSchema(ctx context.Context, m *Module, world isolate.I
 	if err != nil {
 		return nil, prefixed(err)
 	}
-	return sc, checkSchemaFeatures(sc)
+	return sc, nil
 }
 
 // evaluateDefinition evaluates convex.config.js, which the client always sends:

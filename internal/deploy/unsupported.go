@@ -5,14 +5,12 @@ import (
 	"strings"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
-	"github.com/lentil-dev/lentil/internal/schema"
 )
 
 // What a push may contain that this version cannot take, by the name developers
 // know it under.
 const (
 	featureComponents = "Components (app.use in convex.config.ts)"
-	featureStaged     = "Staged validators of tables"
 )
 
 // notYet refuses a feature of a later version, saying where it was found.
@@ -28,20 +26,6 @@ func (r *StartPushRequest) checkFeatures() error {
 	}
 	for _, d := range r.AppDefinition.Dependencies {
 		return notYet(featureComponents, "the app's dependency on "+clip(d))
-	}
-	return nil
-}
-
-// checkSchemaFeatures refuses a schema that needs what this version does not have.
-func checkSchemaFeatures(sc *schema.Schema) error {
-	if sc == nil {
-		return nil
-	}
-	for _, t := range sc.Tables {
-		switch {
-		case t.Staged != nil:
-			return notYet(featureStaged, "table "+t.Name)
-		}
 	}
 	return nil
 }

@@ -124,10 +124,24 @@ func (d *Deployment) assemble(ctx context.Context, c Config, secret []byte) erro
 	}
 	d.Gate = &token.Gate{
 		Admin:     d.Admin,
-		Verifier:  &token.Verifier{House: c.House, Client: c.Client, Log: c.Log},
+		Verifier:  &token.Verifier{House: d.house(c.House), Client: c.Client, Log: c.Log},
 		Providers: d.providers,
 	}
 	return nil
+}
+
+// house resolves the JWKS URL of the deployment itself to its own keys, so that
+// auth.config.ts may trust what ctx.auth.signJwt signs; all others go on to next.
+func (d *Deployment) house(next func(jwksURL string) token.KeySet) func(string) token.KeySet {
+	return func(jwksURL string) token.KeySet {
+		if jwksURL == d.Runner.JWKSURL() {
+			return d.Runner.Keys()
+		}
+		if next == nil {
+			return nil
+		}
+		return next(jwksURL)
+	}
 }
 
 // providers are the live auth providers, from the newest snapshot.
@@ -147,6 +161,7 @@ func (d *Deployment) Run(ctx context.Context) error {
 	g.Go(func() error { return d.Search.Run(each) })
 	g.Go(func() error { return d.Runner.Run(each) })
 	g.Go(func() error { return d.Files.Run(each) })
+	g.Go(func() error { return d.Deploy.Run(each) })
 	g.Go(func() error { return d.Jobs.Work(each) })
 	if err := g.Wait(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("deployment %s: %w", d.Name, err)

@@ -58,8 +58,12 @@ func (v *Validator) check(val value.Value, t Tables, document bool) *Mismatch {
 		if val.Kind() == value.KindFloat64 {
 			return nil
 		}
-	case kindInt64, kindCommitTs:
+	case kindInt64:
 		if val.Kind() == value.KindInt64 {
+			return nil
+		}
+	case kindCommitTs:
+		if k := val.Kind(); k == value.KindInt64 || k == value.KindCommitTS {
 			return nil
 		}
 	case kindBoolean:

@@ -23,7 +23,9 @@ func (v *Validator) Covers(w *Validator) bool {
 		return false
 	}
 	switch v.kind {
-	case kindNull, kindFloat64, kindInt64, kindBoolean, kindBytes, kindCommitTs:
+	case kindInt64, kindCommitTs: // a document that is stored has an integer in either
+		return w.kind == kindInt64 || w.kind == kindCommitTs || w.kind == kindLiteral && v.check(w.literal, nil, false) == nil
+	case kindNull, kindFloat64, kindBoolean, kindBytes:
 		return w.kind == v.kind || w.kind == kindLiteral && v.check(w.literal, nil, false) == nil
 	case kindString:
 		return w.kind == kindString || w.kind == kindID || w.kind == kindLiteral && v.check(w.literal, nil, false) == nil

@@ -56,6 +56,8 @@ func (w *writer) value(v value.Value) {
 		w.put("null")
 	case value.Int64:
 		w.put(strconv.FormatInt(int64(v), 10) + "n")
+	case value.CommitTS:
+		w.put("[unresolved commit timestamp]")
 	case value.Float64:
 		w.put(renderFloat(float64(v)))
 	case value.Bool:

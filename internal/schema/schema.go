@@ -246,6 +246,17 @@ func (t *Table) CheckDocument(doc value.Object, tables Tables) error {
 	return nil
 }
 
+// CheckStaged is CheckDocument with the table's staged validator.
+func (t *Table) CheckStaged(doc value.Object, tables Tables) error {
+	if t.Staged == nil {
+		return nil
+	}
+	if m := t.Staged.check(doc, tables, true); m != nil {
+		return m
+	}
+	return nil
+}
+
 // JSON is the schema in the form in which a push answers with it.
 func (s *Schema) JSON() []byte {
 	j := schemaJSON{Tables: []tableJSON{}, SchemaValidation: s.Validate}

@@ -11,6 +11,7 @@ import (
 // Functions are all of them, by the paths that clients use (convex-cli §2.3).
 func Functions() map[string]udf.SystemFunction {
 	return map[string]udf.SystemFunction{
+		"_system/cli/auditLogs:list":                    {Kind: udf.Query, Run: auditLogs},
 		"_system/cli/convexUrl:cloudUrl":                {Kind: udf.Query, Run: cloudURL},
 		"_system/cli/convexUrl:siteUrl":                 {Kind: udf.Query, Run: siteURL},
 		"_system/cli/exports:getLatest":                 {Kind: udf.Query, Run: latestExport},
@@ -20,6 +21,7 @@ func Functions() map[string]udf.SystemFunction {
 		"_system/cli/queryImport:default":               {Kind: udf.Query, Run: importState},
 		"_system/cli/queryImport:list":                  {Kind: udf.Query, Run: imports},
 		"_system/cli/queryTable:default":                {Kind: udf.Query, Run: watchTable},
+		"_system/cli/stagedValidators:list":             {Kind: udf.Query, Run: stagedValidators},
 		"_system/cli/tableData:default":                 {Kind: udf.Query, Run: tableData},
 		"_system/cli/tableSize:default":                 {Kind: udf.Query, Run: tableSize},
 		"_system/cli/tables:default":                    {Kind: udf.Query, Run: tables},

@@ -85,6 +85,9 @@ func (o *Outcome) cost() int64 {
 	for _, l := range o.Logs {
 		n += len(l) + 16
 	}
+	for _, a := range o.audits {
+		n += len(a.body) + 64
+	}
 	return int64(n + 64*o.Reads.Intervals())
 }
 
@@ -233,9 +236,13 @@ func (r *Runner) Query(ctx context.Context, q Request) (*Outcome, error) {
 			hit := *l.out
 			hit.TS, hit.Cached = at, true
 			r.loggedHit(&q, &hit)
-			return &hit, nil
+			return &hit, r.auditQuery(ctx, &q, &hit)
 		case l.own != nil:
-			return r.fly(ctx, q, at, l, shared)
+			out, err := r.fly(ctx, q, at, l, shared)
+			if err == nil {
+				err = r.auditQuery(ctx, &q, out)
+			}
+			return out, err
 		}
 		select {
 		case <-l.wait.done:
@@ -248,7 +255,7 @@ func (r *Runner) Query(ctx context.Context, q Request) (*Outcome, error) {
 			hit := *f.out
 			hit.TS, hit.Cached = at, true
 			r.loggedHit(&q, &hit)
-			return &hit, nil
+			return &hit, r.auditQuery(ctx, &q, &hit)
 		}
 	}
 }

@@ -30,9 +30,9 @@ type execution struct {
 	kind    Kind
 	path    funcPath
 	fn      *FunctionRow
-	tx      *database.Tx    // in the component's namespace; nil in actions
-	depth   int             // 0 for the call that came from outside
-	limits  database.Limits // of the transaction, as far as this call is concerned
+	tx      *database.Tx // in the component's namespace; nil in actions
+	depth   int          // 0 for the call that came from outside
+	budget  budget       // what this call may still do in the transaction
 
 	http       *httpExchange // of HTTP actions
 	streams    map[int]*stream
@@ -52,11 +52,9 @@ type run struct {
 	observedTime bool
 	journal      *string                      // end cursor of the page that the outermost function read
 	schemas      map[value.Space]*heldSchemas // once they were read in the transaction
-	before       database.Usage               // of the transaction before the function began
-
-	filesWritten, fileWriteBytes, filesRead, fileReadBytes int // files stored and read in the transaction
-
-	scheduled, scheduledBytes int // functions scheduled in the transaction, and the size of their arguments
+	audits       []auditTemplate              // entries of the audit log that a success writes
+	before       counts                       // used of the transaction before the function began
+	counts       counts                       // used since, of what the database does not count
 }
 
 // loaded is a program that a run holds on to.
@@ -167,11 +165,14 @@ func notFoundIn(path, component string, internal bool) error {
 }
 
 // parseArguments reads the arguments of a request: an object, or an array of at most one.
-func parseArguments(raw []byte) (value.Object, error) {
+func parseArguments(raw []byte) (value.Object, error) { return parseArgumentsBy(value.Parse, raw) }
+
+// parseArgumentsBy is parseArguments with the parser of the values.
+func parseArgumentsBy(parse func([]byte) (value.Value, error), raw []byte) (value.Object, error) {
 	if len(raw) == 0 {
 		return value.Object{}, nil
 	}
-	v, err := value.Parse(raw)
+	v, err := parse(raw)
 	if err != nil {
 		return value.Object{}, &failed{text: "ArgumentValidationError: " + messageOf(err)}
 	}
@@ -223,12 +224,17 @@ func checkArguments(fn *FunctionRow, path funcPath, args value.Object, tables sc
 
 // checkResult holds a result against the size limit and the validator of the function.
 func checkResult(fn *FunctionRow, path funcPath, result string, tables schema.Tables) error {
-	if fn.Returns == nil && plain(result) {
+	unresolved := value.MayBeUnresolved(result)
+	if fn.Returns == nil && !unresolved && plain(result) {
 		return nil
 	}
-	v, err := value.Parse([]byte(result))
+	v, err := value.ParseUnresolved([]byte(result))
 	if err != nil {
 		return &failed{text: "ReturnsValidationError: " + messageOf(err)}
+	}
+	if unresolved && fn.Kind == Query && value.Unresolved(v) {
+		return &failed{text: "ReturnsValidationError: queries cannot return an unresolved commit timestamp. " +
+			"Read the document after the mutation has committed to get its value."}
 	}
 	if n := value.Size(v); n > value.MaxResultSize {
 		return &failed{text: fmt.Sprintf("Function %s return value is too large (actual: %s, limit: %s)", path, value.FormatSize(n), value.FormatSize(value.MaxResultSize))}

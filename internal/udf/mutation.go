@@ -9,6 +9,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/value"
 )
 
@@ -92,8 +93,8 @@ func (r *Runner) tryMutation(ctx context.Context, q *Request, try int) (*Outcome
 		x, done, startErr := r.start(ctx, q, Mutation, tx, b)
 		if err = startErr; err == nil {
 			out.Value, err = x.perform(ctx, x.tx)
-			b.warn(tx.Usage(), x.limits)
-			b.warnScheduled(x.run.scheduled, x.run.scheduledBytes)
+			x.warn()
+			out.audits = x.run.audits
 		}
 		done()
 	}
@@ -129,6 +130,9 @@ func (r *Runner) commit(ctx context.Context, tx *database.Tx, q *Request, out *O
 			return nil, err
 		}
 	}
+	if err := insertAudits(ctx, tx, q, Mutation, out.audits); err != nil {
+		return nil, err
+	}
 	if q.settle != nil {
 		tx.SetLimits(database.Limits{})
 		if err := q.settle(ctx, tx); err != nil {
@@ -145,8 +149,24 @@ func (r *Runner) commit(ctx context.Context, tx *database.Tx, q *Request, out *O
 	case err != nil:
 		return nil, fmt.Errorf("udf: commit mutation: %w", err)
 	}
-	out.TS = ts
-	return nil, nil
+	return nil, out.resolve(ts)
+}
+
+// resolve notes when a mutation committed, also where its result stands for that
+// (convex-runtime.md §4.2). The record of a request keeps the result unresolved:
+// it has the same timestamp.
+func (o *Outcome) resolve(ts persistence.Timestamp) error {
+	o.TS = ts
+	if !value.MayBeUnresolved(string(o.Value)) {
+		return nil
+	}
+	resolved, err := value.ResolveJSON(string(o.Value), int64(ts))
+	if err != nil {
+		return fmt.Errorf("udf: resolve commit timestamp of a result: %w", err)
+	}
+	o.Value = resolved
+	o.hash()
+	return nil
 }
 
 // requestKey are the indexed fields of a record.
@@ -185,7 +205,7 @@ func replay(ctx context.Context, tx *database.Tx, q *Request) (*Outcome, error) 
 	err := scan(ctx, tx, requestTable, byRequest, q.requestKey(), func(doc *database.Document) error {
 		v, _ := doc.Object().Get("outcome")
 		o, _ := v.(value.Object)
-		out = &Outcome{Kind: Mutation, Value: []byte(text(o, "result")), Logs: []string{}, TS: doc.TS, UsedCaller: true}
+		out = &Outcome{Kind: Mutation, Value: []byte(text(o, "result")), Logs: []string{}, UsedCaller: true}
 		lines, _ := o.Get("logLines")
 		list, _ := lines.(value.Array)
 		for _, l := range list {
@@ -194,7 +214,7 @@ func replay(ctx context.Context, tx *database.Tx, q *Request) (*Outcome, error) 
 			}
 		}
 		out.hash()
-		return nil
+		return out.resolve(doc.TS)
 	})
 	return out, err
 }
@@ -215,6 +235,7 @@ func (r *Runner) sweep(ctx context.Context, now time.Time) error {
 	}{
 		{requestTable, recordAge, nil},
 		{sourceTable, sourceAge, liveHashes},
+		{AuditTable, auditAge, nil},
 	} {
 		var from []byte
 		for more := true; more; {

@@ -19,6 +19,7 @@ const (
 	environmentTable = "_environment_variables" // one row: all variables
 	authTable        = "_auth"                  // one row: accepted providers
 	schemaTable      = "_schemas"               // the active schema; deploy adds rows in other states
+	stagedTable      = "_staged_validators"     // a row for each staged validator of the active schema
 	handleTable      = "_function_handles"      // a row for each function that ever was live
 	requestTable     = "_session_requests"      // what mutations of sessions answered
 )
@@ -28,6 +29,7 @@ const (
 	byPath    = "by_path"
 	byHash    = "by_hash"
 	byState   = "by_state"
+	byTable   = "by_table"
 	byRequest = "by_session_id_and_request_id"
 )
 
@@ -41,6 +43,9 @@ var tables = []database.TableDef{
 	{Name: schemaTable, Indexes: []database.IndexDef{{Name: byState, Fields: []string{"state"}}}},
 	{Name: componentTable},
 	{Name: handleTable, Indexes: []database.IndexDef{{Name: byPath, Fields: []string{"path"}}}},
+	{Name: stagedTable, Indexes: []database.IndexDef{{Name: byTable, Fields: []string{"table"}}}},
+	{Name: signingTable},
+	{Name: AuditTable},
 	{Name: requestTable, Indexes: []database.IndexDef{{Name: byRequest, Fields: []string{"sessionId", "requestId"}}}},
 }
 

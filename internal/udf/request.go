@@ -91,6 +91,8 @@ type Outcome struct {
 	Logs    []string // "[LOG] 'x'"; never nil
 	Journal *string  // end cursor of the page a query read; nil if it read none
 
+	audits []auditTemplate // of queries: to be written for everybody who is handed the result
+
 	Reads      *database.ReadSet     // of queries: what the result depends on; one pointer per cached result
 	TS         persistence.Timestamp // snapshot of a query, commit of a mutation
 	UsedCaller bool                  // if not, the result may be shared between callers

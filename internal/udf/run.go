@@ -46,11 +46,10 @@ func newRun(r *Runner, q *Request, b *logBuffer) *run {
 
 // executionOf makes an execution in a program; which function it runs is still to be said.
 func (u *run) executionOf(kind Kind, tx *database.Tx, l *live, program javascript) *execution {
-	limits, before := database.DefaultLimits(), tx.Usage()
-	limits.Intervals += before.Intervals // finding the function is not its own to pay for
-	tx.SetLimits(limits)
-	u.before = before
-	return &execution{run: u, live: l, program: program, kind: kind, tx: tx.In(l.component.Space), limits: limits}
+	budget := newBudget(tx) // finding the function is not its own to pay for
+	budget.apply(tx)
+	u.before = budget.from
+	return &execution{run: u, live: l, program: program, kind: kind, tx: tx.In(l.component.Space), budget: budget}
 }
 
 // runQuery executes a query at a snapshot. The error is ours.
@@ -72,7 +71,8 @@ func (r *Runner) runQuery(ctx context.Context, q *Request, at persistence.Timest
 		if err = startErr; err == nil {
 			out.Value, err = x.perform(ctx, tx.In(x.space()))
 			out.Journal, out.UsedCaller, observedTime = x.run.journal, x.run.usedCaller, x.run.observedTime
-			b.warn(tx.Usage(), x.limits)
+			out.audits = x.run.audits
+			x.warn()
 		}
 		done()
 	}
@@ -105,7 +105,7 @@ func (r *Runner) finish(out *Outcome, err error, q *Request, b *logBuffer) (*Out
 		if !ok {
 			return nil, err
 		}
-		out.Value, out.Failure, out.Journal = nil, f.failure(q.RequestID), nil
+		out.Value, out.Failure, out.Journal, out.audits = nil, f.failure(q.RequestID), nil, nil
 	}
 	out.Logs = b.text()
 	if r.Redact {

@@ -52,6 +52,8 @@ type Runner struct {
 	trees    treeCache
 	lanes    lanes
 	parsed   parsedSchemas
+	signer   *token.Signer
+	keys     *token.LocalKeySet
 	loader   func(context.Context, []isolate.Module, isolate.Import) (javascript, error)
 }
 
@@ -86,7 +88,7 @@ func (r *Runner) Open(ctx context.Context) error {
 	if err := r.DB.EnsureTables(ctx, slices.Concat(tables, scheduler.Tables)); err != nil {
 		return fmt.Errorf("udf: open registry: %w", err)
 	}
-	return nil
+	return r.openSigning(ctx)
 }
 
 // sweepEvery is how often garbage is looked for.

@@ -10,6 +10,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/isolate"
 	"github.com/lentil-dev/lentil/internal/token"
+	"github.com/lentil-dev/lentil/internal/value"
 )
 
 // maxCallDepth is how deep functions may call one another (convex-runtime.md §3.5).
@@ -30,7 +31,7 @@ func (x *execution) runUDF(ctx context.Context, args json.RawMessage) ([]byte, e
 	if err := decode(args, "runUdf", &a); err != nil {
 		return nil, err
 	}
-	child := &execution{run: x.run, depth: x.depth + 1, limits: x.limits}
+	child := &execution{run: x.run, depth: x.depth + 1}
 	snapshot := false
 	switch a.Type {
 	case "query":
@@ -62,7 +63,11 @@ func (x *execution) runUDF(ctx context.Context, args json.RawMessage) ([]byte, e
 		return nil, err
 	}
 	child.tx = x.tx.In(child.space())
-	o, err := parseArguments(a.Args)
+	parse := value.Parse // queries cannot take an unresolved commit timestamp (convex-runtime.md §4.2)
+	if child.kind == Mutation {
+		parse = value.ParseUnresolved
+	}
+	o, err := parseArgumentsBy(parse, a.Args)
 	if err != nil {
 		return nil, nested(err)
 	}
@@ -73,14 +78,20 @@ func (x *execution) runUDF(ctx context.Context, args json.RawMessage) ([]byte, e
 			return nil, err
 		}
 		child.tx = tx.In(child.space())
-		child.tx.SetLimits(child.limits)
+		child.tx.SetUsage(x.tx.Usage()) // the caller pays for it
 	}
-	restore := child.restrict(a.Limits)
-	savepoint := child.tx.Savepoint()
+	used := x.used()
+	child.budget = x.budget.narrow(a.Limits, &used)
+	child.budget.apply(child.tx)
+	savepoint, audits := child.tx.Savepoint(), len(x.run.audits)
 	result, err := child.invoke(ctx, o, child.tx)
-	restore()
+	if snapshot {
+		x.tx.SetUsage(child.tx.Usage())
+	}
+	x.budget.apply(x.tx)
 	if err != nil {
 		child.tx.Rollback(savepoint)
+		x.run.audits = x.run.audits[:audits]
 		return nil, nested(err)
 	}
 	return []byte(result), nil
@@ -93,31 +104,6 @@ func nested(err error) error {
 		return &isolate.Throw{Message: f.text, Data: f.data}
 	}
 	return err
-}
-
-// restrict applies the transactionLimits of a nested call, on top of what was
-// used before it and within the limits of its caller, and gives back what lifts them.
-func (x *execution) restrict(limits map[string]float64) (restore func()) {
-	if len(limits) == 0 {
-		return func() {}
-	}
-	outer, used, inner := x.limits, x.tx.Usage(), x.limits
-	for _, l := range []struct {
-		name string
-		used int
-		max  *int
-	}{
-		{"documentsRead", used.DocumentsRead, &inner.DocumentsRead}, {"bytesRead", used.BytesRead, &inner.BytesRead},
-		{"documentsWritten", used.DocumentsWritten, &inner.DocumentsWritten}, {"bytesWritten", used.BytesWritten, &inner.BytesWritten},
-		{"databaseQueries", used.Intervals, &inner.Intervals},
-	} {
-		if n, ok := limits[l.name]; ok && n >= 0 {
-			*l.max = min(*l.max, l.used+int(min(n, 1<<31)))
-		}
-	}
-	x.limits = inner
-	x.tx.SetLimits(inner)
-	return func() { x.tx.SetLimits(outer) }
 }
 
 // callFromAction runs a function on behalf of an action, in a transaction of its own.

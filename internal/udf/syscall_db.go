@@ -1,7 +1,6 @@
 package udf
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"strings"
@@ -100,9 +99,9 @@ func (x *execution) insert(ctx context.Context, args json.RawMessage) ([]byte, e
 	if strings.HasPrefix(a.Table, "_") {
 		return nil, invalid("InvalidTable", "System tables (prefixed with `_`) are read-only.")
 	}
-	fields, err := value.ParseObject(a.Value)
+	fields, err := value.ParseWritten(a.Value)
 	if err != nil {
-		return nil, badDocument("db.insert", a.Value, err)
+		return nil, invalidArgument("value", "db.insert", messageOf(err))
 	}
 	if err := x.checkDocument(ctx, a.Table, value.ID{}, fields); err != nil {
 		return nil, err
@@ -114,14 +113,6 @@ func (x *execution) insert(ctx context.Context, args json.RawMessage) ([]byte, e
 	out := append(make([]byte, 0, 48), `{"_id":"`...)
 	out = id.Append(out)
 	return append(out, `"}`...), nil
-}
-
-// badDocument words what is wrong with a document that is to be written.
-func badDocument(method string, raw json.RawMessage, err error) error {
-	if bytes.Contains(raw, []byte(`{"$commitTs":`)) {
-		return unsupported("The commit timestamp (db.vars.commitTs)")
-	}
-	return invalidArgument("value", method, messageOf(err))
 }
 
 // checkDocument holds a document against the active schema, and against the one that a
@@ -141,6 +132,11 @@ func (x *execution) checkDocument(ctx context.Context, table string, id value.ID
 	}
 	if err := held.active.CheckDocument(table, fields, x.tx); err != nil {
 		return err
+	}
+	if x.space() == 0 {
+		if err := checkStaged(ctx, x.tx, held.active, table, id, fields); err != nil {
+			return err
+		}
 	}
 	return held.pending.check(ctx, x.tx, table, id, fields)
 }
@@ -174,7 +170,7 @@ func (x *execution) shallowMerge(ctx context.Context, args json.RawMessage) ([]b
 	}
 	patch, err := value.ParsePatch(a.Value)
 	if err != nil {
-		return nil, badDocument("db.patch", a.Value, err)
+		return nil, invalidArgument("value", "db.patch", messageOf(err))
 	}
 	doc, table, err := x.existing(ctx, &a, "db.patch", "Update")
 	if err != nil {
@@ -194,9 +190,9 @@ func (x *execution) replace(ctx context.Context, args json.RawMessage) ([]byte, 
 	if err := decode(args, "db.replace", &a); err != nil {
 		return nil, err
 	}
-	fields, err := value.ParseObject(a.Value)
+	fields, err := value.ParseWritten(a.Value)
 	if err != nil {
-		return nil, badDocument("db.replace", a.Value, err)
+		return nil, invalidArgument("value", "db.replace", messageOf(err))
 	}
 	doc, table, err := x.existing(ctx, &a, "db.replace", "Replace")
 	if err != nil {

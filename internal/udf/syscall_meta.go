@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/value"
 )
 
@@ -26,26 +25,13 @@ type metric struct {
 	Remaining int `json:"remaining"`
 }
 
-// metricOf makes the figure of a counter and its limit.
-func metricOf(used, limit int) metric { return metric{used, max(0, limit-used)} }
-
-// Limits of what is scheduled in one execution (convex-runtime.md §5.5).
-const (
-	maxScheduled      = 1000
-	maxScheduledBytes = 16 << 20
-)
-
 // getTransactionMetrics answers ctx.meta.getTransactionMetrics.
 func (x *execution) getTransactionMetrics(context.Context, json.RawMessage) ([]byte, error) {
-	u, l, before := x.tx.Usage(), x.limits, x.run.before.Intervals
-	return json.Marshal(map[string]metric{
-		"bytesRead": metricOf(u.BytesRead, l.BytesRead), "bytesWritten": metricOf(u.BytesWritten, l.BytesWritten),
-		"databaseQueries": metricOf(u.Intervals-before, l.Intervals-before),
-		"documentsRead":   metricOf(u.DocumentsRead, l.DocumentsRead), "documentsWritten": metricOf(u.DocumentsWritten, l.DocumentsWritten),
-		"filesWritten": metricOf(x.run.filesWritten, maxTxFiles), "fileWriteBytes": metricOf(x.run.fileWriteBytes, maxTxFileBytes),
-		"filesRead": metricOf(x.run.filesRead, maxTxFiles), "fileReadBytes": metricOf(x.run.fileReadBytes, maxTxFileBytes),
-		"functionsScheduled": metricOf(x.run.scheduled, maxScheduled), "scheduledFunctionArgsBytes": metricOf(x.run.scheduledBytes, maxScheduledBytes),
-	})
+	used, out := x.used(), make(map[string]metric, meters)
+	for m, name := range meterNames {
+		out[name] = metric{used[m] - x.run.before[m], x.budget.left(meter(m), &used)}
+	}
+	return json.Marshal(out)
 }
 
 // getFunctionMetadata answers ctx.meta.getFunctionMetadata; the library adds the rest.
@@ -87,7 +73,24 @@ func orNull(s string) any {
 
 // getSnapshotTS answers ctx.meta.getSnapshotTs.
 func (x *execution) getSnapshotTS(context.Context, json.RawMessage) ([]byte, error) {
+	x.run.observedTime = true // it differs at every run, and limits caching as the clock does (server/meta.ts)
 	return value.JSON(value.Int64(x.tx.Snapshot())), nil
+}
+
+// cloudService answers getServiceToken and getServiceUrl, which lead to services that
+// the vendor runs for its own deployments.
+func (x *execution) cloudService(_ context.Context, args json.RawMessage) ([]byte, error) {
+	var a struct {
+		Service string `json:"service"`
+	}
+	if err := decode(args, "getServiceUrl", &a); err != nil {
+		return nil, err
+	}
+	if a.Service != "ai-gateway" {
+		return nil, invalidArgument("service", "getServiceUrl", fmt.Sprintf("unknown service %q", clip([]byte(a.Service))))
+	}
+	return nil, invalid("AiGatewayUnavailable", "AiGatewayUnavailable: The AI gateway is a service of Convex Cloud that a self-hosted deployment does not have. "+
+		"Call the provider of the model with a key of your own from the environment variables instead.")
 }
 
 // componentArgument is for components only.
@@ -105,30 +108,4 @@ func (x *execution) componentArgument(_ context.Context, args json.RawMessage) (
 		return json.Marshal(map[string]json.RawMessage{"value": v})
 	}
 	return []byte("{}"), nil
-}
-
-// warnShare is the share of a limit above which an execution is warned (convex-runtime.md §3.8).
-const warnShare = 0.8
-
-// advice ends warnings about reading too much.
-const advice = "Consider using smaller limits in your queries, paginating your queries, or using indexed queries with a selective index range expressions."
-
-// warn adds the lines about limits that an execution came close to.
-func (b *logBuffer) warn(u database.Usage, l database.Limits) {
-	for _, w := range []struct {
-		code, what  string
-		used, limit int
-		unit, hint  string
-	}{
-		{"TooManyDocumentsRead", "Many documents read", u.DocumentsRead, l.DocumentsRead, "", " " + advice},
-		{"TooManyBytesRead", "Many bytes read", u.BytesRead, l.BytesRead, " bytes", " " + advice},
-		{"TooManyReads", "Many reads", u.Intervals, l.Intervals, "", " " + advice},
-		{"TooManyWrites", "Many documents written", u.DocumentsWritten, l.DocumentsWritten, "", ""},
-		{"TooManyBytesWritten", "Many bytes written", u.BytesWritten, l.BytesWritten, " bytes", ""},
-	} {
-		if w.limit > 0 && float64(w.used) > warnShare*float64(w.limit) {
-			b.system(w.code, fmt.Sprintf("%s in a single function execution (actual: %d%s, limit: %d%s).%s",
-				w.what, w.used, w.unit, w.limit, w.unit, w.hint))
-		}
-	}
 }

@@ -35,12 +35,16 @@ func (x *execution) schedule(ctx context.Context, args json.RawMessage) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	if x.run.scheduled++; x.run.scheduled > maxScheduled {
-		return nil, invalid("TooManyFunctionsScheduled", "Too many functions scheduled by this mutation (limit: %d)", maxScheduled)
+	if err := x.charge(functionsScheduled, 1, func(limit int) error {
+		return invalid("TooManyFunctionsScheduled", "Too many functions scheduled by this mutation (limit: %d)", limit)
+	}); err != nil {
+		return nil, err
 	}
-	if x.run.scheduledBytes += value.Size(call.Args); x.run.scheduledBytes > maxScheduledBytes {
-		return nil, invalid("ScheduledFunctionsArgumentsTooLarge", "Too large total size of the arguments of scheduled functions from this mutation (actual: %d bytes, limit: %d bytes)",
-			x.run.scheduledBytes, maxScheduledBytes)
+	if err := x.charge(scheduledArgsBytes, value.Size(call.Args), func(limit int) error {
+		return invalid("ScheduledFunctionsArgumentsTooLarge", "Too large total size of the arguments of scheduled functions from this mutation (actual: %d bytes, limit: %d bytes)",
+			x.run.counts[scheduledArgsBytes]-x.budget.from[scheduledArgsBytes], limit)
+	}); err != nil {
+		return nil, err
 	}
 	id, err := scheduler.Schedule(ctx, x.tx, call, time.Now())
 	if err != nil {
@@ -69,17 +73,6 @@ func (x *execution) scheduleFromAction(ctx context.Context, args json.RawMessage
 		return nil, err
 	}
 	return value.JSON(value.String(id.String())), nil
-}
-
-// warnScheduled adds the lines about limits of scheduling that a mutation came close to.
-func (b *logBuffer) warnScheduled(calls, size int) {
-	if float64(calls) > warnShare*maxScheduled {
-		b.system("TooManyFunctionsScheduled", fmt.Sprintf("Many functions scheduled in a single function execution (actual: %d, limit: %d).", calls, maxScheduled))
-	}
-	if float64(size) > warnShare*maxScheduledBytes {
-		b.system("ScheduledFunctionsArgumentsTooLarge", fmt.Sprintf("Large total size of the arguments of scheduled functions from this mutation (actual: %d bytes, limit: %d bytes).",
-			size, maxScheduledBytes))
-	}
 }
 
 // callLater checks a call that is to be scheduled.

@@ -20,22 +20,19 @@ import (
 // memory is bounded to. Larger ones go by their links.
 const maxFileInMemory = 32 << 20
 
-// Limits of the files of one mutation; the vendor publishes metrics for them, but no values.
-const (
-	maxTxFiles     = 1000
-	maxTxFileBytes = 64 << 20
-)
-
-// countFile holds the files of a mutation against the limits. Actions have none.
-func (x *execution) countFile(files, total *int, size int, verb string) error {
+// chargeFile holds the files of a mutation against the limits. Actions have none.
+func (x *execution) chargeFile(files, bytes meter, size int, verb string) error {
 	if x.tx == nil {
 		return nil
 	}
-	*files++
-	if *total += size; *files > maxTxFiles || *total > maxTxFileBytes {
-		return invalid("TooManyFiles", "Too many files %s in a single function execution (limit: %d files, %s).", verb, maxTxFiles, value.FormatSize(maxTxFileBytes))
+	if err := x.charge(files, 1, func(limit int) error {
+		return invalid("TooManyFiles", "Too many files %s in a single function execution (limit: %d)", verb, limit)
+	}); err != nil {
+		return err
 	}
-	return nil
+	return x.charge(bytes, size, func(limit int) error {
+		return invalid("TooManyFileBytes", "Too many bytes of files %s in a single function execution (limit: %d bytes)", verb, limit)
+	})
 }
 
 // storageArgs are the arguments of the operations on files.
@@ -169,7 +166,7 @@ func (x *execution) putFile(ctx context.Context, raw []byte, digest string) (fil
 	if err != nil {
 		return filestorage.Bytes{}, err
 	}
-	if err := x.countFile(&x.run.filesWritten, &x.run.fileWriteBytes, len(raw), "stored"); err != nil {
+	if err := x.chargeFile(filesWritten, fileWriteBytes, len(raw), "stored"); err != nil {
 		return filestorage.Bytes{}, err
 	}
 	b, err := s.Put(ctx, bytes.NewReader(raw))
@@ -205,7 +202,7 @@ func (x *execution) readFile(ctx context.Context, f *filestorage.File) ([]byte, 
 		return nil, invalid("FileTooLarge", "The file %s is too large to be read by a function (actual: %s, limit: %s). Fetch its URL in pieces instead.",
 			f.ID, value.FormatSize(int(f.Size)), value.FormatSize(maxFileInMemory))
 	}
-	if err := x.countFile(&x.run.filesRead, &x.run.fileReadBytes, int(f.Size), "read"); err != nil {
+	if err := x.chargeFile(filesRead, fileReadBytes, int(f.Size), "read"); err != nil {
 		return nil, err
 	}
 	r, err := x.run.r.Files.Read(ctx, f, 0)

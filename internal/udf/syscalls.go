@@ -46,7 +46,6 @@ type syscall struct {
 const (
 	featureStorage    = "File storage (ctx.storage)"
 	featureComponents = "Components"
-	featureServices   = "Services of the cloud (ctx.getServiceToken)"
 )
 
 // syscalls is every operation of the library (convex-runtime.md §3.4).
@@ -64,7 +63,7 @@ var syscalls = []syscall{
 	{op: "1.0/db/normalizeId", style: sync_, where: inTx, run: (*execution).normalizeID},
 
 	{op: "1.0/getUserIdentity", where: inAll, run: (*execution).getUserIdentity},
-	{op: "1.0/signJwt", where: inMutation, feature: "Signing tokens (ctx.auth.signJwt)"},
+	{op: "1.0/signJwt", where: inMutation, run: (*execution).signJWT},
 
 	{op: "1.0/runUdf", where: inTx, run: (*execution).runUDF},
 	{op: "1.0/actions/query", where: inAction, run: (*execution).actionQuery},
@@ -94,9 +93,9 @@ var syscalls = []syscall{
 	{op: "storage/getBlob", style: js, where: inAction, run: (*execution).viaJavaScript},
 
 	{op: "1.0/actions/vectorSearch", where: inAction, run: (*execution).vectorSearch},
-	{op: "1.0/auditLog", where: inTx, feature: "The audit log"},
-	{op: "1.0/createServiceToken", where: inAction, feature: featureServices},
-	{op: "1.0/getServiceUrl", where: inAction, feature: featureServices},
+	{op: "1.0/auditLog", where: inAll, run: (*execution).auditLog},
+	{op: "1.0/createServiceToken", where: inAction, run: (*execution).cloudService},
+	{op: "1.0/getServiceUrl", where: inAction, run: (*execution).cloudService},
 	{op: "requestFromConvexJson", style: js, where: inAction, run: (*execution).viaJavaScript},
 	{op: "convexJsonFromResponse", style: js, where: inAction, run: (*execution).viaJavaScript},
 

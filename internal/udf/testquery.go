@@ -55,7 +55,7 @@ func (r *Runner) TestQuery(ctx context.Context, q Request, module, source string
 	x := shared.executionOf(Query, tx, l, program)
 	x.path, x.fn = path, &FunctionRow{Name: path.Export, Kind: Query}
 	out.Value, err = x.perform(ctx, x.tx)
-	b.warn(tx.Usage(), x.limits)
+	x.warn()
 	if out, err = r.finish(out, err, &q, b); err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ func Compare(a, b Value) int {
 		return cmp.Compare(ka, kb)
 	}
 	switch a := a.(type) {
-	case Undefined, Null:
+	case Undefined, Null, CommitTS:
 		return 0
 	case Int64:
 		return cmp.Compare(a, b.(Int64))

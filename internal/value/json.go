@@ -13,7 +13,7 @@ import (
 func JSON(v Value) []byte { return AppendJSON(nil, v) }
 
 // AppendJSON appends the canonical Convex-JSON text of v. Undefined becomes
-// {"$undefined":null}.
+// {"$undefined":null}, CommitTS {"$commitTs":null}.
 func AppendJSON(dst []byte, v Value) []byte {
 	switch v := v.(type) {
 	case Undefined:
@@ -22,6 +22,8 @@ func AppendJSON(dst []byte, v Value) []byte {
 		return append(dst, "null"...)
 	case Int64:
 		return append(append64(append(dst, `{"$integer":"`...), uint64(v)), `"}`...)
+	case CommitTS:
+		return append(dst, commitTSForm...)
 	case Float64:
 		if special(float64(v)) {
 			return append(append64(append(dst, `{"$float":"`...), math.Float64bits(float64(v))), `"}`...)

@@ -47,7 +47,7 @@ func TestParseRefusals(t *testing.T) {
 		{"\"\xff\"", "UTF-8"},
 		{`{"$float":"AAAAAAAA8D8="}`, "Float 1 should be encoded as a number"}, {`{"$float":1}`, "$float"}, {`{"$integer":"AQ=="}`, "$integer"}, {`{"$integer":1}`, "$integer"},
 		{`{"$bytes":"A"}`, "$bytes"}, {`{"$bytes":"AB=="}`, "$bytes"}, {`{"$bytes":null}`, "$bytes"}, {`{"$integer":"AQAAAAAAAAA=","a":1}`, "reserved"}, {`{"$integer":"AQAAAAAAAAA=","$integer":"AQAAAAAAAAA="}`, "reserved"},
-		{`{"$undefined":null}`, "undefined is not a valid value"}, {`{"$commitTs":null}`, "not supported yet"}, {`{"$map":[]}`, "not supported"}, {`{"$x":1}`, "reserved"}, {`{"é":1}`, "ASCII"}, {`{"\n":1}`, "ASCII"},
+		{`{"$undefined":null}`, "undefined is not a valid value"}, {`{"$commitTs":null}`, "unresolved commit timestamp"}, {`{"$map":[]}`, "not supported"}, {`{"$x":1}`, "reserved"}, {`{"é":1}`, "ASCII"}, {`{"\n":1}`, "ASCII"},
 		{`{"` + strings.Repeat("a", 1025) + `":1}`, "maximum field name length"},
 		{`[` + strings.Repeat("1,", 8192) + `1]`, "8192"},
 		{strings.Repeat("[", 65) + strings.Repeat("]", 65), "too nested"}, {strings.Repeat("[", 1<<20), "too nested"},

@@ -10,7 +10,8 @@ import (
 const (
 	tagUndefined = 0x01
 	tagNull      = 0x03
-	tagIntZero   = 0x08 // 0x04 to 0x07 and 0x09 to 0x0C: sign and width of the payload
+	tagIntZero   = 0x08                                   // 0x04 to 0x07 and 0x09 to 0x0C: sign and width of the payload
+	tagCommitTS  = "\x0C\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF" // above the widest integer
 	tagFloat     = 0x0D
 	tagFalse     = 0x0E
 	tagTrue      = 0x0F
@@ -32,6 +33,8 @@ func AppendKey(dst []byte, v Value) []byte {
 		return append(dst, tagNull)
 	case Int64:
 		return appendIntKey(dst, int64(v))
+	case CommitTS:
+		return append(dst, tagCommitTS...)
 	case Float64:
 		return binary.BigEndian.AppendUint64(append(dst, tagFloat), floatKey(v))
 	case Bool:

@@ -16,22 +16,37 @@ import (
 // UTF-8 without lone surrogates, the $integer, $float and $bytes forms only as
 // the single member of their object, all limits held. The error is an
 // *apierr.Error that says what is wrong and where.
-func Parse(json []byte) (Value, error) { return parse(json, 0) }
+func Parse(json []byte) (Value, error) { return parse(json, form{}) }
 
 // ParseObject is Parse for texts that must be an object.
-func ParseObject(json []byte) (Object, error) { return parseObject(json, 0) }
+func ParseObject(json []byte) (Object, error) { return parseObject(json, form{}) }
 
 // ParseOperand is Parse for operands of filters and index ranges, which may also
-// be {"$undefined":null}.
-func ParseOperand(json []byte) (Value, error) { return parse(json, 1) }
+// be {"$undefined":null}, and hold CommitTS.
+func ParseOperand(json []byte) (Value, error) { return parse(json, form{undefined: 1, commitTS: true}) }
+
+// ParseUnresolved is Parse for values that live within the transaction of a
+// mutation, and may hold CommitTS there.
+func ParseUnresolved(json []byte) (Value, error) { return parse(json, form{commitTS: true}) }
+
+// ParseWritten is ParseObject for documents that are to be written, which may hold CommitTS.
+func ParseWritten(json []byte) (Object, error) { return parseObject(json, form{commitTS: true}) }
 
 // ParsePatch is ParseObject for patches, whose members may also be
-// {"$undefined":null}: the field is to be removed.
-func ParsePatch(json []byte) (Object, error) { return parseObject(json, 2) }
+// {"$undefined":null}: the field is to be removed. They may hold CommitTS.
+func ParsePatch(json []byte) (Object, error) {
+	return parseObject(json, form{undefined: 2, commitTS: true})
+}
+
+// form says which special values a text may hold.
+type form struct {
+	undefined int  // levels in which {"$undefined":null} may occur, the outermost first
+	commitTS  bool // whether {"$commitTs":null} may
+}
 
 // parseObject is parse for texts that must be an object.
-func parseObject(json []byte, undefined int) (Object, error) {
-	v, err := parse(json, undefined)
+func parseObject(json []byte, f form) (Object, error) {
+	v, err := parse(json, f)
 	if err != nil {
 		return Object{}, err
 	}
@@ -42,11 +57,10 @@ func parseObject(json []byte, undefined int) (Object, error) {
 	return o, nil
 }
 
-// parse reads a value in which {"$undefined":null} may occur in the outermost
-// so many levels.
-func parse(json []byte, undefined int) (Value, error) {
+// parse reads a value of a form.
+func parse(json []byte, f form) (Value, error) {
 	// One copy of the text; strings without escapes share it.
-	p := parser{text: string(json), undefined: undefined}
+	p := parser{text: string(json), allowed: f}
 	if !utf8.ValidString(p.text) {
 		return nil, bad("InvalidJson", "The text is not valid UTF-8.")
 	}
@@ -68,9 +82,9 @@ func parse(json []byte, undefined int) (Value, error) {
 
 // parser walks over one text.
 type parser struct {
-	text      string
-	pos       int
-	undefined int // levels in which $undefined is allowed
+	text    string
+	pos     int
+	allowed form
 }
 
 // syntax says that the text is no JSON.
@@ -269,7 +283,7 @@ func (p *parser) object(depth int) (Value, error) {
 			return nil, err
 		}
 		if len(fields) == 0 && name != "" && name[0] == '$' && p.next('}') {
-			return p.form(name, v, depth)
+			return p.special(name, v, depth)
 		}
 		if odd == nil {
 			odd = CheckFieldName(name)
@@ -292,8 +306,8 @@ func (p *parser) object(depth int) (Value, error) {
 	return sorted(fields), nil
 }
 
-// form gives the value that {name: v} stands for, name being one that starts with a dollar sign.
-func (p *parser) form(name string, v Value, depth int) (Value, error) {
+// special gives the value that {name: v} stands for, name being one that starts with a dollar sign.
+func (p *parser) special(name string, v Value, depth int) (Value, error) {
 	text, isText := v.(String)
 	switch name {
 	case "$integer":
@@ -319,12 +333,16 @@ func (p *parser) form(name string, v Value, depth int) (Value, error) {
 		}
 		return Bytes(b), nil
 	case "$undefined":
-		if depth < p.undefined && v.Kind() == KindNull {
+		if depth < p.allowed.undefined && v.Kind() == KindNull {
 			return Undefined{}, nil
 		}
 		return nil, bad("InvalidValue", "undefined is not a valid value here.")
 	case "$commitTs":
-		return nil, bad("Unsupported", "Commit timestamps (db.vars.commitTs) are not supported yet by this version of Lentil.")
+		if p.allowed.commitTS && v.Kind() == KindNull {
+			return CommitTS{}, nil
+		}
+		return nil, bad("InvalidValue", "An unresolved commit timestamp (db.vars.commitTs) is not a valid value here. "+
+			"Read the document after the mutation has committed to get its value.")
 	case "$set", "$map":
 		return nil, bad("InvalidValue", "Sets and maps (%s) are not supported as Convex values any more.", name)
 	}

@@ -8,7 +8,7 @@ func Size(v Value) int {
 		return 0
 	case Null, Bool:
 		return 1
-	case Int64, Float64:
+	case Int64, CommitTS, Float64:
 		return 9
 	case String:
 		return 2 + len(v)

@@ -5,11 +5,13 @@ package value
 type Kind uint8
 
 // The kinds, in sort order. Undefined is no value a document can hold; it stands
-// for an absent field in index keys, filters and patches.
+// for an absent field in index keys, filters and patches. CommitTS is no value of
+// a committed document: it lies above every integer until the commit makes it one.
 const (
 	KindUndefined Kind = iota
 	KindNull
 	KindInt64
+	KindCommitTS
 	KindFloat64
 	KindBool
 	KindString
@@ -21,7 +23,7 @@ const (
 // kindNames are the kinds as messages to developers name them: by what the
 // value is in JavaScript or in a validator.
 var kindNames = [...]string{
-	KindUndefined: "undefined", KindNull: "null", KindInt64: "bigint", KindFloat64: "number", KindBool: "boolean",
+	KindUndefined: "undefined", KindNull: "null", KindInt64: "bigint", KindCommitTS: "commitTs", KindFloat64: "number", KindBool: "boolean",
 	KindString: "string", KindBytes: "bytes", KindArray: "array", KindObject: "object",
 }
 
@@ -34,7 +36,7 @@ func (k Kind) String() string {
 }
 
 // Value is one Convex value. The set of implementations is closed: Undefined,
-// Null, Int64, Float64, Bool, String, Bytes, Array and Object.
+// Null, Int64, CommitTS, Float64, Bool, String, Bytes, Array and Object.
 type Value interface {
 	Kind() Kind
 	sealed()
@@ -48,6 +50,10 @@ type Null struct{}
 
 // Int64 is a JavaScript bigint within 64 bits.
 type Int64 int64
+
+// CommitTS stands for the timestamp of the commit that will make it an Int64
+// (convex-runtime §4.2); it occurs within the transaction of a mutation only.
+type CommitTS struct{}
 
 // Float64 is a JavaScript number. All bit patterns are kept, also those of NaN.
 type Float64 float64
@@ -73,6 +79,9 @@ func (Null) Kind() Kind { return KindNull }
 // Kind is KindInt64.
 func (Int64) Kind() Kind { return KindInt64 }
 
+// Kind is KindCommitTS.
+func (CommitTS) Kind() Kind { return KindCommitTS }
+
 // Kind is KindFloat64.
 func (Float64) Kind() Kind { return KindFloat64 }
 
@@ -94,6 +103,7 @@ func (Object) Kind() Kind { return KindObject }
 func (Undefined) sealed() {}
 func (Null) sealed()      {}
 func (Int64) sealed()     {}
+func (CommitTS) sealed()  {}
 func (Float64) sealed()   {}
 func (Bool) sealed()      {}
 func (String) sealed()    {}

@@ -17,7 +17,7 @@ var ascending = []Value{
 	Undefined{}, Null{},
 	Int64(math.MinInt64), Int64(-1 << 40), Int64(-1<<32 - 1), Int64(-1 << 32), Int64(-65537), Int64(-65536), Int64(-257),
 	Int64(-256), Int64(-255), Int64(-1), Int64(0), Int64(1), Int64(255), Int64(256), Int64(65535), Int64(65536),
-	Int64(1<<32 - 1), Int64(1 << 32), Int64(math.MaxInt64),
+	Int64(1<<32 - 1), Int64(1 << 32), Int64(math.MaxInt64), CommitTS{},
 	Float64(math.Float64frombits(0xFFF8000000000001)), Float64(math.Inf(-1)), Float64(-1e300), Float64(-1), Float64(-5e-324),
 	Float64(math.Copysign(0, -1)), Float64(0), Float64(5e-324), Float64(1), Float64(1.5), Float64(1e300), Float64(math.Inf(1)), Float64(math.NaN()),
 	Bool(false), Bool(true),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/token"
 	"github.com/lentil-dev/lentil/internal/udf"
 	"github.com/lentil-dev/lentil/internal/wire"
 )
@@ -140,6 +141,16 @@ func (s *Server) shapes(q *request) error {
 
 // ignore takes what clients report about themselves.
 func (s *Server) ignore(q *request) error { return wire.WriteRawJSON(q.w, []byte("null")) }
+
+// jwks answers GET /.well-known/jwks.json: the keys that verify what ctx.auth.signJwt signs.
+func (s *Server) jwks(q *request) error {
+	q.w.Header().Set("Content-Type", token.JWKSContentType)
+	q.w.Header().Set("Cache-Control", token.JWKSCacheControl)
+	if _, err := q.w.Write(s.Runner.Keys().JWKS()); err != nil {
+		return wire.ErrAborted
+	}
+	return nil
+}
 
 // version answers GET /version.
 func (s *Server) version(q *request) error { return text(q.w, http.StatusOK, s.Version) }

@@ -1,6 +1,9 @@
 package convexhttp
 
-import "github.com/lentil-dev/lentil/internal/apierr"
+import (
+	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/udf"
+)
 
 // access says who may call a route.
 type access uint8
@@ -80,6 +83,7 @@ var routes = []route{
 	{"HEAD", "/api/authorize", anyone, (*Server).authorize, "", ""},
 	{"POST", "/api/check_opt_ins", anyone, (*Server).checkOptIns, "", ""},
 	{"POST", "/api/debug_event", anyone, (*Server).ignore, "", ""},
+	{"GET", udf.JWKSPath, anyone, (*Server).jwks, "", ""},
 	{"GET", "/version", anyone, (*Server).version, "", ""},
 	{"GET", "/instance_version", anyone, (*Server).version, "", ""},
 	{"GET", "/instance_name", anyone, (*Server).instanceName, "", ""},
