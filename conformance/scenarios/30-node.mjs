@@ -9,7 +9,7 @@ import { Lentil, portFlags, removeFolder, root, scratchApp, until, write } from 
 
 export async function setUp() {
   process.env.LENTIL_NODE_TIMEOUT = "2s";
-  process.env.LENTIL_NODE_MEMORY = "128";
+  process.env.LENTIL_NODE_MEMORY = "192";
   process.env.HOUSE_SECRET = "of the house alone";
   const dir = scratchApp(join(root, "conformance", "apps", "node"), join(root, "conformance", "node_modules"));
   const lentil = await new Lentil(dir, await portFlags()).start();
@@ -122,7 +122,7 @@ export const scenarios = {
     const [exit, spin, hungry] = await Promise.all(["exit", "spin", "hungry"].map((name) => fails(() => client(lentil).action(api.work[name]), name)));
     contains(exit.message, "process.exit(5)");
     contains(spin.message, "Function execution timed out (maximum duration: 2s)");
-    holds(/ran out of memory \(maximum memory usage: 128 MB\)|timed out/.test(hungry.message), hungry.message);
+    holds(/ran out of memory \(maximum memory usage: 192 MB\)|timed out/.test(hungry.message), hungry.message);
     await calm;
     same(await c.query(api.notes.list).then((l) => l.length > 0), true);
   },
@@ -158,6 +158,27 @@ export const scenarios = {
     contains((await lentil.cli(["run", "work:values", '{"a":{"x":1}}'])).stdout, '"x": 1');
     const spec = JSON.parse((await lentil.cli(["function-spec"])).stdout.replace(/^[^{]*/, ""));
     same(spec.functions.find((f) => f.identifier === "work.js:nested").functionType, "Action");
+  },
+
+  "a changed variable is there at once, files of any size pass": async (lentil) => {
+    const c = client(lentil);
+    await lentil.cli(["env", "set", "GREETING", "changed"]);
+    same((await c.action(api.work.env)).greeting, "changed");
+    same(await c.action(api.work.bigFile, { size: 70 << 20 }), [70 << 20, 70 << 20]);
+  },
+
+  "all packages can be external": async (lentil) => {
+    const path = join(lentil.dir, "convex.json");
+    const source = readFileSync(path, "utf8");
+    writeFileSync(path, '{ "node": { "externalPackages": ["*"] } }');
+    await lentil.cli(["dev", "--once", "--typecheck", "disable"]);
+    same((await client(lentil).action(api.work.globals)).html, "<b>bold</b>");
+    writeFileSync(path, '{ "node": { "externalPackages": ["*"], "nodeVersion": "24" } }');
+    const refused = await lentil.cli(["dev", "--once", "--typecheck", "disable"], { allowFailure: true });
+    if (Number(process.versions.node.split(".")[0]) < 24) contains(refused.stdout + refused.stderr, "convex.json asks for Node.js 24");
+    else same(refused.code, 0);
+    writeFileSync(path, source);
+    await lentil.cli(["dev", "--once", "--typecheck", "disable"]);
   },
 
   "a push replaces state and code; queries stay in the default runtime": async (lentil) => {

@@ -1,8 +1,10 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -88,6 +90,20 @@ func (h *host) AsyncSyscall(ctx context.Context, op string, args []byte) ([]byte
 	}
 	out, err := h.async(ctx, op, string(args))
 	return []byte(out), err
+}
+
+func (h *host) StoreFile(_ context.Context, args []byte, r io.Reader) ([]byte, error) {
+	body, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	text, _, err := h.js("storage/storeBlob", args, body)
+	return text, err
+}
+
+func (h *host) OpenFile(_ context.Context, args []byte) (io.ReadCloser, error) {
+	_, raw, err := h.js("storage/readBlob", args, nil)
+	return io.NopCloser(bytes.NewReader(raw)), err
 }
 
 func (h *host) JSSyscall(_ context.Context, op string, args, body []byte) (text, raw []byte, err error) {

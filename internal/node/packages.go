@@ -71,13 +71,35 @@ func (p *Pool) packages(ctx context.Context, list []Package) (string, error) {
 	dir := filepath.Join(p.dir, packagesName, hex.EncodeToString(sum[:16]))
 	p.install.mu.Lock()
 	defer p.install.mu.Unlock()
-	if modules := filepath.Join(dir, "node_modules"); holds(modules, list) {
+	modules := filepath.Join(dir, "node_modules")
+	if holds(modules, list) {
+		now := time.Now()
+		_ = os.Chtimes(dir, now, now) // so that it is not taken for unused
 		return modules, nil
 	}
 	if err := p.npm(ctx, dir, list); err != nil {
 		return "", err
 	}
-	return filepath.Join(dir, "node_modules"), nil
+	return modules, nil
+}
+
+// keepPackages is how long packages stay that no program wanted.
+const keepPackages = 30 * 24 * time.Hour
+
+// sweepPackages removes packages that have not been used for long, and what an
+// interrupted installation left. No program may be loaded yet.
+func sweepPackages(dir string) error {
+	list, err := os.ReadDir(filepath.Join(dir, packagesName))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	for _, e := range list {
+		st, serr := e.Info()
+		if serr == nil && (strings.HasPrefix(e.Name(), "new-") || time.Since(st.ModTime()) > keepPackages) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, packagesName, e.Name())))
+		}
+	}
+	return err
 }
 
 // holds tells whether a node_modules folder has all packages in their versions.
@@ -135,7 +157,8 @@ func (p *Pool) npm(ctx context.Context, dir string, list []Package) (err error) 
 	ctx, cancel := context.WithTimeout(ctx, installTime)
 	defer cancel()
 	said := &tail{}
-	cmd := exec.CommandContext(ctx, npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--omit=dev", "--loglevel=error")
+	cmd := exec.CommandContext(ctx, npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--omit=dev", "--loglevel=error",
+		"--prefer-offline", "--fetch-retries=2", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=3000")
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = work, npmEnvironment(filepath.Dir(v.binary)), said, said
 	cmd.WaitDelay = time.Second
 	began := time.Now()

@@ -45,6 +45,7 @@ type Pool struct {
 	places  chan struct{} // one token for each top-level action under way
 	waiting atomic.Int64
 	nested  atomic.Int64
+	plain   atomic.Bool // namespaces have failed us, although the system seemed to permit them
 	nursery nursery
 	runtime found // the Node.js that was found
 	install installs
@@ -192,6 +193,9 @@ func (p *Pool) prepare() (string, error) {
 	if err == nil {
 		err = os.RemoveAll(filepath.Join(dir, modulesName))
 	}
+	if err == nil {
+		err = sweepPackages(dir)
+	}
 	child := filepath.Join(dir, "child.mjs")
 	if err == nil {
 		err = os.WriteFile(child, childSource, 0o600)
@@ -210,15 +214,20 @@ func (p *Pool) take(ctx context.Context, g *group) (*process, error) {
 		p.mu.Unlock()
 		return nil, errClosed
 	}
-	if n := len(g.idle); n > 0 {
+	for n := len(g.idle); n > 0; n = len(g.idle) {
 		pr := g.idle[n-1]
 		g.idle = g.idle[:n-1]
-		p.mu.Unlock()
-		return pr, nil
+		if !pr.dead() {
+			p.mu.Unlock()
+			return pr, nil
+		}
 	}
 	pr := p.spare
 	p.spare = nil
 	p.mu.Unlock()
+	if pr != nil && pr.dead() {
+		pr = nil
+	}
 	if pr == nil {
 		var err error
 		if pr, err = p.spawn(ctx); err != nil {

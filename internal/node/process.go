@@ -43,8 +43,25 @@ const readyTime = 20 * time.Second
 // place, against slow leaks.
 const recycleAfter = 5000
 
-// spawn starts a process and waits until it listens.
+// spawn starts a process and waits until it listens. Where namespaces can be made
+// but Node.js does not start in them, it does without.
 func (p *Pool) spawn(ctx context.Context) (*process, error) {
+	pr, err := p.start(ctx)
+	if err == nil || ctx.Err() != nil || errors.Is(err, errClosed) || p.plain.Load() {
+		return pr, err
+	}
+	p.plain.Store(true)
+	plain, again := p.start(ctx)
+	if again != nil {
+		p.plain.Store(false) // that was not it
+		return nil, err
+	}
+	p.opt.Log.Info("Node.js does not start in a process namespace here", "err", err)
+	return plain, nil
+}
+
+// start starts a process and waits until it listens.
+func (p *Pool) start(ctx context.Context) (*process, error) {
 	version, err := p.Version(ctx)
 	if err != nil {
 		return nil, err
@@ -79,10 +96,11 @@ func (p *Pool) spawn(ctx context.Context) (*process, error) {
 	p.mu.Lock()
 	p.alive[pr] = struct{}{}
 	p.running.Add(1)
-	if p.closed {
+	closed := p.closed
+	p.mu.Unlock()
+	if closed {
 		pr.kill(nil)
 	}
-	p.mu.Unlock()
 	lowerPriority(cmd.Process.Pid)
 	go pr.listen(outR)
 	timeout := time.NewTimer(readyTime)
@@ -91,6 +109,9 @@ func (p *Pool) spawn(ctx context.Context) (*process, error) {
 	case <-pr.ready:
 		return pr, nil
 	case <-pr.gone:
+		if closed {
+			return nil, errClosed
+		}
 		return nil, fmt.Errorf("node: %s ended while it started: %s", version.binary, pr.said)
 	case <-timeout.C:
 		pr.kill(nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/lentil-dev/lentil/internal/isolate"
@@ -62,6 +63,54 @@ func TestRun(t *testing.T) {
 			return []byte(`{"contentType":"text/plain"}`), nil, nil
 		}
 		return nil, []byte("soup"), nil
+	}})
+}
+
+// TestFiles moves files that no frame could hold, and some that break.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	p := load(t, open(t, Options{}), module("act.js", `
+import { openAsBlob, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+const store = (blob) => Convex.jsSyscall("storage/storeBlob", { blob });
+export const big = action(async () => {
+  const bytes = new Uint8Array(80 << 20); bytes[bytes.length - 1] = 7;
+  await store(new Blob([bytes]));
+  const back = new Uint8Array(await (await Convex.jsSyscall("storage/getBlob", { storageId: "f1" })).arrayBuffer());
+  return [back.length, back[back.length - 1]];
+});
+export const many = action(async () => (await Promise.all(Array.from({ length: 20 }, (_, i) => store(new Blob([String(i).repeat(100000)]))))).length);
+export const wrong = action(async () => { try { await store("text"); } catch (e) { return e.message; } });
+export const refused = action(async () => { try { await store(new Blob([new Uint8Array(1 << 20)])); } catch (e) { return e.message; } });
+export const broken = action(async () => {
+  const path = tmpdir() + "/lentil-" + process.pid + Math.random();
+  writeFileSync(path, "x".repeat(1 << 20));
+  const blob = await openAsBlob(path);
+  writeFileSync(path, "shorter");
+  try { await store(blob); } catch (e) { return e.message; }
+});`))
+	kept := map[string][]byte{}
+	var mu sync.Mutex
+	h := &host{js: func(op string, args, body []byte) (text, raw []byte, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch op {
+		case "storage/storeBlob":
+			kept["f1"] = body
+			return []byte(`"f1"`), nil, nil
+		case "storage/getBlob":
+			return []byte("{}"), nil, nil
+		}
+		return nil, kept["f1"], nil
+	}}
+	want(t, p, "act:big", "{}", "[83886080,7]", h)
+	want(t, p, "act:many", "{}", "20", h)
+	want(t, p, "act:broken", "{}", `"The Blob to store could not be read to its end."`, h)
+	if v := try(t, p, "act:wrong", "{}", h).Value; !strings.HasPrefix(v, `"store() expects a Blob.`) {
+		t.Errorf("a string gave %s", v)
+	}
+	want(t, p, "act:refused", "{}", `"no room"`, &host{js: func(string, []byte, []byte) (text, raw []byte, err error) {
+		return nil, nil, &isolate.Throw{Message: "no room"}
 	}})
 }
 

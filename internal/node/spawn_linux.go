@@ -49,6 +49,9 @@ func attributes(flags uintptr) *syscall.SysProcAttr {
 // command makes the command of a process.
 func (p *Pool) command(binary string, args ...string) *exec.Cmd {
 	script, flags := launch, namespaces()
+	if p.plain.Load() {
+		flags = 0
+	}
 	if flags != 0 {
 		script = launchNS
 	}

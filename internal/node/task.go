@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"time"
@@ -37,12 +38,13 @@ type task struct {
 	mu      sync.Mutex
 	queue   []wish
 	flights int
+	parts   map[uint32]*io.PipeWriter // files being stored, by request
 }
 
 // wish is a host call that the action asked for.
 type wish struct {
 	id   uint32
-	js   bool
+	kind string // "async", "js" or "open"
 	op   string
 	args []byte
 	body []byte
@@ -63,6 +65,7 @@ func (p *Program) run(ctx context.Context, c *isolate.Call, limit time.Duration,
 	inner, cancel := context.WithCancel(context.WithValue(ctx, inside{}, true))
 	defer cancel()
 	t := &task{pr: pr, call: c, maps: p.maps, ctx: inner, ended: make(chan ending, 1)}
+	defer t.abandon()
 	pr.work(t)
 	p.pool.watch()
 	timer := time.NewTimer(limit)
@@ -149,9 +152,9 @@ func (t *task) take(h head, body []byte) {
 	switch h.T {
 	case "log":
 		t.print(h.Level, body)
-	case "async", "js":
-		w := wish{id: h.ID, js: h.T == "js", op: h.Op, args: body}
-		if w.js {
+	case "async", "js", "open":
+		w := wish{id: h.ID, kind: h.T, op: h.Op, args: body}
+		if h.T != "async" {
 			w.args, w.body = []byte(h.Args), body
 		}
 		t.mu.Lock()
@@ -163,6 +166,10 @@ func (t *task) take(h head, body []byte) {
 			return
 		}
 		t.dispatch()
+	case "store":
+		t.store(h.ID, []byte(h.Args))
+	case "part", "stored", "broken":
+		t.part(&h, body)
 	case "sync":
 		go t.syscall(h.Op, body)
 	case "done", "threw", "missing", "never", "left", "inspected":
@@ -211,7 +218,13 @@ func (t *task) dispatch() {
 
 // answer makes one host call and tells the process its result.
 func (t *task) answer(w wish) {
-	text, raw, err := t.ask(w)
+	var text, raw []byte
+	var err error
+	if w.kind == "open" {
+		err = t.open(w)
+	} else {
+		text, raw, err = t.ask(w)
+	}
 	if err != nil && t.fails(err) {
 		return
 	}
@@ -226,7 +239,7 @@ func (t *task) ask(w wish) (text, raw []byte, err error) {
 			err = fmt.Errorf("node: host call %s panicked: %v", w.op, p)
 		}
 	}()
-	if !w.js {
+	if w.kind == "async" {
 		text, err = t.call.Host.AsyncSyscall(t.ctx, w.op, w.args)
 		return text, nil, err
 	}

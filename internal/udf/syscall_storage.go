@@ -13,6 +13,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/filestorage"
 	"github.com/lentil-dev/lentil/internal/isolate"
+	"github.com/lentil-dev/lentil/internal/node"
 	"github.com/lentil-dev/lentil/internal/value"
 )
 
@@ -149,7 +150,7 @@ func (x *execution) storageStore(ctx context.Context, args json.RawMessage) ([]b
 	if err != nil {
 		return nil, invalidArgument("blob", "storage.store", "expected base64")
 	}
-	b, err := x.putFile(ctx, raw, a.SHA256)
+	b, err := x.putFile(ctx, bytes.NewReader(raw), len(raw), a.SHA256)
 	if err != nil {
 		return nil, err
 	}
@@ -160,16 +161,17 @@ func (x *execution) storageStore(ctx context.Context, args json.RawMessage) ([]b
 	return value.AppendQuoted(nil, id.String()), nil
 }
 
-// putFile writes bytes whose digest, if the program gave one, must match.
-func (x *execution) putFile(ctx context.Context, raw []byte, digest string) (filestorage.Bytes, error) {
+// putFile writes bytes whose digest, if the program gave one, must match. Their number
+// matters in mutations only.
+func (x *execution) putFile(ctx context.Context, r io.Reader, size int, digest string) (filestorage.Bytes, error) {
 	s, err := x.files()
 	if err != nil {
 		return filestorage.Bytes{}, err
 	}
-	if err := x.chargeFile(filesWritten, fileWriteBytes, len(raw), "stored"); err != nil {
+	if err := x.chargeFile(filesWritten, fileWriteBytes, size, "stored"); err != nil {
 		return filestorage.Bytes{}, err
 	}
-	b, err := s.Put(ctx, bytes.NewReader(raw))
+	b, err := s.Put(ctx, r)
 	if err != nil {
 		return b, err
 	}
@@ -221,19 +223,8 @@ func (x *execution) readFile(ctx context.Context, f *filestorage.File) ([]byte, 
 func (x *execution) storageJS(ctx context.Context, op string, args, body []byte) (text, raw []byte, err error) {
 	switch op {
 	case "storage/storeBlob":
-		var a storageArgs
-		if err := decode(args, "storage.store", &a); err != nil {
-			return nil, nil, err
-		}
-		b, err := x.putFile(ctx, body, a.SHA256)
-		if err != nil {
-			return nil, nil, err
-		}
-		id, err := x.run.r.Files.Add(ctx, x.space(), b, a.ContentType)
-		if err != nil {
-			return nil, nil, err
-		}
-		return value.AppendQuoted(nil, id.String()), nil, nil
+		text, err = x.storeFile(ctx, args, bytes.NewReader(body))
+		return text, nil, err
 	case "storage/getBlob":
 		f, _, err := x.file(ctx, args, "storage.get")
 		if err != nil || f == nil {
@@ -242,18 +233,64 @@ func (x *execution) storageJS(ctx context.Context, op string, args, body []byte)
 		text, err = json.Marshal(map[string]any{"contentType": orNull(f.ContentType)})
 		return text, nil, err
 	case "storage/readBlob":
-		f, id, err := x.file(ctx, args, "storage.get")
-		if err == nil && f == nil {
-			err = invalid("StorageIdNotFound", "Storage id %s not found: the file was deleted while it was read.", id)
-		}
+		f, err := x.fileToRead(ctx, args)
 		if err != nil {
 			return nil, nil, err
 		}
 		raw, err = x.readFile(ctx, f)
-		if errors.Is(err, filestorage.ErrNoFile) {
-			return nil, nil, &isolate.Throw{Message: "The file " + id + " was deleted while it was read."}
-		}
-		return nil, raw, err
+		return nil, raw, deletedMeanwhile(err, f)
 	}
 	return nil, nil, &isolate.Throw{Message: "Unknown operation " + op}
+}
+
+// storeFile keeps what an action stores.
+func (x *execution) storeFile(ctx context.Context, args []byte, r io.Reader) ([]byte, error) {
+	var a storageArgs
+	if err := decode(args, "storage.store", &a); err != nil {
+		return nil, err
+	}
+	b, err := x.putFile(ctx, r, 0, a.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	id, err := x.run.r.Files.Add(ctx, x.space(), b, a.ContentType)
+	if err != nil {
+		return nil, err
+	}
+	return value.AppendQuoted(nil, id.String()), nil
+}
+
+// fileToRead finds a file that was there a moment ago.
+func (x *execution) fileToRead(ctx context.Context, args []byte) (*filestorage.File, error) {
+	f, id, err := x.file(ctx, args, "storage.get")
+	if err == nil && f == nil {
+		err = invalid("StorageIdNotFound", "Storage id %s not found: the file was deleted while it was read.", id)
+	}
+	return f, err
+}
+
+// deletedMeanwhile words that a file vanished while it was read.
+func deletedMeanwhile(err error, f *filestorage.File) error {
+	if errors.Is(err, filestorage.ErrNoFile) {
+		return &isolate.Throw{Message: "The file " + f.ID.String() + " was deleted while it was read."}
+	}
+	return err
+}
+
+var _ node.FileHost = (*execution)(nil)
+
+// StoreFile keeps a file of any size that an action in Node.js stores.
+func (x *execution) StoreFile(ctx context.Context, args []byte, r io.Reader) ([]byte, error) {
+	text, err := x.storeFile(ctx, args, r)
+	return text, toJS(err)
+}
+
+// OpenFile gives a file of any size to an action in Node.js, whose own memory is what bounds it.
+func (x *execution) OpenFile(ctx context.Context, args []byte) (io.ReadCloser, error) {
+	f, err := x.fileToRead(ctx, args)
+	if err != nil {
+		return nil, toJS(err)
+	}
+	r, err := x.run.r.Files.Read(ctx, f, 0)
+	return r, toJS(deletedMeanwhile(err, f))
 }

@@ -160,12 +160,12 @@ const input = new Socket({ fd: IN, readable: true, writable: false });
 
 const over = () => new Error("The action is over: it can ask for nothing any more. Await what it begins.");
 
-function ask(head, body) {
+function ask(head, body, pieces) {
   const own = mine();
   if (own === null) return Promise.reject(over());
   const id = ++lastID;
   return new Promise((resolve, reject) => {
-    own.pending.set(id, { name: head.op, resolve, reject });
+    own.pending.set(id, { name: head.op, resolve, reject, pieces });
     input.ref();
     send({ ...head, id }, body);
   });
@@ -183,6 +183,34 @@ function answered(head, body) {
   } else {
     wish.resolve(head.kind === "none" ? undefined : body.toString());
   }
+}
+
+function piece(head, body) {
+  call?.pending.get(head.id)?.pieces?.push(body);
+}
+
+// Files travel in pieces, as they are read: nobody holds all of one.
+async function store({ blob, options }) {
+  if (!(blob instanceof Blob)) {
+    throw new Error("store() expects a Blob. If you are trying to store a Request, `await request.blob()` will give you the correct input.");
+  }
+  const stored = ask({ t: "store", op: "storage/storeBlob", args: JSON.stringify({ contentType: blob.type, sha256: options?.sha256 }) });
+  const id = lastID;
+  stored.catch(() => {}); // awaited below
+  let last = "stored";
+  try {
+    for await (const bytes of blob.stream()) {
+      for (let at = 0; at < bytes.length; at += 1 << 20) {
+        const part = bytes.subarray(at, at + (1 << 20));
+        send({ t: "part", id }, Buffer.from(part.buffer, part.byteOffset, part.byteLength));
+      }
+      if (!mine()?.pending.has(id)) break; // it was refused
+    }
+  } catch (e) {
+    last = "broken";
+  }
+  if (mine() !== null) send({ t: last, id });
+  return await stored;
 }
 
 function hostError({ error, data }) {
@@ -216,19 +244,15 @@ globalThis.Convex = {
   asyncSyscall: (op, args) => ask({ t: "async", op: String(op) }, Buffer.from(String(args))),
   async jsSyscall(op, args) {
     switch (op) {
-      case "storage/storeBlob": {
-        const { blob, options } = args;
-        if (!(blob instanceof Blob)) {
-          throw new Error("store() expects a Blob. If you are trying to store a Request, `await request.blob()` will give you the correct input.");
-        }
-        const bytes = Buffer.from(await blob.arrayBuffer());
-        return JSON.parse(await js(op, { contentType: blob.type, sha256: options?.sha256 }, bytes));
-      }
+      case "storage/storeBlob":
+        return JSON.parse(await store(args));
       case "storage/getBlob": {
         const { storageId } = args;
         const found = JSON.parse(await js(op, { storageId }));
         if (found === null) return null;
-        return new Blob([await js("storage/readBlob", { storageId })], { type: found.contentType ?? "" });
+        const pieces = [];
+        await ask({ t: "open", op, args: JSON.stringify({ storageId }) }, nothing, pieces);
+        return new Blob(pieces, { type: found.contentType ?? "" });
       }
     }
     throw new Error(`Unknown operation ${op}`);
@@ -315,7 +339,7 @@ async function inspectAll({ modules }) {
   end(call, { t: "inspected" }, Buffer.from(JSON.stringify([...found, ...failed])));
 }
 
-const handlers = { program: begin, run, inspect: inspectAll, reply: answered };
+const handlers = { program: begin, run, inspect: inspectAll, reply: answered, piece };
 
 const waiting = []; // pieces of what has come in
 let have = 0;

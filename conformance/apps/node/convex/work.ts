@@ -59,6 +59,17 @@ export const nested = action({ args: { n: v.number() }, handler: async (ctx, { n
 export const values = action({ args: { a: v.any() }, returns: v.any(), handler: async (_ctx, { a }) => a });
 export const typed = action({ args: { n: v.number() }, returns: v.string(), handler: async (_ctx, { n }) => n as any });
 
+export const bigFile = action({
+  args: { size: v.number() },
+  handler: async (ctx, { size }) => {
+    const id = await ctx.storage.store(new Blob([new Uint8Array(size)]));
+    const stored = (await (ctx.storage as any).getMetadata(id)).size;
+    const read = (await ctx.storage.get(id))!.size;
+    await ctx.storage.delete(id);
+    return [stored, read];
+  },
+});
+
 // What can go wrong.
 function deeper(): never {
   throw new TypeError("thrown in Node.js");
