@@ -37,8 +37,8 @@ apierr, schema, persistence < database < search;
 # west wing
 database < scheduler;
 blob, database, token < filestorage;
-isolate, node, filestorage, scheduler, search < udf < deploy < sysudf, backup;
-sysudf, backup, persistence/pebblestore, persistence/postgres < deployment;
+isolate, node, filestorage, scheduler, search < udf < deploy < backup < sysudf;
+sysudf, persistence/pebblestore, persistence/postgres < deployment;
 # east wing
 database, token < identity;
 connector, identity, mail < authflow;
@@ -47,7 +47,7 @@ deployment, identity < platform;
 # fronts
 apierr < wire;
 udf, wire < wire/convexsync;
-deploy, backup, sysudf, wire < wire/convexhttp;
+sysudf, wire < wire/convexhttp;
 authflow, wire < wire/workos, web/login;
 platform, wire < wire/management;
 authflow, platform, wire < web/dashboard;

@@ -36,6 +36,7 @@ type DB struct {
 	watch    watch
 	writes   writeLog
 	horizon  atomic.Int64  // snapshots below it may have been pruned
+	holds    holds         // snapshots that the horizon must not pass
 	building sync.Mutex    // held while indexes are built, by Run or EnsureTables
 	kick     chan struct{} // there may be an index to build
 	broken   chan struct{} // closed when the store has failed

@@ -76,12 +76,11 @@ func (db *DB) Prune(ctx context.Context, before persistence.Timestamp) error {
 	// pruning of the commits that removed them.
 	db.building.Lock()
 	defer db.building.Unlock()
-	before = min(before, db.Latest())
-	if before <= persistence.Timestamp(db.horizon.Load()) {
+	before, moved := db.raiseHorizon(before)
+	if !moved {
 		return nil
 	}
 	// The horizon is durable before anything below it goes.
-	db.horizon.Store(int64(before))
 	if err := db.store.SetCell(ctx, horizonCell, binary.BigEndian.AppendUint64(nil, uint64(before))); err != nil {
 		return fmt.Errorf("database: prune: %w", err)
 	}

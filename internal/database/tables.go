@@ -162,6 +162,11 @@ func (tx *Tx) ensureTable(_ context.Context, name string) (*tableMeta, error) {
 	}
 	// Every number from the first on was looked at, and ours was found free.
 	tx.record(tablesByNumber, persistence.Span{Lower: tableNumberKey(placeOf(tx.space, first)), Upper: After(tableNumberKey(placeOf(tx.space, n)))})
+	return tx.addTable(name, n)
+}
+
+// addTable adds the row of a table whose name and number were found free.
+func (tx *Tx) addTable(name string, n value.TableNumber) (*tableMeta, error) {
 	name = qualified(tx.space, name)
 	_, err := tx.insert(Table{Name: tablesName, Number: tablesTable}, tx.wall(), value.NewObject(map[string]value.Value{
 		"name": value.String(name), "number": value.Float64(placeOf(tx.space, n)),

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/lentil-dev/lentil/internal/backup"
 	"github.com/lentil-dev/lentil/internal/blob"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/deploy"
@@ -61,6 +62,7 @@ type Deployment struct {
 	Runner *udf.Runner
 	Jobs   *scheduler.Worker
 	Deploy *deploy.Service
+	Backup *backup.Service
 	Gate   *token.Gate
 	Admin  *token.AdminKeys
 
@@ -122,6 +124,10 @@ func (d *Deployment) assemble(ctx context.Context, c Config, secret []byte) erro
 	if err := d.Deploy.Open(ctx); err != nil {
 		return err
 	}
+	d.Backup = &backup.Service{Name: c.Name, DB: d.DB, Blobs: d.Blobs, Files: d.Files, Log: c.Log}
+	if err := d.Backup.Open(ctx); err != nil {
+		return err
+	}
 	d.Gate = &token.Gate{
 		Admin:     d.Admin,
 		Verifier:  &token.Verifier{House: d.house(c.House), Client: c.Client, Log: c.Log},
@@ -153,7 +159,7 @@ func (d *Deployment) providers(ctx context.Context) (list []token.Provider, err 
 	return list, err
 }
 
-// Run does what goes on beside requests (building indexes, retention, scheduled functions, sweeping)
+// Run does what goes on beside requests (building indexes, retention, scheduled functions, exports and imports, sweeping)
 // until ctx ends. An earlier return means that the store has failed.
 func (d *Deployment) Run(ctx context.Context) error {
 	g, each := errgroup.WithContext(ctx)
@@ -163,6 +169,7 @@ func (d *Deployment) Run(ctx context.Context) error {
 	g.Go(func() error { return d.Files.Run(each) })
 	g.Go(func() error { return d.Deploy.Run(each) })
 	g.Go(func() error { return d.Jobs.Work(each) })
+	g.Go(func() error { return d.Backup.Run(each) })
 	if err := g.Wait(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("deployment %s: %w", d.Name, err)
 	}

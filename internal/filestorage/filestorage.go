@@ -60,6 +60,8 @@ type Store struct {
 	// CloudURL is the address that links begin with.
 	CloudURL string
 	Log      *slog.Logger
+
+	pauses pauses
 }
 
 // Open makes sure of the tables.
@@ -177,14 +179,7 @@ func parseFileName(name string) (id value.ID, err error) {
 
 // Attach makes a file of written bytes when the transaction commits, in its namespace.
 func (s *Store) Attach(ctx context.Context, tx *database.Tx, b Bytes, contentType string) (value.ID, error) {
-	fields := []value.Field{
-		{Name: "sha256", Value: value.String(base64.StdEncoding.EncodeToString(b.SHA256[:]))},
-		{Name: "size", Value: value.Float64(b.Size)},
-	}
-	if contentType != "" {
-		fields = append(fields, value.Field{Name: "contentType", Value: value.String(contentType)})
-	}
-	id, err := tx.Insert(ctx, FileTable, value.ObjectOf(fields...))
+	id, err := tx.Insert(ctx, FileTable, b.fields(contentType))
 	if err != nil {
 		return id, err
 	}

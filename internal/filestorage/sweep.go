@@ -34,9 +34,12 @@ func (s *Store) Run(ctx context.Context) error {
 	}
 }
 
-// Sweep removes what is due to be removed at a time.
+// Sweep removes what is due to be removed at a time, unless it is paused.
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 	for {
+		if s.paused() {
+			return nil
+		}
 		n, err := s.sweepSome(ctx, now)
 		if err != nil || n == 0 {
 			return err

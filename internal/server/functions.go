@@ -13,7 +13,7 @@ func (s *Server) deploymentFronts() (functions, site http.Handler) {
 	s.sync = &convexsync.Server{Runner: d.Runner, DB: d.DB, Authenticate: d.Gate.Message, Log: s.log}
 	api := &convexhttp.Server{
 		Name: d.Name, Version: s.cfg.Version, CloudURL: d.CloudURL, SiteURL: d.SiteURL,
-		Runner: d.Runner, Deploy: d.Deploy, Files: d.Files, DB: d.DB, Gate: d.Gate, Log: s.log,
+		Runner: d.Runner, Deploy: d.Deploy, Files: d.Files, Backup: d.Backup, DB: d.DB, Gate: d.Gate, Log: s.log,
 	}
 	mux := http.NewServeMux()
 	s.sync.Mount(mux)

@@ -69,6 +69,18 @@ var routes = []route{
 	{"POST", "/api/storage/upload", anyone, (*Server).uploadFile, "", ""},
 	{"GET", "/api/storage/{key}", anyone, (*Server).serveFile, "", ""},
 
+	// export and import
+	{"POST", "/api/export/request/zip", admin, (*Server).requestExport, "", ""},
+	{"GET", "/api/export/zip/{name}", admin, (*Server).downloadExport, "", ""},
+	{"POST", "/api/export/set_expiration/{name}", admin, (*Server).expireExport, "", ""},
+	{"POST", "/api/export/cancel/{name}", admin, (*Server).cancelExport, "", ""},
+	{"POST", "/api/import", admin, (*Server).importBody, "", ""},
+	{"POST", "/api/import/start_upload", admin, (*Server).startUpload, "", ""},
+	{"POST", "/api/import/upload_part", admin, (*Server).uploadPart, "", ""},
+	{"POST", "/api/import/finish_upload", admin, (*Server).finishUpload, "", ""},
+	{"POST", "/api/perform_import", admin, (*Server).performImport, "", ""},
+	{"POST", "/api/cancel_import", admin, (*Server).cancelImport, "", ""},
+
 	// logs
 	{"GET", "/api/stream_function_logs", admin, (*Server).functionLogs, "", ""},
 	{"GET", "/api/app_metrics/stream_function_logs", admin, (*Server).functionLogs, "", ""},
@@ -92,11 +104,6 @@ var routes = []route{
 
 	// known, and not offered yet
 	{"", "/api/get_config", anyone, nil, "GetConfigNotSupported", "Reading back pushed sources (`/api/get_config`)"},
-	{"", "/api/export/", anyone, nil, "ExportNotSupported", "Exporting snapshots"},
-	{"", "/api/import", anyone, nil, "ImportNotSupported", "Importing data"},
-	{"", "/api/import/", anyone, nil, "ImportNotSupported", "Importing data"},
-	{"", "/api/perform_import", anyone, nil, "ImportNotSupported", "Importing data"},
-	{"", "/api/cancel_import", anyone, nil, "ImportNotSupported", "Importing data"},
 	{"", "/api/list_snapshot", anyone, nil, "StreamingExportNotSupported", "Streaming export"},
 	{"", "/api/document_deltas", anyone, nil, "StreamingExportNotSupported", "Streaming export"},
 	{"", "/api/json_schemas", anyone, nil, "StreamingExportNotSupported", "Streaming export"},

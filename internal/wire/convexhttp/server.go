@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/backup"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/deploy"
 	"github.com/lentil-dev/lentil/internal/filestorage"
@@ -24,6 +25,7 @@ type Server struct {
 	Runner            *udf.Runner
 	Deploy            *deploy.Service
 	Files             *filestorage.Store
+	Backup            *backup.Service
 	DB                *database.DB
 	Gate              *token.Gate
 	Log               *slog.Logger

@@ -17,6 +17,7 @@ import (
 
 	"github.com/andybalholm/brotli"
 
+	"github.com/lentil-dev/lentil/internal/backup"
 	"github.com/lentil-dev/lentil/internal/blob"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/deploy"
@@ -82,9 +83,13 @@ func open(t *testing.T) *house {
 	if err := d.Open(ctx); err != nil {
 		t.Fatal(err)
 	}
+	b := &backup.Service{Name: "otter", DB: db, Blobs: files.Blobs, Files: files, Log: files.Log}
+	if err := b.Open(ctx); err != nil {
+		t.Fatal(err)
+	}
 	keys := token.NewAdminKeys("otter", secret)
 	gate := &token.Gate{Admin: keys, Verifier: &token.Verifier{}, Providers: func(context.Context) ([]token.Provider, error) { return nil, nil }}
-	s := &convexhttp.Server{Name: "otter", Version: "1.2.3", CloudURL: "http://cloud", SiteURL: "http://site", Runner: r, Deploy: d, Files: files, DB: db, Gate: gate}
+	s := &convexhttp.Server{Name: "otter", Version: "1.2.3", CloudURL: "http://cloud", SiteURL: "http://site", Runner: r, Deploy: d, Files: files, Backup: b, DB: db, Gate: gate}
 	h := &house{T: t, Server: httptest.NewServer(s.Handler()), site: s.Site(), key: keys.Key(), db: db}
 	t.Cleanup(func() {
 		h.Server.Close()
@@ -231,8 +236,16 @@ func TestServer(t *testing.T) {
 		{"file storage", "POST", "/api/storage/upload?token=x", `x`, "", 401, `InvalidUploadToken`},
 		{"no file's address", "GET", "/api/storage/x", ``, "", 400, `InvalidStoragePath`},
 		{"no file", "GET", "/api/storage/00000000-0000-4000-8000-000000000000", ``, "", 404, `FileNotFound`},
-		{"export", "POST", "/api/export/request/zip", ``, admin, 501, `ExportNotSupported`},
-		{"import", "POST", "/api/import/start_upload", ``, admin, 501, `ImportNotSupported`},
+		{"no export", "GET", "/api/export/zip/7", ``, admin, 400, `ExportNotFound`},
+		{"export by a stranger", "POST", "/api/export/request/zip", ``, "", 401, `MissingAdminKey`},
+		{"export with a bad parameter", "POST", "/api/export/request/zip?includeStorage=maybe", ``, admin, 400, `BadQueryParameter`},
+		{"import", "POST", "/api/import/start_upload", ``, admin, 200, `{"uploadToken":"`},
+		{"import without an upload", "POST", "/api/import/upload_part?uploadToken=x&partNumber=1", `x`, admin, 400, `UploadNotFound`},
+		{"import of a bad part", "POST", "/api/import/upload_part?uploadToken=x&partNumber=x", `x`, admin, 400, `InvalidPartNumber`},
+		{"import of a bad mode", "POST", "/api/import/finish_upload", `{"import":{"mode":"x","format":"zip"}}`, admin, 400, `InvalidImportMode`},
+		{"import of a bad format", "POST", "/api/import/finish_upload", `{"import":{"mode":"append","format":"x"}}`, admin, 400, `InvalidImportFormat`},
+		{"perform no import", "POST", "/api/perform_import", `{"importId":"x"}`, admin, 400, `ImportNotFound`},
+		{"cancel no import", "POST", "/api/cancel_import", `{"importId":"x"}`, admin, 400, `ImportNotFound`},
 		{"get_config", "POST", "/api/get_config", `{}`, admin, 501, `GetConfigNotSupported`},
 		{"unknown platform route", "GET", "/api/v1/list_usage_limits", ``, admin, 400, `PlatformRouteNotSupported`},
 		{"unknown POST", "POST", "/api/whatever", ``, "", 501, `UnknownRoute`},
