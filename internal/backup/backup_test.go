@@ -29,7 +29,7 @@ func TestZipRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Files.Add(t.Context(), b, "text/plain; charset=utf-8"); err != nil {
+	if _, err := h.Files.Add(t.Context(), 0, b, "text/plain; charset=utf-8"); err != nil {
 		t.Fatal(err)
 	}
 	file := h.zip(true)
@@ -112,7 +112,7 @@ func TestFaultsSayWhereAndWhat(t *testing.T) {
 		{"half an array", formatJSONArray, `[{"a":1},`, "ends within the array, after element 2"},
 		{"more than an array", formatJSONArray, `[] []`, "text after the end"},
 		{"broken element", formatJSONArray, `[{"a":1},{"a":x}]`, "element 2, at byte 13"},
-		{"long element", formatJSONArray, `[{"a":"` + long, "element 1 is longer"},
+		{"long element", formatJSONArray, `[{"a":"` + long + long, "element 1 is longer"},
 		{"empty array file", formatJSONArray, ``, "the file is empty"},
 		{"empty csv", formatCSV, "", "the file is empty"},
 		{"csv fields", formatCSV, "a,b\n1,2\n1\n", "line 3: the row has 1 fields, but the first line names 2"},
