@@ -26,7 +26,8 @@ func (s *Store) Restore(ctx context.Context, tx *database.Tx, id value.ID, creat
 	if err := tx.Restore(ctx, id, created, b.fields(contentType)); err != nil {
 		return err
 	}
-	_, err := tx.Insert(ctx, keyTable, keyRow(b.Key, id.String(), attached))
+	id.Space = tx.Space()
+	_, err := tx.In(0).Insert(ctx, keyTable, keyRow(b.Key, fileName(id), attached))
 	return err
 }
 
