@@ -63,7 +63,7 @@ func supported() (string, error) {
 		fmt.Fprintf(&b, "- not yet — %s: %s\n", f, strings.Join(missing[f], ", "))
 	}
 	b.WriteString("\nActions with `\"use node\"` run in Node.js 20 or newer, found on the PATH or named by `LENTIL_NODE`.\n")
-	b.WriteString("A push that needs components is refused with a message that names it.\n\n")
+	b.WriteString("Components are offered in full, but for `paginate()` within them, as the vendor has it.\n\n")
 
 	b.WriteString("## Routes of a deployment\n\n| route | |\n|---|---|\n")
 	for _, r := range convexhttp.Coverage() {

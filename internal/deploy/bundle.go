@@ -25,10 +25,65 @@ type moduleSource struct {
 
 // bundle is a push as it came in, joined with what was live.
 type bundle struct {
-	modules []moduleSource // with their sources
-	request *StartPushRequest
-	env     map[string]string // everything modules see in process.env
-	owned   map[string]string // variables set by the owner
+	modules    []moduleSource // of the app, with their sources
+	components map[string]*componentSource
+	request    *StartPushRequest
+	env        map[string]string // everything modules see in process.env
+	owned      map[string]string // variables set by the owner
+}
+
+// componentSource is the definition of a component in a bundle.
+type componentSource struct {
+	*ComponentDefinition
+	modules []moduleSource
+}
+
+// checkComponents lists the definitions of components by their paths, with their modules.
+func (r *StartPushRequest) checkComponents() (map[string]*componentSource, error) {
+	if n := len(r.ComponentDefinitions); n > maxDefinitions {
+		return nil, bad("TooManyComponents", "The push has %d components, more than the maximum of %d.", n, maxDefinitions)
+	}
+	all := map[string]*componentSource{}
+	n, code := 0, 0
+	for i := range r.ComponentDefinitions {
+		c := &componentSource{ComponentDefinition: &r.ComponentDefinitions[i]}
+		switch path := c.DefinitionPath; {
+		case path == "" || len(path) > maxPath || all[path] != nil:
+			return nil, bad("InvalidPush", "The push contains the component %q twice, or its path is empty or too long.", clip(path))
+		case c.Definition == nil:
+			return nil, bad("InvalidPush", "The component %s has no `definition`. Push with the convex CLI.", clip(path))
+		case len(c.UDFServerVersion) > 64:
+			return nil, bad("InvalidServerVersion", "udfServerVersion is longer than 64 characters.")
+		}
+		all[c.DefinitionPath] = c
+		seen := map[string]bool{}
+		if n += len(c.Functions); n > maxModules {
+			return nil, bad("TooManyModules", "The components of the push have more than %d modules.", maxModules)
+		}
+		for _, m := range c.Functions {
+			if err := checkPath(m.Path); err != nil {
+				return nil, err
+			}
+			if m.Environment != environmentIsolate {
+				return nil, bad("InvalidModules", "Module %s of component %s wants the environment %q: components run in Convex's own runtime only.",
+					m.Path, clip(c.DefinitionPath), clip(m.Environment))
+			}
+			if seen[m.Path] {
+				return nil, bad("InvalidModules", "The component %s contains module %s twice.", clip(c.DefinitionPath), m.Path)
+			}
+			seen[m.Path] = true
+			code += len(m.Source)
+			c.modules = append(c.modules, moduleSource{m, udf.HashModule(m.Source, m.SourceMap)})
+		}
+		code += len(c.Definition.Source)
+		if c.Schema != nil {
+			code += len(c.Schema.Source)
+		}
+		if code > maxCodeBytes {
+			return nil, bad("ModulesTooLarge", "The components of the push have more than %d MiB of code.", maxCodeBytes>>20)
+		}
+	}
+	return all, nil
 }
 
 // check holds a request against the rules that need no look at the database,
@@ -84,7 +139,7 @@ func (r *StartPushRequest) check() ([]moduleSource, error) {
 	if len(app.UDFServerVersion) > 64 {
 		return nil, bad("InvalidServerVersion", "udfServerVersion is longer than 64 characters.")
 	}
-	return list, r.checkFeatures()
+	return list, nil
 }
 
 // checkPath refuses what is no relative path to a JavaScript module.
@@ -126,6 +181,9 @@ func (s *Service) take(ctx context.Context, r *StartPushRequest) (*bundle, error
 		return nil, err
 	}
 	b := &bundle{modules: modules, request: r}
+	if b.components, err = r.checkComponents(); err != nil {
+		return nil, err
+	}
 	err = s.DB.View(ctx, func(tx *database.Tx) error {
 		if b.owned, err = udf.Environment(ctx, tx); err != nil {
 			return err

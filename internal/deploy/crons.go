@@ -12,7 +12,7 @@ import (
 const cronsModule = "crons.js"
 
 // readCrons reads the cron jobs of an app and finds the functions they call.
-func (in *inspection) readCrons(info isolate.ModuleInfo) error {
+func (in *inspected) readCrons(info isolate.ModuleInfo) error {
 	if info.Crons == "" {
 		return bad("InvalidCron", "%sThe default export of convex/crons.ts must be made by cronJobs() of \"convex/server\".", prefix)
 	}

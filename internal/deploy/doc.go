@@ -18,6 +18,5 @@
 //     that it lost.
 //
 // A push is a row with a state (machine.go is the table of states). The package
-// knows nothing of HTTP, sockets or sync sessions. What it cannot push yet it
-// refuses by name (unsupported.go).
+// knows nothing of HTTP, sockets or sync sessions.
 package deploy

@@ -67,12 +67,16 @@ func (s *Service) mayFinish(ctx context.Context, tx *database.Tx, p *push) error
 	if p.state == failed {
 		return bad("SchemaValidationFailed", "Schema validation failed. %s", p.failure.Error)
 	}
-	waiting, err := udf.PendingSchema(ctx, tx)
+	seats, _, err := p.seat(ctx, tx)
 	if err != nil {
 		return err
 	}
-	if waiting != nil && waiting.Push == p.id && waiting.Failure != "" {
-		return bad("SchemaValidationFailed", "Schema validation failed. %s", waiting.Failure)
+	f, err := failedWrite(ctx, p.id, seats)
+	if err != nil {
+		return err
+	}
+	if f != nil {
+		return bad("SchemaValidationFailed", "Schema validation failed. %s", f.Error)
 	}
 	if _, ok := p.state.on(finish); !ok {
 		return bad("PushNotReady", "The push cannot be finished yet: wait_for_schema has not answered \"complete\".")
@@ -99,66 +103,103 @@ func (s *Service) mayFinish(ctx context.Context, tx *database.Tx, p *push) error
 
 // install writes all that a push changes, except for the push itself.
 func (s *Service) install(ctx context.Context, tx *database.Tx, p *push) (*FinishPushDiff, error) {
-	pkg, err := p.content.pkg()
+	diff, err := diffOf(ctx, tx, p)
 	if err != nil {
 		return nil, err
 	}
-	diff, err := diffOf(ctx, tx, p, pkg)
+	seats, tree, err := p.seat(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	if p.schema != nil {
-		for _, t := range p.schema.Tables {
-			if _, err := tx.CreateTable(ctx, t.Name); err != nil {
-				return nil, err
+	if err := udf.SetComponents(ctx, tx, tree); err != nil {
+		return nil, err
+	}
+	for _, at := range seats {
+		if err := p.installPart(ctx, at); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range tree {
+		if c.Mounted {
+			continue
+		}
+		if _, err := scheduler.InstallCrons(ctx, tx.In(c.Space), c.Path, nil, time.Now()); err != nil {
+			return nil, err
+		}
+		if err := udf.SetPendingSchema(ctx, tx.In(c.Space), p.id, nil); err != nil {
+			return nil, err
+		}
+	}
+	return diff, udf.SetAuthProviders(ctx, tx, p.content.Providers)
+}
+
+// installPart writes what a push changes in the app or in one component.
+func (p *push) installPart(ctx context.Context, at seated) error {
+	pkg, err := p.content.pkg(at.stored)
+	if err != nil {
+		return err
+	}
+	if at.schema != nil {
+		for _, t := range at.schema.Tables {
+			if _, err := at.tx.CreateTable(ctx, t.Name); err != nil {
+				return err
 			}
 		}
 	}
-	if err := planOf(tx, p.schema).apply(ctx, tx); err != nil {
-		return nil, err
+	if err := planOf(at.tx, at.schema).apply(ctx, at.tx); err != nil {
+		return err
 	}
-	if err := udf.InstallModules(ctx, tx, pkg); err != nil {
-		return nil, err
+	if err := udf.InstallModules(ctx, at.tx, pkg); err != nil {
+		return err
 	}
-	if _, err := scheduler.InstallCrons(ctx, tx, "", p.content.Crons, time.Now()); err != nil {
-		return nil, err
+	if _, err := scheduler.InstallCrons(ctx, at.tx, at.Path, at.stored.Crons, time.Now()); err != nil {
+		return err
 	}
-	if err := udf.SetAuthProviders(ctx, tx, p.content.Providers); err != nil {
-		return nil, err
+	if err := udf.SetPendingSchema(ctx, at.tx, p.id, nil); err != nil {
+		return err
 	}
-	if err := udf.SetPendingSchema(ctx, tx, p.id, nil); err != nil {
-		return nil, err
-	}
-	if err := udf.SetStaged(ctx, tx, p.schema); err != nil {
-		return nil, err
+	if err := udf.SetStaged(ctx, at.tx, at.schema); err != nil {
+		return err
 	}
 	var text []byte
-	if p.schema != nil {
-		text = p.content.Schema
+	if at.schema != nil {
+		text = at.stored.Schema
 	}
-	return diff, udf.SetActiveSchema(ctx, tx, text)
+	return udf.SetActiveSchema(ctx, at.tx, text)
 }
 
-// warm loads the program of a push, so that the first calls after it do not wait.
+// warm loads the programs of a push, so that the first calls after it do not wait.
 func (s *Service) warm(ctx context.Context, id string) error {
-	var pkg udf.Package
-	ready := false
+	var pkgs []udf.Package
+	var tree []udf.Component
 	err := s.DB.View(ctx, func(tx *database.Tx) error {
 		p, err := load(ctx, tx, id)
 		if err != nil || p == nil || p.state != validated {
 			return err
 		}
-		ready = true
-		if pkg, err = p.content.pkg(); err != nil {
+		var seats []seated
+		if seats, tree, err = p.seat(ctx, tx); err != nil {
 			return err
 		}
-		return udf.LoadSources(ctx, tx, pkg.Modules)
+		for _, at := range seats {
+			pkg, err := p.content.pkg(at.stored)
+			if err != nil {
+				return err
+			}
+			if err := udf.LoadSources(ctx, tx, pkg.Modules); err != nil {
+				return err
+			}
+			pkgs = append(pkgs, pkg)
+		}
+		return nil
 	})
-	if err != nil || !ready {
+	if err != nil {
 		return err
 	}
-	if err := s.Runner.Warm(ctx, nil, pkg); err != nil {
-		s.Log.Warn("program of push not loaded ahead", "push", id, "err", err)
+	for _, pkg := range pkgs {
+		if err := s.Runner.Warm(ctx, tree, pkg); err != nil {
+			s.Log.Warn("program of push not loaded ahead", "push", id, "component", pkg.Component, "err", err)
+		}
 	}
 	return nil
 }
@@ -169,12 +210,8 @@ func (s *Service) finishDry(ctx context.Context, p *push) (*FinishPushDiff, erro
 	if p == nil {
 		return diff, nil
 	}
-	err := s.DB.View(ctx, func(tx *database.Tx) error {
-		pkg, err := p.content.pkg()
-		if err != nil {
-			return err
-		}
-		diff, err = diffOf(ctx, tx, p, pkg)
+	err := s.DB.View(ctx, func(tx *database.Tx) (err error) {
+		diff, err = diffOf(ctx, tx, p)
 		return err
 	})
 	if err != nil {
@@ -184,7 +221,7 @@ func (s *Service) finishDry(ctx context.Context, p *push) (*FinishPushDiff, erro
 }
 
 // diffOf compares a push with what is live.
-func diffOf(ctx context.Context, tx *database.Tx, p *push, pkg udf.Package) (*FinishPushDiff, error) {
+func diffOf(ctx context.Context, tx *database.Tx, p *push) (*FinishPushDiff, error) {
 	providers, err := udf.AuthProviders(ctx, tx)
 	if err != nil {
 		return nil, err
@@ -197,38 +234,70 @@ func diffOf(ctx context.Context, tx *database.Tx, p *push, pkg udf.Package) (*Fi
 	if err != nil {
 		return nil, err
 	}
-	live, err := udf.LiveModules(ctx, tx)
+	diff := &FinishPushDiff{AuthDiff: difference(before, after), DefinitionDiffs: map[string]any{}, ComponentDiffs: map[string]ComponentDiff{}}
+	seats, tree, err := p.seat(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	config, installed, err := udf.LiveConfig(ctx, tx)
+	for _, at := range seats {
+		if diff.ComponentDiffs[at.Path], err = p.diffPart(ctx, at); err != nil {
+			return nil, err
+		}
+	}
+	now, err := udf.Components(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	crons, err := scheduler.DiffCrons(ctx, tx, p.content.Crons)
-	if err != nil {
-		return nil, err
+	for _, c := range tree {
+		if was := now.At(c.Path); c.Mounted || was == nil || !was.Mounted {
+			continue
+		}
+		crons, err := scheduler.DiffCrons(ctx, tx.In(c.Space), nil)
+		if err != nil {
+			return nil, err
+		}
+		diff.ComponentDiffs[c.Path] = ComponentDiff{
+			DiffType: DiffType{"unmount"}, ModuleDiff: difference(nil, nil), CronDiff: crons, IndexDiff: plan{}.diff(),
+		}
 	}
-	c := ComponentDiff{
-		DiffType: DiffType{"create"}, ModuleDiff: difference(paths(live), paths(pkg.Modules)),
-		CronDiff: crons, IndexDiff: planOf(tx, p.schema).diff(),
+	return diff, nil
+}
+
+// diffPart compares the app or one component with what is live.
+func (p *push) diffPart(ctx context.Context, at seated) (c ComponentDiff, err error) {
+	live, err := udf.LiveModules(ctx, at.tx)
+	if err != nil {
+		return c, err
+	}
+	config, installed, err := udf.LiveConfig(ctx, at.tx)
+	if err != nil {
+		return c, err
+	}
+	pkg, err := p.content.pkg(at.stored)
+	if err != nil {
+		return c, err
+	}
+	c = ComponentDiff{DiffType: DiffType{"create"}, ModuleDiff: difference(paths(live), paths(pkg.Modules)), IndexDiff: planOf(at.tx, at.schema).diff()}
+	if c.CronDiff, err = scheduler.DiffCrons(ctx, at.tx, at.stored.Crons); err != nil {
+		return c, err
 	}
 	if installed {
 		c.DiffType.Type = "modify"
-		if config.ServerVersion != p.content.Version {
-			c.UDFConfigDiff = &UDFConfigDiff{config.ServerVersion, p.content.Version}
+		if !at.was.Mounted {
+			c.DiffType.Type = "remount"
+		}
+		if config.ServerVersion != at.stored.Version {
+			c.UDFConfigDiff = &UDFConfigDiff{config.ServerVersion, at.stored.Version}
 		}
 	}
-	active, err := udf.ActiveSchemaJSON(ctx, tx)
+	active, err := udf.ActiveSchemaJSON(ctx, at.tx)
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	if string(active) != string(p.content.Schema) {
-		c.SchemaDiff = &SchemaDiff{optional(active), optional(p.content.Schema)}
+	if string(active) != string(at.stored.Schema) {
+		c.SchemaDiff = &SchemaDiff{optional(active), optional(at.stored.Schema)}
 	}
-	return &FinishPushDiff{
-		AuthDiff: difference(before, after), DefinitionDiffs: map[string]any{}, ComponentDiffs: map[string]ComponentDiff{"": c},
-	}, nil
+	return c, nil
 }
 
 // optional is a text that may be missing.

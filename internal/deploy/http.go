@@ -48,7 +48,7 @@ func readRoutes(info isolate.ModuleInfo, out *AnalyzedModule, row *udf.ModuleRow
 }
 
 // moduleRoutes are the routes as the tree of components has them; nil without http.js.
-func (in *inspection) moduleRoutes() ([]any, error) {
+func (in *inspected) moduleRoutes() ([]any, error) {
 	m := in.functions[isolate.HTTPRouter]
 	if m == nil {
 		return nil, nil

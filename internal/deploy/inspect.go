@@ -19,8 +19,15 @@ import (
 
 // inspection is what evaluating the pushed code told.
 type inspection struct {
-	pkg        udf.Package // with sources
-	providers  []token.Provider
+	inspected   // of the app
+	providers   []token.Provider
+	definitions map[string]*inspected // of components, by path
+	instances   []udf.Component       // the app first, and parents before children
+}
+
+// inspected is what evaluating one definition told: the app's or a component's.
+type inspected struct {
+	pkg        udf.Package    // with sources
 	schema     *schema.Schema // nil without schema.ts
 	definition *Definition
 	functions  map[string]*AnalyzedModule
@@ -34,10 +41,11 @@ const prefix = "Hit an error while pushing:\n"
 func (s *Service) inspect(ctx context.Context, b *bundle) (*inspection, error) {
 	app := &b.request.AppDefinition
 	now := time.Now().UnixMilli()
-	in := &inspection{pkg: udf.Package{Config: udf.Config{ServerVersion: app.UDFServerVersion, ImportPhaseUnixTimestampMS: now}}}
+	in := &inspection{definitions: map[string]*inspected{}}
+	in.pkg.Config = udf.Config{ServerVersion: app.UDFServerVersion, ImportPhaseUnixTimestampMS: now}
 	_, _ = rand.Read(in.pkg.Config.ImportPhaseRngSeed[:]) // never fails
 	world := isolate.Import{Env: b.env, Now: time.UnixMilli(now), Seed: in.pkg.Config.ImportPhaseRngSeed}
-	if err := s.analyze(ctx, b, in, world); err != nil {
+	if err := s.analyze(ctx, b.modules, b, &in.inspected, world); err != nil {
 		return nil, err
 	}
 	for _, m := range b.modules {
@@ -53,14 +61,17 @@ func (s *Service) inspect(ctx context.Context, b *bundle) (*inspection, error) {
 	if in.schema, err = s.evaluateSchema(ctx, app.Schema, world); err != nil {
 		return nil, err
 	}
-	in.definition, err = s.evaluateDefinition(ctx, app.Definition, world)
-	return in, err
+	if err := s.inspectComponents(ctx, b, in, world); err != nil {
+		return nil, err
+	}
+	return in, in.instantiate()
 }
 
-// analyze loads the modules and lists their functions.
-func (s *Service) analyze(ctx context.Context, b *bundle, in *inspection, world isolate.Import) error {
+// analyze loads the modules of the app, whose bundle b is, or of a component, and lists
+// their functions.
+func (s *Service) analyze(ctx context.Context, all []moduleSource, b *bundle, in *inspected, world isolate.Import) error {
 	var modules []isolate.Module
-	for _, m := range b.modules {
+	for _, m := range all {
 		if m.Path != authModule && m.Environment == environmentIsolate {
 			modules = append(modules, m.forIsolate())
 		}
@@ -91,11 +102,13 @@ func (s *Service) analyze(ctx context.Context, b *bundle, in *inspection, world 
 			return cannotAnalyze(m.Path, "The module did not finish loading: it took too long, or too much memory.")
 		}
 	}
-	if err := s.analyzeNode(ctx, b, in, found); err != nil {
-		return err
+	if b != nil {
+		if err := s.analyzeNode(ctx, b, in, found); err != nil {
+			return err
+		}
 	}
 	in.functions = make(map[string]*AnalyzedModule, len(found))
-	for _, m := range b.modules {
+	for _, m := range all {
 		row := udf.ModuleRow{Path: m.Path, Environment: m.Environment, Hash: m.hash, Source: m.Source, SourceMap: m.SourceMap}
 		if info, ok := found[m.Path]; ok && m.Path != authModule {
 			analyzed, rows, err := analyzeModule(info)
@@ -210,35 +223,33 @@ func (s *Service) evaluateSchema(ctx context.Context, m *Module, world isolate.I
 	return sc, nil
 }
 
-// evaluateDefinition evaluates convex.config.js, which the client always sends:
-// for an app without one it is an empty defineApp().
-func (s *Service) evaluateDefinition(ctx context.Context, m *Module, world isolate.Import) (*Definition, error) {
-	if m == nil {
-		return emptyDefinition(), nil
-	}
-	text, err := s.evaluate(ctx, isolate.Definition, *m, world, "InvalidDefinition")
+// evaluateDefinition evaluates a convex.config.js, which the client always sends:
+// for an app without one it is an empty defineApp(). children are the modules that
+// stand for the definitions it imports.
+func (s *Service) evaluateDefinition(ctx context.Context, path string, m *Module, children []isolate.Module, world isolate.Import) (*Definition, error) {
+	text, err := s.evaluate(ctx, isolate.Definition, *m, world, "InvalidDefinition", children...)
 	if err != nil {
 		return nil, err
 	}
-	d := emptyDefinition()
+	d := &Definition{ChildComponents: []ChildComponent{}, HTTPMounts: map[string]string{}}
 	if err := json.Unmarshal([]byte(text), d); err != nil {
-		return nil, bad("InvalidDefinition", "%sThe app definition in convex.config.ts cannot be read: %v", prefix, err)
+		return nil, bad("InvalidDefinition", "%sThe definition in convex.config.ts%s cannot be read: %v", prefix, ofComponent(path), err)
 	}
-	d.Path = ""
-	return d, checkDefinitionFeatures(d)
+	d.Path = path
+	return d, nil
 }
 
-// emptyDefinition is that of an app without convex.config.ts.
-func emptyDefinition() *Definition {
-	return &Definition{
-		DefinitionType: json.RawMessage(`{"type":"app"}`), ChildComponents: []json.RawMessage{},
-		HTTPMounts: map[string]string{}, Exports: json.RawMessage(`{"type":"branch","branch":[]}`),
+// ofComponent says in a message which component is meant; nothing for the app.
+func ofComponent(path string) string {
+	if path == "" {
+		return ""
 	}
+	return " of component " + clip(path)
 }
 
 // evaluate evaluates a module of configuration and makes a failure of its code a refusal.
-func (s *Service) evaluate(ctx context.Context, subject isolate.Subject, m Module, world isolate.Import, code string) (string, error) {
-	text, x, err := s.Engine.Evaluate(ctx, subject, []isolate.Module{m.forIsolate()}, world)
+func (s *Service) evaluate(ctx context.Context, subject isolate.Subject, m Module, world isolate.Import, code string, imports ...isolate.Module) (string, error) {
+	text, x, err := s.Engine.Evaluate(ctx, subject, append([]isolate.Module{m.forIsolate()}, imports...), world)
 	if err != nil {
 		return "", err
 	}
@@ -280,29 +291,52 @@ func udfConfig(c udf.Config) UDFConfig {
 // requiredVariables are the names of variables that convex.config.ts declares
 // and does not call optional.
 func (d *Definition) requiredVariables() ([]string, error) {
+	declared, err := d.variables()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, v := range declared {
+		if !v.optional {
+			names = append(names, v.name)
+		}
+	}
+	return names, nil
+}
+
+// variable is an environment variable that a definition declares.
+type variable struct {
+	name      string
+	validator *schema.Validator
+	optional  bool
+}
+
+// variables are what the definition declares.
+func (d *Definition) variables() ([]variable, error) {
 	if len(d.EnvVars) == 0 || string(d.EnvVars) == "null" {
 		return nil, nil
 	}
 	var pairs [][2]json.RawMessage
 	if err := json.Unmarshal(d.EnvVars, &pairs); err != nil {
-		return nil, bad("InvalidDefinition", "%sThe environment variables declared in convex.config.ts cannot be read: %v", prefix, err)
+		return nil, bad("InvalidDefinition", "%sThe environment variables declared in convex.config.ts%s cannot be read: %v", prefix, ofComponent(d.Path), err)
 	}
-	var names []string
+	var all []variable
 	for _, pair := range pairs {
-		var name string
+		var x variable
 		var v struct {
 			Value    string `json:"value"`
 			Optional bool   `json:"optional"`
 		}
-		if json.Unmarshal(pair[0], &name) != nil || json.Unmarshal(pair[1], &v) != nil {
-			return nil, bad("InvalidDefinition", "%sThe environment variables declared in convex.config.ts cannot be read.", prefix)
+		if json.Unmarshal(pair[0], &x.name) != nil || json.Unmarshal(pair[1], &v) != nil {
+			return nil, bad("InvalidDefinition", "%sThe environment variables declared in convex.config.ts%s cannot be read.", prefix, ofComponent(d.Path))
 		}
-		if _, err := schema.ParseValidator([]byte(v.Value)); err != nil {
-			return nil, bad("InvalidDefinition", "%sThe environment variable %s declared in convex.config.ts has an invalid validator: %s", prefix, clip(name), message(err))
+		var err error
+		if x.validator, err = schema.ParseValidator([]byte(v.Value)); err != nil {
+			return nil, bad("InvalidDefinition", "%sThe environment variable %s declared in convex.config.ts%s has an invalid validator: %s",
+				prefix, clip(x.name), ofComponent(d.Path), message(err))
 		}
-		if !v.Optional {
-			names = append(names, name)
-		}
+		x.optional = v.Optional
+		all = append(all, x)
 	}
-	return names, nil
+	return all, nil
 }

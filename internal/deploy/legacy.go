@@ -138,8 +138,8 @@ func (s *Service) isActive(ctx context.Context, id string) (same bool, err error
 			return err
 		}
 		p, err := load(ctx, tx, id)
-		if err == nil && p != nil && p.schema != nil {
-			same = string(p.schema.JSON()) == string(active)
+		if err == nil && p != nil && p.parts[0].schema != nil {
+			same = string(p.parts[0].schema.JSON()) == string(active)
 		}
 		return err
 	})
@@ -182,11 +182,11 @@ func (s *Service) preparedSchema(ctx context.Context, id string) (*Module, error
 	var text []byte
 	err := s.DB.View(ctx, func(tx *database.Tx) error {
 		p, err := load(ctx, tx, id)
-		if err == nil && (p == nil || p.schema == nil) {
+		if err == nil && (p == nil || p.parts[0].schema == nil) {
 			err = race("Schema was overwritten by another push.")
 		}
 		if err == nil {
-			text = p.schema.JSON()
+			text = p.parts[0].schema.JSON()
 		}
 		return err
 	})

@@ -29,9 +29,15 @@ type AppDefinition struct {
 	UDFServerVersion      string       `json:"udfServerVersion"`
 }
 
-// ComponentDefinition is the code of a component; only its name matters so far.
+// ComponentDefinition is the code of a component, which may be mounted many times.
+// All of it is sent with each push.
 type ComponentDefinition struct {
-	DefinitionPath string `json:"definitionPath"`
+	DefinitionPath   string   `json:"definitionPath"` // from the app's folder, "../node_modules/@convex-dev/…"
+	Definition       *Module  `json:"definition"`     // convex.config.js
+	Dependencies     []string `json:"dependencies"`   // definitions of its children
+	Schema           *Module  `json:"schema"`
+	Functions        []Module `json:"functions"`
+	UDFServerVersion string   `json:"udfServerVersion"`
 }
 
 // NodeDependency is an npm package that "use node" modules want installed.
@@ -63,11 +69,11 @@ type StartPushResponse struct {
 	ComponentDefinitionPackages map[string]any                  `json:"componentDefinitionPackages"`
 	AppAuth                     json.RawMessage                 `json:"appAuth"`
 	Analysis                    map[string]*EvaluatedDefinition `json:"analysis"`
-	App                         CheckedComponent                `json:"app"`
+	App                         *CheckedComponent               `json:"app"`
 	SchemaChange                SchemaChange                    `json:"schemaChange"`
 }
 
-// EvaluatedDefinition is what the inspection of the app found.
+// EvaluatedDefinition is what the inspection of a definition found.
 type EvaluatedDefinition struct {
 	Definition *Definition                `json:"definition"`
 	Schema     json.RawMessage            `json:"schema"`
@@ -79,11 +85,34 @@ type EvaluatedDefinition struct {
 type Definition struct {
 	Path            string            `json:"path"`
 	DefinitionType  json.RawMessage   `json:"definitionType"`
-	ChildComponents []json.RawMessage `json:"childComponents"`
+	Name            string            `json:"name,omitempty"` // of a component, unless its parent gives another
+	ChildComponents []ChildComponent  `json:"childComponents"`
 	HTTPMounts      map[string]string `json:"httpMounts"`
 	HTTPPrefix      string            `json:"httpPrefix,omitempty"`
 	Exports         json.RawMessage   `json:"exports"`
 	EnvVars         json.RawMessage   `json:"envVars,omitempty"`
+}
+
+// ChildComponent is one mounting of a component within a definition. Args are written
+// by libraries of old only.
+type ChildComponent struct {
+	Name string          `json:"name"`
+	Path string          `json:"path"` // of the definition
+	Args []ComponentArg  `json:"args"`
+	Env  []ComponentBind `json:"env"`
+}
+
+// ComponentArg and ComponentBind are pairs of a name and a value.
+type (
+	ComponentArg  [2]json.RawMessage
+	ComponentBind [2]json.RawMessage
+)
+
+// boundValue is the value of such a pair: JSON text, a text, or a variable of the parent.
+type boundValue struct {
+	Type  string `json:"type"` // "value" or "envVar"
+	Value string `json:"value"`
+	Name  string `json:"name"`
 }
 
 // AnalyzedModule is what the inspection of one module found.
@@ -116,14 +145,15 @@ type UDFConfig struct {
 	ImportPhaseUnixTimestamp json.RawMessage `json:"importPhaseUnixTimestamp"`
 }
 
-// CheckedComponent is the tree of component instances: the app alone.
+// CheckedComponent is the tree of component instances, from the app down.
 type CheckedComponent struct {
-	DefinitionPath  string         `json:"definitionPath"`
-	ComponentPath   string         `json:"componentPath"`
-	Args            map[string]any `json:"args"`
-	ChildComponents map[string]any `json:"childComponents"`
-	HTTPRoutes      HTTPRoutes     `json:"httpRoutes"`
-	Exports         map[string]any `json:"exports"`
+	DefinitionPath  string                       `json:"definitionPath"`
+	ComponentPath   string                       `json:"componentPath"`
+	HTTPPrefix      string                       `json:"httpPrefix,omitempty"`
+	Args            map[string]any               `json:"args"`
+	ChildComponents map[string]*CheckedComponent `json:"childComponents"`
+	HTTPRoutes      HTTPRoutes                   `json:"httpRoutes"`
+	Exports         map[string]any               `json:"exports"`
 }
 
 // HTTPRoutes are the routes of a component.
@@ -224,7 +254,7 @@ type ComponentDiff struct {
 	SchemaDiff    *SchemaDiff        `json:"schemaDiff"`
 }
 
-// DiffType is "create" or "modify".
+// DiffType is "create", "modify", "unmount" or "remount".
 type DiffType struct {
 	Type string `json:"type"`
 }

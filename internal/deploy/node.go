@@ -19,7 +19,7 @@ var notInNode = []string{authModule, cronsModule, isolate.HTTPRouter, "schema.js
 
 // analyzeNode evaluates the "use node" modules in Node.js and adds what they export
 // to found.
-func (s *Service) analyzeNode(ctx context.Context, b *bundle, in *inspection, found map[string]isolate.ModuleInfo) error {
+func (s *Service) analyzeNode(ctx context.Context, b *bundle, in *inspected, found map[string]isolate.ModuleInfo) error {
 	var src node.Source
 	var paths []string
 	for _, m := range b.modules {

@@ -31,26 +31,38 @@ type push struct {
 	created time.Time
 	failure failure // of a failed push
 	content content
-	schema  *schema.Schema // parsed from content; nil for none
+	parts   []*part // of content: the app first
 }
 
-// failure says which document does not match.
-type failure struct{ Error, Table string }
+// part is the app or a component instance within a push.
+type part struct {
+	stored *storedPart
+	schema *schema.Schema // parsed; nil for none
+}
+
+// failure says which document does not match, and in which component.
+type failure struct{ Error, Table, Component string }
 
 // content is what a push installs, as JSON. Unknown members of later versions
 // do not matter: no push lives longer than an upgrade needs.
 type content struct {
-	Modules      []storedModule       `json:"modules"`
-	Version      string               `json:"serverVersion"`
-	Seed         []byte               `json:"importPhaseRngSeed"`
-	Timestamp    int64                `json:"importPhaseUnixTimestamp"`
-	Providers    []token.Provider     `json:"providers"`
-	Schema       json.RawMessage      `json:"schema,omitempty"`
-	Environment  string               `json:"environment"`       // digest of the owner's variables
-	Required     []string             `json:"requiredVariables"` // that convex.config.ts declares
-	Crons        []scheduler.CronSpec `json:"crons,omitempty"`
-	NodePackages []node.Package       `json:"nodePackages,omitempty"`
-	NodeVersion  string               `json:"nodeVersion,omitempty"`
+	Parts        []storedPart     `json:"parts"` // the app first
+	Seed         []byte           `json:"importPhaseRngSeed"`
+	Timestamp    int64            `json:"importPhaseUnixTimestamp"`
+	Providers    []token.Provider `json:"providers"`
+	Environment  string           `json:"environment"`       // digest of the owner's variables
+	Required     []string         `json:"requiredVariables"` // that convex.config.ts declares
+	NodePackages []node.Package   `json:"nodePackages,omitempty"`
+	NodeVersion  string           `json:"nodeVersion,omitempty"`
+}
+
+// storedPart is what the app or one component instance gets.
+type storedPart struct {
+	Instance udf.Component        `json:"instance"` // its namespace is not known before the end
+	Modules  []storedModule       `json:"modules"`
+	Version  string               `json:"serverVersion"`
+	Schema   json.RawMessage      `json:"schema,omitempty"`
+	Crons    []scheduler.CronSpec `json:"crons,omitempty"`
 }
 
 // storedModule is a module within content.
@@ -79,10 +91,23 @@ func contentOf(in *inspection, owned map[string]string) (content, error) {
 		return content{}, err
 	}
 	c := content{
-		Version: in.pkg.Config.ServerVersion, Seed: in.pkg.Config.ImportPhaseRngSeed[:], Timestamp: in.pkg.Config.ImportPhaseUnixTimestampMS,
-		Providers: in.providers, Environment: environmentDigest(owned), Required: required, Crons: in.crons,
+		Seed: in.pkg.Config.ImportPhaseRngSeed[:], Timestamp: in.pkg.Config.ImportPhaseUnixTimestampMS,
+		Providers: in.providers, Environment: environmentDigest(owned), Required: required,
 		NodePackages: in.pkg.Config.NodePackages, NodeVersion: in.pkg.Config.NodeVersion,
 	}
+	for _, instance := range in.instances {
+		of := &in.inspected
+		if instance.Path != "" {
+			of = in.definitions[instance.Definition]
+		}
+		c.Parts = append(c.Parts, of.storedPart(instance))
+	}
+	return c, nil
+}
+
+// storedPart prepares what an instance of a definition gets for storing.
+func (in *inspected) storedPart(instance udf.Component) storedPart {
+	c := storedPart{Instance: instance, Version: in.pkg.Config.ServerVersion, Crons: in.crons}
 	if in.schema != nil {
 		c.Schema = in.schema.JSON()
 	}
@@ -100,16 +125,17 @@ func contentOf(in *inspection, owned map[string]string) (content, error) {
 		}
 		c.Modules = append(c.Modules, sm)
 	}
-	return c, nil
+	return c
 }
 
-// pkg is the package that the push makes live, without sources.
-func (c *content) pkg() (udf.Package, error) {
-	p := udf.Package{Config: udf.Config{
-		ServerVersion: c.Version, ImportPhaseUnixTimestampMS: c.Timestamp, NodePackages: c.NodePackages, NodeVersion: c.NodeVersion,
-	}}
+// pkg is the package that the push makes live in a part of it, without sources.
+func (c *content) pkg(part *storedPart) (udf.Package, error) {
+	p := udf.Package{Component: part.Instance.Path, Config: udf.Config{ServerVersion: part.Version, ImportPhaseUnixTimestampMS: c.Timestamp}}
+	if p.Component == "" { // components do not run in Node.js
+		p.Config.NodePackages, p.Config.NodeVersion = c.NodePackages, c.NodeVersion
+	}
 	copy(p.Config.ImportPhaseRngSeed[:], c.Seed)
-	for _, m := range c.Modules {
+	for _, m := range part.Modules {
 		row := udf.ModuleRow{Path: m.Path, Environment: m.Environment, Hash: m.Hash, Analysis: m.Analysis}
 		for _, f := range m.Functions {
 			kind, _ := udf.KindNamed(f.Kind)
@@ -150,6 +176,7 @@ func (p *push) fields() (value.Object, error) {
 		value.Field{Name: "created", Value: value.Float64(p.created.UnixMilli())},
 		value.Field{Name: "error", Value: value.String(p.failure.Error)},
 		value.Field{Name: "table", Value: value.String(p.failure.Table)},
+		value.Field{Name: "component", Value: value.String(p.failure.Component)},
 		value.Field{Name: "push", Value: value.String(text)},
 	), nil
 }
@@ -165,22 +192,28 @@ func pushOf(d *database.Document) (*push, error) {
 	created, _ := value.Path(o, "created").(value.Float64)
 	p := &push{
 		id: d.ID.String(), row: d.ID, state: state(text("state")), created: time.UnixMilli(int64(created)),
-		failure: failure{text("error"), text("table")},
+		failure: failure{text("error"), text("table"), text("component")},
 	}
 	if err := json.Unmarshal([]byte(text("push")), &p.content); err != nil {
 		return nil, fmt.Errorf("deploy: read stored push: %w", err)
 	}
-	return p, p.parseSchema()
+	return p, p.parse()
 }
 
-// parseSchema fills in schema from the content.
-func (p *push) parseSchema() error {
-	if len(p.content.Schema) == 0 || string(p.content.Schema) == "null" {
-		return nil
+// parse fills in the parts from the content.
+func (p *push) parse() error {
+	for i := range p.content.Parts {
+		x := &part{stored: &p.content.Parts[i]}
+		if text := x.stored.Schema; len(text) > 0 && string(text) != "null" {
+			var err error
+			if x.schema, err = schema.ParseSchema(text); err != nil {
+				return fmt.Errorf("deploy: read stored push: %w", err)
+			}
+		}
+		p.parts = append(p.parts, x)
 	}
-	var err error
-	if p.schema, err = schema.ParseSchema(p.content.Schema); err != nil {
-		return fmt.Errorf("deploy: read stored push: %w", err)
+	if len(p.parts) == 0 {
+		return fmt.Errorf("deploy: stored push %s is empty", p.id)
 	}
 	return nil
 }

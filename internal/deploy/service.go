@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,7 +24,8 @@ type Service struct {
 
 	mu    sync.Mutex
 	walks map[string]*walk // documents being checked, by id of the push
-	dry   []*push          // the newest dry runs, oldest first; they have no rows
+	known definitionCache
+	dry   []*push // the newest dry runs, oldest first; they have no rows
 }
 
 // Limits of pushes (convex-cli §2.6, §8.2; convex-runtime §5.5).
@@ -33,6 +35,10 @@ const (
 	maxCodeBytes = 32 << 20 // sources without their maps
 	maxDryRuns   = 4        // kept for their finish_push
 	maxPath      = 1024     // length of a module's path
+
+	maxDefinitions = 256 // of components
+	maxInstances   = 512 // of components, the app included
+	maxNesting     = 8   // of components, as calls across them (convex-runtime §7.3)
 )
 
 // Intervals of waiting.
@@ -108,4 +114,12 @@ func marshalList[T any](list []T) (json.RawMessage, error) {
 // bad makes a refusal of a push.
 func bad(code, format string, args ...any) *apierr.Error {
 	return apierr.New(apierr.BadRequest, code, format, args...)
+}
+
+// clip cuts a text that a message quotes.
+func clip(s string) string {
+	if len(s) > 100 {
+		return strings.ToValidUTF8(s[:100], "") + "…"
+	}
+	return s
 }

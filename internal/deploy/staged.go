@@ -62,8 +62,18 @@ func (s *Service) staged(ctx context.Context) (tx *database.Tx, list []udf.Stage
 	if tx, err = s.DB.Begin(ctx); err != nil {
 		return nil, nil, err
 	}
-	list, err = udf.StagedValidators(ctx, tx)
-	return tx, list, err
+	tree, err := udf.Components(ctx, tx)
+	if err != nil {
+		return tx, nil, err
+	}
+	for _, space := range tree.Spaces() {
+		some, err := udf.StagedValidators(ctx, tx.In(space))
+		if err != nil {
+			return tx, nil, err
+		}
+		list = append(list, some...)
+	}
+	return tx, list, nil
 }
 
 // checkStaged looks at all documents of a table, batch by batch. What is written
@@ -77,6 +87,7 @@ func (s *Service) checkStaged(ctx context.Context, st udf.Staged) error {
 	var key []byte
 	for done := false; !done && st.State == udf.StagedChecking; {
 		err := s.DB.View(ctx, func(tx *database.Tx) error {
+			tx = tx.In(st.Space)
 			c := tx.Scan(st.Table, database.ByCreationTime, keyAfter(key), database.Asc)
 			defer c.Close()
 			for range walkBatch {
@@ -108,6 +119,7 @@ func (s *Service) checkStaged(ctx context.Context, st udf.Staged) error {
 // longer in the state it was.
 func (s *Service) noteStaged(ctx context.Context, st udf.Staged, was string) error {
 	_, err := s.DB.Update(ctx, func(tx *database.Tx) error {
+		tx = tx.In(st.Space)
 		list, err := udf.StagedValidators(ctx, tx)
 		if err != nil {
 			return err
@@ -136,6 +148,7 @@ func (s *Service) retryStaged(ctx context.Context, st udf.Staged) {
 			if err != nil {
 				return err
 			}
+			tx = tx.In(st.Space)
 			d, err := tx.Get(ctx, id)
 			if err != nil {
 				return err

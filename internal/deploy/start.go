@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
@@ -23,25 +26,31 @@ func (s *Service) StartPush(ctx context.Context, r *StartPushRequest) (*StartPus
 	if err != nil {
 		return nil, about("start push", err)
 	}
-	p := &push{state: started, created: time.Now(), schema: in.schema}
-	if p.content, err = contentOf(in, b.owned); err != nil {
+	p := &push{state: started, created: time.Now()}
+	if p.content, err = contentOf(in, b.owned); err == nil {
+		err = p.parse()
+	}
+	if err != nil {
 		return nil, about("start push", err)
 	}
 	if r.DryRun || r.ForCodegen {
 		s.keepDry(p)
-	} else if err := s.store(ctx, p, in.pkg.Modules); err != nil {
+	} else if err := s.store(ctx, p, in.allModules()); err != nil {
 		return nil, about("start push", err)
 	}
-	var diff IndexDiff
+	diffs := map[string]IndexDiff{}
 	err = s.DB.View(ctx, func(tx *database.Tx) error {
-		diff = planOf(tx, p.schema).diff()
-		return nil
+		seats, _, err := p.seat(ctx, tx)
+		for _, at := range seats {
+			diffs[at.Path] = planOf(at.tx, at.schema).diff()
+		}
+		return err
 	})
 	if err != nil {
 		return nil, about("start push", err)
 	}
-	s.Log.Debug("push started", "push", p.id, "modules", len(p.content.Modules), "took", time.Since(begun))
-	return answer(p, in, b.owned, diff)
+	s.Log.Debug("push started", "push", p.id, "modules", len(in.pkg.Modules), "components", len(p.parts)-1, "took", time.Since(begun))
+	return answer(p, in, b.owned, diffs)
 }
 
 // store writes the sources and the row of a push, and removes rows of pushes
@@ -97,36 +106,81 @@ func (s *Service) findDry(id string) *push {
 }
 
 // answer is what the client learns of a push.
-func answer(p *push, in *inspection, owned map[string]string, diff IndexDiff) (*StartPushResponse, error) {
+func answer(p *push, in *inspection, owned map[string]string, diffs map[string]IndexDiff) (*StartPushResponse, error) {
 	auth, err := marshalList(in.providers)
 	if err != nil {
 		return nil, err
-	}
-	app := &EvaluatedDefinition{Definition: in.definition, Functions: in.functions, UDFConfig: udfConfig(in.pkg.Config)}
-	routes, err := in.moduleRoutes()
-	if err != nil {
-		return nil, err
-	}
-	if in.schema != nil {
-		app.Schema = in.schema.JSON()
 	}
 	deps, err := externalDepsID(in.pkg.Config.NodePackages)
 	if err != nil {
 		return nil, err
 	}
-	return &StartPushResponse{
+	out := &StartPushResponse{
 		EnvironmentVariables:        owned,
 		ExternalDepsID:              deps,
-		ComponentDefinitionPackages: map[string]any{"": map[string]any{}},
+		ComponentDefinitionPackages: map[string]any{},
 		AppAuth:                     auth,
-		Analysis:                    map[string]*EvaluatedDefinition{"": app},
-		App: CheckedComponent{
-			Args: map[string]any{}, ChildComponents: map[string]any{}, HTTPRoutes: HTTPRoutes{HTTPModuleRoutes: routes, Mounts: []string{}}, Exports: map[string]any{},
-		},
+		Analysis:                    map[string]*EvaluatedDefinition{},
 		SchemaChange: SchemaChange{
-			AllocatedComponentIDs: map[string]string{}, SchemaIDs: map[string]string{"": p.id}, IndexDiffs: map[string]IndexDiff{"": diff},
+			AllocatedComponentIDs: map[string]string{}, SchemaIDs: map[string]string{"": p.id}, IndexDiffs: diffs,
 		},
-	}, nil
+	}
+	for path, d := range in.all() {
+		e := &EvaluatedDefinition{Definition: d.definition, Functions: d.functions, UDFConfig: udfConfig(d.pkg.Config)}
+		if d.schema != nil {
+			e.Schema = d.schema.JSON()
+		}
+		out.Analysis[path], out.ComponentDefinitionPackages[path] = e, map[string]any{}
+	}
+	out.App, err = in.tree()
+	return out, err
+}
+
+// all are the inspected definitions by path, the app's among them.
+func (in *inspection) all() map[string]*inspected {
+	all := maps.Clone(in.definitions)
+	all[""] = &in.inspected
+	return all
+}
+
+// allModules are the modules of all definitions, with their sources.
+func (in *inspection) allModules() (modules []udf.ModuleRow) {
+	for _, d := range in.all() {
+		modules = append(modules, d.pkg.Modules...)
+	}
+	return modules
+}
+
+// tree is the tree of instances as clients see it.
+func (in *inspection) tree() (app *CheckedComponent, err error) {
+	made := map[string]*CheckedComponent{}
+	for _, c := range in.instances {
+		node := &CheckedComponent{
+			DefinitionPath: c.Definition, ComponentPath: c.Path, HTTPPrefix: c.HTTPPrefix,
+			Args: map[string]any{}, ChildComponents: map[string]*CheckedComponent{}, Exports: map[string]any{},
+		}
+		node.HTTPRoutes.Mounts = append([]string{}, slices.Sorted(maps.Keys(c.Mounts))...)
+		if node.HTTPRoutes.HTTPModuleRoutes, err = in.all()[c.Definition].moduleRoutes(); err != nil {
+			return nil, err
+		}
+		for name, v := range c.Args {
+			node.Args[name] = map[string]any{"type": "value", "value": string(v)}
+		}
+		made[c.Path] = node
+		if c.Path != "" {
+			above, _, _ := cutLast(c.Path)
+			made[above].ChildComponents[c.Name()] = node
+		}
+	}
+	return made[""], nil
+}
+
+// cutLast cuts the last name off a path of components.
+func cutLast(path string) (above, name string, nested bool) {
+	if i := strings.LastIndexByte(path, '/'); i >= 0 {
+		return path[:i], path[i+1:], true
+	}
+	return "", path, false
 }
 
 // about says what was being done when something went wrong; what a caller may

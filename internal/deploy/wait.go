@@ -89,26 +89,41 @@ func (s *Service) look(ctx context.Context, id string) (*look, error) {
 			l.status = l.push.failure.status()
 			return nil
 		}
-		waiting, err := udf.PendingSchema(ctx, tx)
+		seats, _, err := l.push.seat(ctx, tx)
 		if err != nil {
 			return err
 		}
-		if waiting != nil && waiting.Push == id && waiting.Failure != "" {
-			l.status = failure{waiting.Failure, waiting.Table}.status()
+		f, err := failedWrite(ctx, id, seats)
+		if err != nil {
+			return err
+		}
+		if f != nil {
+			l.status = f.status()
 			return nil
 		}
-		complete, total := planOf(tx, l.push.schema).progress(tx)
-		if l.push.state == pending {
-			active, err := udf.ActiveSchema(ctx, tx)
-			if err != nil {
-				return err
+		l.status.Components = map[string]ComponentStatus{}
+		built := true
+		var spots []spot
+		for _, at := range seats {
+			complete, total := planOf(at.tx, at.schema).progress(at.tx)
+			built = built && complete == total
+			l.status.Components[at.Path] = ComponentStatus{
+				SchemaValidationComplete: l.push.state == validated, IndexesComplete: complete, IndexesTotal: total,
 			}
-			l.walk = s.walkOf(id, tablesToCheck(active, l.push.schema))
+			if l.push.state == pending {
+				active, err := udf.ActiveSchema(ctx, at.tx)
+				if err != nil {
+					return err
+				}
+				for _, table := range tablesToCheck(active, at.schema) {
+					spots = append(spots, spot{at.Path, table})
+				}
+			}
 		}
-		l.status.Components = map[string]ComponentStatus{"": {
-			SchemaValidationComplete: l.push.state == validated, IndexesComplete: complete, IndexesTotal: total,
-		}}
-		if l.push.state == validated && complete == total {
+		if l.push.state == pending {
+			l.walk = s.walkOf(id, spots)
+		}
+		if l.push.state == validated && built {
 			l.status = &SchemaStatus{Type: StatusComplete}
 		}
 		l.reads = tx.Reads()
@@ -117,10 +132,24 @@ func (s *Service) look(ctx context.Context, id string) (*look, error) {
 	return l, err
 }
 
+// failedWrite tells of a write since a push began to wait that does not match its
+// schema; nil if there was none.
+func failedWrite(ctx context.Context, id string, seats []seated) (*failure, error) {
+	for _, at := range seats {
+		waiting, err := udf.PendingSchema(ctx, at.tx)
+		if err != nil {
+			return nil, err
+		}
+		if waiting != nil && waiting.Push == id && waiting.Failure != "" {
+			return &failure{waiting.Failure, waiting.Table, at.Path}, nil
+		}
+	}
+	return nil, nil
+}
+
 // status is the failure as an answer.
 func (f failure) status() *SchemaStatus {
-	root, table := "", f.Table
-	return &SchemaStatus{Type: StatusFailed, Error: f.Error, ComponentPath: &root, TableName: &table}
+	return &SchemaStatus{Type: StatusFailed, Error: f.Error, ComponentPath: &f.Component, TableName: &f.Table}
 }
 
 // begin makes a push the pending one: others are over, its indexes begin to be
@@ -142,19 +171,29 @@ func (s *Service) begin(ctx context.Context, id string) error {
 				}
 			}
 		}
-		if err := planOf(tx, p.schema).prepare(ctx, tx); err != nil {
-			return err
-		}
-		active, err := udf.ActiveSchema(ctx, tx)
+		seats, tree, err := p.seat(ctx, tx)
 		if err != nil {
 			return err
 		}
-		var text []byte
-		if len(tablesToCheck(active, p.schema)) > 0 {
-			text = p.content.Schema
+		for _, c := range tree { // nothing waits for the schemas of other pushes any more
+			if err := udf.SetPendingSchema(ctx, tx.In(c.Space), id, nil); err != nil {
+				return err
+			}
 		}
-		if err := udf.SetPendingSchema(ctx, tx, id, text); err != nil {
-			return err
+		for _, at := range seats {
+			if err := planOf(at.tx, at.schema).prepare(ctx, at.tx); err != nil {
+				return err
+			}
+			active, err := udf.ActiveSchema(ctx, at.tx)
+			if err != nil {
+				return err
+			}
+			if at.was == nil || len(tablesToCheck(active, at.schema)) == 0 {
+				continue // there is nothing that could fail to match
+			}
+			if err := udf.SetPendingSchema(ctx, at.tx, id, at.stored.Schema); err != nil {
+				return err
+			}
 		}
 		return p.move(ctx, tx, begin)
 	})
@@ -181,8 +220,14 @@ func (s *Service) noteMismatch(ctx context.Context, id string, f failure) error 
 		if err != nil || p == nil || p.state != pending {
 			return err
 		}
-		if err := udf.SetPendingSchema(ctx, tx, id, nil); err != nil {
+		_, tree, err := p.seat(ctx, tx)
+		if err != nil {
 			return err
+		}
+		for _, c := range tree {
+			if err := udf.SetPendingSchema(ctx, tx.In(c.Space), id, nil); err != nil {
+				return err
+			}
 		}
 		p.failure = f
 		return p.move(ctx, tx, mismatch)

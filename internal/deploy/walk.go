@@ -3,9 +3,11 @@ package deploy
 import (
 	"bytes"
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/schema"
 )
 
 // walkBatch is how many documents are checked in one transaction.
@@ -19,12 +21,15 @@ const walkBatch = 500
 // creation or is gone, and all that was written since was checked when written.
 type walk struct {
 	mu     sync.Mutex // held for a batch; never together with Service.mu
-	tables []string   // still to be checked, the first one from key on
+	tables []spot     // still to be checked, the first one from key on
 	key    []byte     // of the last document checked; nil at the start of a table
 }
 
+// spot is a table of a component.
+type spot struct{ component, table string }
+
 // walkOf finds or begins the walk of a push.
-func (s *Service) walkOf(id string, tables []string) *walk {
+func (s *Service) walkOf(id string, tables []spot) *walk {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.walks[id]
@@ -57,19 +62,29 @@ func (s *Service) walkOn(ctx context.Context, id string, w *walk) error {
 	if len(w.tables) == 0 {
 		return nil
 	}
-	name := w.tables[0]
+	at := w.tables[0]
 	var wrong *failure
 	err := s.DB.View(ctx, func(tx *database.Tx) error {
 		p, err := load(ctx, tx, id)
 		if err != nil || p == nil || p.state != pending {
 			return err
 		}
-		table, ok := p.schema.Table(name)
+		seats, _, err := p.seat(ctx, tx)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(seats, func(s seated) bool { return s.Path == at.component })
+		var table *schema.Table
+		ok := i >= 0
+		if ok {
+			tx = seats[i].tx
+			table, ok = seats[i].schema.Table(at.table)
+		}
 		if !ok {
 			w.tables = w.tables[1:]
 			return nil
 		}
-		c := tx.Scan(name, database.ByCreationTime, keyAfter(w.key), database.Asc)
+		c := tx.Scan(at.table, database.ByCreationTime, keyAfter(w.key), database.Asc)
 		defer c.Close()
 		for range walkBatch {
 			d, err := c.Next(ctx)
@@ -81,11 +96,11 @@ func (s *Service) walkOn(ctx context.Context, id string, w *walk) error {
 				return nil
 			}
 			if err := table.CheckDocument(d.Object(), tx); err != nil {
-				text, ok := mismatchText(d, name, err)
+				text, ok := mismatchText(d, at.table, err)
 				if !ok {
 					return err
 				}
-				wrong = &failure{text, name}
+				wrong = &failure{text, at.table, at.component}
 				return nil
 			}
 			w.key = bytes.Clone(c.Key())

@@ -56,6 +56,7 @@ var componentTables = slices.Concat([]database.TableDef{
 	{Name: configTable},
 	{Name: moduleTable, Indexes: []database.IndexDef{{Name: byPath, Fields: []string{"path"}}}},
 	{Name: schemaTable, Indexes: []database.IndexDef{{Name: byState, Fields: []string{"state"}}}},
+	{Name: stagedTable, Indexes: []database.IndexDef{{Name: byTable, Fields: []string{"table"}}}},
 	{Name: filestorage.FileTable},
 }, scheduler.Tables)
 

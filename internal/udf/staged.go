@@ -24,15 +24,18 @@ type Staged struct {
 	State            string
 	Failure          string // what did not match, when it is invalid
 	Document         string // id of the document; "" if that was a new one
+	Space            value.Space
 
 	row *database.Document
 }
 
-// StagedValidators lists them all.
+// StagedValidators lists those of a namespace.
 func StagedValidators(ctx context.Context, tx *database.Tx) ([]Staged, error) {
 	var list []Staged
 	err := scan(ctx, tx, stagedTable, byTable, nil, func(doc *database.Document) error {
-		list = append(list, stagedOf(doc))
+		s := stagedOf(doc)
+		s.Space = tx.Space()
+		list = append(list, s)
 		return nil
 	})
 	return list, err
@@ -41,7 +44,7 @@ func StagedValidators(ctx context.Context, tx *database.Tx) ([]Staged, error) {
 // stagedOf reads a row.
 func stagedOf(doc *database.Document) Staged {
 	o := doc.Object()
-	return Staged{text(o, "table"), text(o, "validator"), text(o, "state"), text(o, "error"), text(o, "document"), doc}
+	return Staged{Table: text(o, "table"), Validator: text(o, "validator"), State: text(o, "state"), Failure: text(o, "error"), Document: text(o, "document"), row: doc}
 }
 
 // fields is the row.
