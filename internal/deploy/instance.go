@@ -172,9 +172,13 @@ func (c *ChildComponent) environment(of, d *Definition) (map[string]udf.Binding,
 // noTables is what validators of variables know of tables: nothing.
 type noTables struct{}
 
+// TableNumber finds none.
 func (noTables) TableNumber(string) (value.TableNumber, bool) { return 0, false }
-func (noTables) TableName(value.TableNumber) (string, bool)   { return "", false }
 
+// TableName finds none.
+func (noTables) TableName(value.TableNumber) (string, bool) { return "", false }
+
+// What the checks of validators ask.
 var _ schema.Tables = noTables{}
 
 // asRefusal finds what a caller may see of an error; nil if nothing.
