@@ -62,7 +62,9 @@ func supported() (string, error) {
 	for _, f := range slices.Sorted(maps.Keys(missing)) {
 		fmt.Fprintf(&b, "- not yet — %s: %s\n", f, strings.Join(missing[f], ", "))
 	}
-	b.WriteString("\nActions with `\"use node\"` run in Node.js 20 or newer, found on the PATH or named by `LENTIL_NODE`.\n")
+	b.WriteString("\nActions with `\"use node\"` run in Node.js 20 or newer, found on the PATH or named by `--node` or `LENTIL_NODE`.\n")
+	b.WriteString("`LENTIL_NODE_TIMEOUT` (10m), `LENTIL_NODE_MEMORY` (512, in MiB) and `LENTIL_NODE_WORKERS` (16) bound them.\n")
+	b.WriteString("npm packages in `node.externalPackages` come from the project's `node_modules`, or are installed with npm.\n\n")
 	b.WriteString("Components are offered in full, but for `paginate()` within them, as the vendor has it.\n\n")
 
 	b.WriteString("## Routes of a deployment\n\n| route | |\n|---|---|\n")

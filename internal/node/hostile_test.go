@@ -3,13 +3,8 @@ package node
 import (
 	"context"
 	"errors"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -135,65 +130,6 @@ func TestWorkersAreBounded(t *testing.T) {
 	wg.Wait()
 }
 
-// TestDescendantsEnd looks for what actions started after their process has gone.
-func TestDescendantsEnd(t *testing.T) {
-	if namespaces() == 0 {
-		t.Log("this system permits no process namespace: detached grandchildren may survive")
-	}
-	pool := open(t, Options{})
-	p := load(t, pool, module("act.js", hostile))
-	fails(t, p, "act:sleepers", "The action's Node.js process was ended: it started more than 64 processes.", isolate.Fatal)
-	if try(t, p, "act:orphan", "{}", nil).Exception != nil {
-		t.Fatal("orphan failed")
-	}
-	if err := pool.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if left := sleepers(); left != "" && namespaces() != 0 {
-		t.Errorf("still running: %s", left)
-	}
-}
-
-// sleepers lists processes that these tests' actions started.
-func sleepers() string {
-	var left []string
-	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, f := range files {
-		if b, _ := os.ReadFile(f); strings.Contains(string(b), "sleep\x00300") {
-			left = append(left, f)
-		}
-	}
-	return strings.Join(left, " ")
-}
-
-// TestEndsWithHouse kills a house without warning and looks for its processes.
-func TestEndsWithHouse(t *testing.T) {
-	if os.Getenv("LENTIL_TEST_HOUSE") != "" {
-		p := load(t, open(t, Options{}), module("act.js", hostile))
-		go p.Run(t.Context(), isolate.Call{Module: "act.js", Export: "spin", Method: "invokeAction", Args: []string{"", "[]"}, Host: &host{}})
-		until(t, "the spinning action", func() bool { return p.pool.Stats().Running > 0 })
-		want(t, p, "act:bump", "{}", "1", nil)
-		p.pool.mu.Lock()
-		for pr := range p.pool.alive {
-			os.Stdout.WriteString("pid " + strconv.Itoa(pr.cmd.Process.Pid) + "\n")
-		}
-		p.pool.mu.Unlock()
-		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestEndsWithHouse$")
-	cmd.Env = append(os.Environ(), "LENTIL_TEST_HOUSE=1")
-	out, _ := cmd.Output() // it is killed
-	pids := strings.Fields(strings.ReplaceAll(string(out), "pid ", ""))
-	if len(pids) < 2 {
-		t.Fatalf("the house said %q", out)
-	}
-	for _, s := range pids {
-		if pid, err := strconv.Atoi(s); err == nil {
-			until(t, "the end of process "+s, func() bool { return syscall.Kill(pid, 0) != nil || zombie(s) })
-		}
-	}
-}
-
 // until waits for a condition that other processes bring about.
 func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
@@ -206,10 +142,4 @@ func until(t testing.TB, what string, holds func() bool) {
 			t.Fatalf("waited in vain for %s", what)
 		}
 	}
-}
-
-// zombie tells whether a process has ended and only waits to be noticed.
-func zombie(pid string) bool {
-	b, _ := os.ReadFile("/proc/" + pid + "/stat")
-	return strings.Contains(string(b), ") Z ")
 }

@@ -165,9 +165,6 @@ func (p *Pool) write(s Source, packages string) (dir string, err error) {
 	return dir, nil
 }
 
-// Retain adds a reference.
-func (p *Program) Retain() { p.pool.hold(p.group.key) }
-
 // Release drops a reference. Actions that run go on.
 func (p *Program) Release() {
 	pool, g := p.pool, p.group

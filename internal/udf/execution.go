@@ -303,6 +303,9 @@ func (x *execution) invoke(ctx context.Context, args value.Object, tables schema
 		Method: "invoke" + x.kind.String(), Args: []string{string(append(text, ']'))},
 		Now: x.run.now, Host: x, Limits: timeLimits[x.kind],
 	}
+	if x.live.node[x.path.Module] {
+		call.Limits = isolate.Limits{} // the pool has a setting
+	}
 	rand.Read(call.Seed[:])
 	if x.kind == Action {
 		call.Args = []string{x.run.req.RequestID, call.Args[0]}

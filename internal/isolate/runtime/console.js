@@ -3,7 +3,7 @@
   "use strict";
   const { native } = lx;
   const {
-    Object: { getPrototypeOf, keys, getOwnPropertyDescriptor, prototype: objectPrototype },
+    Object: { getPrototypeOf, keys, getOwnPropertyDescriptor, getOwnPropertySymbols },
     Array: { isArray },
     ArrayBuffer,
     Error, Map, Set, WeakMap, WeakSet, Promise, RegExp, Date, Number, String, Boolean, BigInt, Symbol,
@@ -60,7 +60,7 @@
     if (target !== undefined && target !== null) v = target;
     if (seen.includes(v)) return "[Circular]";
     if ((budget.left -= 1) < 0) return "…";
-    if (depth > maxDepth && typeof v === "object") return isArray(v) ? "[Array]" : "[Object]";
+    if (depth >= maxDepth && typeof v === "object") return isArray(v) ? "[Array]" : "[Object]";
     seen = [...seen, v];
     const inner = indent + "  ";
     const show = (x) => {
@@ -70,9 +70,9 @@
     };
     const members = () => {
       const out = [];
-      const ks = keys(v);
+      const ks = [...keys(v), ...getOwnPropertySymbols(v).filter((s) => getOwnPropertyDescriptor(v, s)?.enumerable)];
       for (const k of ks) {
-        if (isArray(v) && String(k >>> 0) === k) continue;
+        if (isArray(v) && typeof k === "string" && String(k >>> 0) === k) continue;
         if (out.length >= maxItems) {
           out.push(`… ${ks.length - maxItems} more`);
           break;

@@ -288,16 +288,33 @@
       return (f, ...args) => within(map, f, undefined, args);
     }
   }
+  let resources = 1;
   class AsyncResource {
     #map = native.getAsync();
+    #id = ++resources;
     constructor(type) {
       this.type = type;
     }
     runInAsyncScope(f, self, ...args) {
       return within(this.#map, f, self, args);
     }
-    bind(f) {
-      return (...args) => this.runInAsyncScope(f, undefined, ...args);
+    bind(f, self) {
+      const resource = this;
+      return function (...args) {
+        return resource.runInAsyncScope(f, self === undefined ? this : self, ...args);
+      };
+    }
+    static bind(f, type, self) {
+      return new AsyncResource(type ?? f.name ?? "bound-anonymous-fn").bind(f, self);
+    }
+    asyncId() {
+      return this.#id;
+    }
+    triggerAsyncId() {
+      return 1;
+    }
+    emitDestroy() {
+      return this;
     }
   }
   define("AsyncLocalStorage", AsyncLocalStorage);

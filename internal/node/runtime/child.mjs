@@ -9,6 +9,7 @@ import { Session } from "node:inspector";
 import { createRequire } from "node:module";
 import { Socket } from "node:net";
 import process from "node:process";
+import { inspect } from "node:util";
 import { Worker } from "node:worker_threads";
 
 const IN = 3, OUT = 4, SYNC = 5;
@@ -135,7 +136,12 @@ const lx = {
     position,
   },
   define(name, value) {
-    if (name === "console") Object.assign(globalThis.console, value);
+    if (name !== "console") return;
+    Object.assign(globalThis.console, value);
+    // Values are shown as Node.js shows them, as on the vendor's platform.
+    ["debug", "error", "warn", "info", "log"].forEach((method, level) => {
+      globalThis.console[method] = (...args) => lx.native.print(level, args.map((v) => inspect(v)).join(" "));
+    });
   },
 };
 
@@ -261,7 +267,7 @@ globalThis.Convex = {
 
 // ---- what the house asks of us
 
-function begin({ dir, env, console: consoleShim, inspect }) {
+function begin({ dir, env, console: consoleShim, inspect: inspectShim }) {
   root = dir.url;
   folder = dir.path;
   for (const name of Object.keys(process.env)) {
@@ -271,7 +277,7 @@ function begin({ dir, env, console: consoleShim, inspect }) {
   process.chdir(folder);
   const require = createRequire(root);
   globalThis.require = require; // what esbuild's bundles call for packages that are not ES modules
-  for (const [name, source] of [["console.js", consoleShim], ["inspect.js", inspect]]) {
+  for (const [name, source] of [["console.js", consoleShim], ["inspect.js", inspectShim]]) {
     (0, eval)(source + `\n//# sourceURL=${self}/${name}`)(lx);
   }
 }
