@@ -159,7 +159,7 @@ export const long = query(async () => { console.log("é".repeat(40000)); });`))
 		`[INFO] { a: 1, 'b c': [ 1, 'x', { d: null } ] } [] {} [ , 1 ]`,
 		`[WARN] Map (1) {'k' => { v: 1 }} Set (1) {1} Point { x: 1 } [Function (anonymous)] [Function: named] [Object: null prototype] {}`,
 		`[ERROR] /x/g Uint8Array(2) [ 0, 0 ] Thu Jan 01 1970 00:00:00 GMT+0000 (Coordinated Universal Time) Promise {} URL { href: 'https://a/' }`,
-		`[DEBUG] { self: [Circular] } { a: { b: { c: { d: { e: { f: [Object] } } } } } }`,
+		`[DEBUG] { self: [Circular] } { a: { b: { c: { d: { e: [Object] } } } } }`,
 		`[LOG] { a: 1 } { bad: [Thrown] }`,
 		`[WARN] Timer 't' already exists`,
 		`[INFO] t: 0ms 7`,
