@@ -48,7 +48,7 @@ export class House {
     if (!existsSync(join(dir, "convex.json")) && !existsSync(join(dir, "convex", "tsconfig.json"))) {
       cpSync(join(apps, "tsconfig.convex.json"), join(dir, "convex", "tsconfig.json"));
     }
-    const { changes } = { changes: Object.entries(env).map(([name, value]) => ({ name, value })) };
+    const changes = Object.entries(env).map(([name, value]) => ({ name, value }));
     if (changes.length > 0) {
       await this.admin("/api/update_environment_variables", { changes });
     }
@@ -108,8 +108,8 @@ export class House {
   }
 
   /** A client over a WebSocket, closed with the app. */
-  live(token) {
-    const client = new ConvexClient(this.url, { webSocketConstructor: WebSocket, unsavedChangesWarning: false, logger: false });
+  live(token, options = {}) {
+    const client = new ConvexClient(this.url, { webSocketConstructor: WebSocket, unsavedChangesWarning: false, logger: false, ...options });
     token && client.setAuth(async () => token);
     this.#clients.push(client);
     return client;
