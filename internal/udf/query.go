@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/lentil-dev/lentil/internal/database"
@@ -118,13 +119,20 @@ func (q *query) source(tx *database.Tx, spec *querySpec) error {
 	if q.fields, err = indexFields(tx, q.table, q.index); err != nil {
 		return err
 	}
-	all := q.fields
+	all := slices.Clip(q.fields)
 	if q.index != byID && q.index != byCreationTime {
-		all = append(all[:len(all):len(all)], "_creationTime")
+		all = append(all, "_creationTime")
+	}
+	if q.index != byID {
+		all = append(all, "_id")
 	}
 	bounds, err := sortRange(q.table+"."+q.index, all, spec.Source.Range)
 	if err != nil {
 		return err
+	}
+	if q.index != byID {
+		bounds.ids, _ = tx.TableNumber(q.table)
+		bounds.last = len(all) - 1
 	}
 	q.interval.Lower, q.interval.Upper = bounds.keyRange()
 	return nil

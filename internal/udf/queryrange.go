@@ -1,6 +1,7 @@
 package udf
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -28,6 +29,11 @@ type bound struct {
 type rangeBounds struct {
 	equal        []value.Value
 	lower, upper *bound
+
+	// Where keys end in ids, which is in every index but by_id: the table whose ids they are, and how many fields
+	// stand before. Zero for no such index.
+	ids  value.TableNumber
+	last int
 }
 
 // sortRange checks the rules of index ranges (convex-runtime.md §5.4): equality on
@@ -63,7 +69,7 @@ func sortRange(index string, fields []string, specs []rangeSpec) (rangeBounds, e
 		}
 		if !slices.Contains(fields, s.Field) {
 			return r, invalid("FieldNotInIndex", "The index range included a comparison with `%s`, but `%s` with fields %s doesn't index this field.\n\n"+
-				"For more information see https://docs.convex.dev/database/reading-data/indexes/.", s.Field, index, fieldList(fields))
+				"For more information see https://docs.convex.dev/database/reading-data/indexes/.", s.Field, index, fieldList(shown(fields)))
 		}
 	}
 	if r.lower != nil && r.upper != nil && r.lower.spec.Field != r.upper.spec.Field {
@@ -110,13 +116,21 @@ func (r *rangeBounds) order(index string, fields []string, equal map[string]valu
 	}
 	return invalid("InvalidIndexRange", "Tried to query index `%s` but the query didn't use the index fields in order.\n\n"+
 		"Index fields: %s\nQuery fields: %s\nFirst incorrect field: `%s`\n\n"+
-		"For more information see https://docs.convex.dev/database/reading-data/indexes/.", index, fieldList(fields), fieldList(used), wrong)
+		"For more information see https://docs.convex.dev/database/reading-data/indexes/.", index, fieldList(shown(fields)), fieldList(used), wrong)
 }
 
 // alreadyBound says that a range has two bounds on one side.
 func alreadyBound(side, index string, first, second *bound) error {
 	return invalid("AlreadyDefinedBound", "Already defined %s bound in the range of index `%s`. Can't add .%s(\"%s\", %s) to .%s(\"%s\", %s).", side, index,
 		strings.ToLower(second.spec.Type), second.spec.Field, value.JSON(second.value), strings.ToLower(first.spec.Type), first.spec.Field, value.JSON(first.value))
+}
+
+// shown leaves out the id at the end of an index, which its author did not write down.
+func shown(fields []string) []string {
+	if n := len(fields) - 1; n > 0 && fields[n] == "_id" {
+		return fields[:n]
+	}
+	return fields
 }
 
 // fieldList writes field names as ["a", "b"].
@@ -131,23 +145,57 @@ func fieldList(fields []string) string {
 // keyRange turns the comparisons into a half-open range of index keys; nil is unbounded.
 func (r rangeBounds) keyRange() (lower, upper []byte) {
 	var prefix []byte
-	for _, v := range r.equal {
-		prefix = value.AppendKey(prefix, v)
+	for i, v := range r.equal {
+		from, to := r.place(prefix, v, r.ids != 0 && i == r.last)
+		prefix, lower, upper = from, from, to
 	}
-	if len(prefix) > 0 {
-		lower, upper = prefix, database.After(prefix)
-	}
-	if r.lower != nil {
-		lower = value.AppendKey(slices.Clip(prefix), r.lower.value)
-		if r.lower.spec.Type == "Gt" {
-			lower = database.After(lower)
+	if b := r.lower; b != nil {
+		from, to := r.place(prefix, b.value, r.ids != 0 && b.spec.Field == "_id")
+		if lower = from; b.spec.Type == "Gt" {
+			lower = to
 		}
 	}
-	if r.upper != nil {
-		upper = value.AppendKey(slices.Clip(prefix), r.upper.value)
-		if r.upper.spec.Type == "Lte" {
-			upper = database.After(upper)
+	if b := r.upper; b != nil {
+		from, to := r.place(prefix, b.value, r.ids != 0 && b.spec.Field == "_id")
+		if upper = from; b.spec.Type == "Lte" {
+			upper = to
 		}
 	}
 	return lower, upper
+}
+
+// place gives the keys behind a prefix that stand for a value: from the first up
+// to the one behind the last. Where the index ends in ids there is one key, or
+// none, and then both are the place where it would be.
+func (r rangeBounds) place(prefix []byte, v value.Value, id bool) (from, to []byte) {
+	prefix = slices.Clip(prefix)
+	if !id {
+		key := value.AppendKey(prefix, v)
+		return key, database.After(key)
+	}
+	text, ok := v.(value.String)
+	if !ok {
+		at := prefix // before all ids, which are strings
+		if bytes.Compare(value.AppendKey(nil, v), value.AppendKey(nil, value.String(""))) > 0 {
+			at = database.After(prefix)
+		}
+		return at, at
+	}
+	if parsed, err := value.ParseID(string(text)); err == nil && parsed.Table == r.ids {
+		key := append(prefix, parsed.Internal[:]...)
+		return key, database.After(key)
+	}
+	// Ids of a table are ordered as their texts are: find the greatest that is not above this text, bit by bit.
+	greatest := value.ID{Table: r.ids}
+	if greatest.String() > string(text) {
+		return prefix, prefix
+	}
+	for i := range 8 * len(greatest.Internal) {
+		next := greatest
+		if next.Internal[i/8] |= 0x80 >> (i % 8); next.String() <= string(text) {
+			greatest = next
+		}
+	}
+	at := database.After(append(prefix, greatest.Internal[:]...))
+	return at, at
 }
