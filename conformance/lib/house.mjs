@@ -2,7 +2,7 @@
 // what an app before it left in the database stays, as tables that the next one's schema does not name.
 import { ConvexClient, ConvexHttpClient } from "convex/browser";
 import { spawn } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import WebSocket from "ws";
@@ -36,16 +36,19 @@ export class House {
     return this.lentil.log;
   }
 
-  /** Pushes an app with the official CLI, types checked, in place of the one before. */
-  async push(name, { env = {} } = {}) {
+  /** Pushes an app with the official CLI, types checked, in place of the one before; `at` is the package to push from. */
+  async push(name, { env = {}, at = "." } = {}) {
     await this.end();
     const dir = scratchApp(join(apps, name), join(root, "conformance", "node_modules"));
     this.#folders.push(dir);
-    this.app = dir;
+    this.app = join(dir, at);
+    if (at !== ".") {
+      symlinkSync(join(root, "conformance", "node_modules"), join(this.app, "node_modules")); // where the CLI looks for tsc
+    }
     if (!existsSync(join(dir, "package.json"))) {
       write(join(dir, "package.json"), JSON.stringify({ name, type: "module", dependencies: { convex: "*" } }));
     }
-    if (!existsSync(join(dir, "convex.json")) && !existsSync(join(dir, "convex", "tsconfig.json"))) {
+    if (existsSync(join(dir, "convex")) && !existsSync(join(dir, "convex", "tsconfig.json"))) {
       cpSync(join(apps, "tsconfig.convex.json"), join(dir, "convex", "tsconfig.json"));
     }
     const changes = Object.entries(env).map(([name, value]) => ({ name, value }));
@@ -71,7 +74,7 @@ export class House {
 
   /** Runs the official CLI in the app's folder; gives what it printed. */
   async cli(args, { allowFailure = false } = {}) {
-    const child = spawn(process.execPath, [join(this.app, "node_modules", "convex", "bin", "main.js"), ...args], {
+    const child = spawn(process.execPath, [join(root, "conformance", "node_modules", "convex", "bin", "main.js"), ...args], {
       cwd: this.app,
       stdio: ["ignore", "pipe", "pipe"],
       env: {

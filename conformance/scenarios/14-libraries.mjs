@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { contains, fails, same } from "../lib/check.mjs";
 import { House } from "../lib/house.mjs";
-import { until, write } from "../lib/lentil.mjs";
+import { write } from "../lib/lentil.mjs";
 
 export const setUp = () => House.open();
 export const tearDown = (house) => house?.close();
@@ -60,5 +60,33 @@ export const scenarios = {
     const time = await fetch(`${house.siteUrl}/time`, { headers: { Origin: "https://cooks.example.test" } });
     same([await time.json(), time.headers.get("access-control-allow-credentials")], [{ now: "number" }, "true"]);
     same((await fetch(`${house.siteUrl}/time`, { headers: { Origin: "https://evil.example.test" } })).headers.get("access-control-allow-origin"), null);
+  },
+
+  "monorepo: functions in a folder of their own, shared code, packages of every kind, static types": async (house) => {
+    await house.push("monorepo", { at: "packages/backend" });
+    const client = house.http();
+    const types = readFileSync(join(house.app, "src/functions/_generated/api.d.ts"), "utf8");
+    contains(types, "admin: {");
+    contains(types, 'currency: "EUR" | "USD"');
+    const code = await client.mutation(api.orders.place, { country: "FR", price: { cents: 123456n, currency: "USD" }, items: [{ sku: "b", n: 2 }, { sku: "a", n: 1 }, { sku: "b", n: 3 }] });
+    same(code.length, 12);
+    same(await client.query(api.orders.receipt, { code }), { total: "$1,234.56", country: "France", skus: ["a", "b"], due: "1970-01-15", pieces: 6 });
+    same(await client.query(api.orders.receipt, { code: "none" }), null);
+    const imported = await client.action(api.orders.importText, { text: '{"items":[{"sku":"z","n":"7"}]}' });
+    same((await client.query(api.orders.receipt, { code: imported })).pieces, 7);
+    contains((await fails(() => client.action(api.orders.importText, { text: '{"items":[{}]}' }), "what Zod minds")).message, "ZodError");
+    contains((await fails(() => client.mutation(api.orders.place, { country: "XX", price: { cents: 1n, currency: "EUR" }, items: [] }), "an unknown country")).message, "no business in XX");
+    await house.cli(["run", "admin/users:add", '{"name":"root"}']);
+    same(JSON.parse((await house.cli(["run", "src/functions/admin/users.ts"])).stdout), ["root"]);
+    same(await client.query(api.admin.users.default, {}), ["root"]);
+    same(await client.query("admin/users", {}), ["root"]);
+
+    // A type that is wrong is found before anything is pushed.
+    const path = join(house.app, "src/functions/admin/users.ts");
+    write(path, readFileSync(path, "utf8").replace("user.name)", "user.nome)"));
+    const wrong = await house.cli(["deploy", "-y"], { allowFailure: true });
+    same(wrong.code, 1);
+    contains(wrong.text, "'nome' does not exist");
+    same(await client.query("admin/users", {}), ["root"]);
   },
 };
