@@ -2,7 +2,7 @@
 import { ConvexHttpClient } from "convex/browser";
 import { anyApi as api } from "convex/server";
 import { ConvexError } from "convex/values";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { contains, fails, holds, lacks, same } from "../lib/check.mjs";
 import { Lentil, portFlags, removeFolder, root, scratchApp, until, write } from "../lib/lentil.mjs";
@@ -36,6 +36,18 @@ async function logs(lentil, cursor = 0) {
     headers: { Authorization: `Convex ${lentil.info.adminKey}`, "Convex-Client": "npm-cli-1.48.0" },
   });
   return await answer.json();
+}
+
+/** Processes that run modules below a folder. */
+function processesOf(dir) {
+  const found = [];
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+      if (command.includes(dir) && command.includes("child.mjs")) found.push(pid);
+    } catch {} // it has just ended
+  }
+  return found;
 }
 
 export const scenarios = {
@@ -73,6 +85,7 @@ export const scenarios = {
     await until("the scheduled action", async () => (await c.query(api.notes.list)).includes("node job: later x"));
     same(await c.query(api.notes.job, { id: seen.jobs[1] }), "canceled");
     same((await client(lentil).action(api.work.everything, { text: "y" })).identity, null);
+    same(await c.action(api.work.nearest), [1, true, true, true]);
   },
 
   "mutations and crons schedule it, HTTP actions call it": async (lentil) => {
@@ -198,15 +211,40 @@ export const scenarios = {
     await lentil.cli(["dev", "--once", "--typecheck", "disable"]);
   },
 
+  "pushes under running actions fail none of them": async (lentil) => {
+    const path = join(lentil.dir, "convex", "work.ts");
+    const source = readFileSync(path, "utf8");
+    let going = true;
+    const seen = new Set();
+    const callers = Array.from({ length: 4 }, async () => {
+      while (going) seen.add(await client(lentil).action(api.work.version));
+    });
+    for (const n of ["two", "three"]) {
+      writeFileSync(path, source.replace('"one"', JSON.stringify(n)));
+      await lentil.cli(["dev", "--once", "--typecheck", "disable"]);
+      same(await client(lentil).action(api.work.version), n);
+    }
+    going = false;
+    await Promise.all(callers);
+    same([...seen].sort(), ["one", "three", "two"]);
+    writeFileSync(path, source);
+    await lentil.cli(["dev", "--once", "--typecheck", "disable"]);
+  },
+
   "after a kill of the house it runs again": async (lentil) => {
     const running = client(lentil).action(api.work.spin).catch(() => {});
-    await lentil.crashAndRestart();
+    await lentil.stop("SIGKILL");
     await running;
+    if (process.platform === "linux") await until("the end of its processes", () => processesOf(lentil.dir).length === 0);
+    await lentil.start();
     same((await client(lentil).action(api.work.globals)).html, "<b>bold</b>");
   },
 
   "without Node.js a push says what to do": async (lentil) => {
+    await client(lentil).action(api.work.count);
+    if (process.platform === "linux") holds(processesOf(lentil.dir).length > 0, "a process waits for its next action");
     await lentil.stop();
+    if (process.platform === "linux") same(processesOf(lentil.dir), []);
     process.env.LENTIL_NODE = "/nowhere/node";
     try {
       await lentil.start();

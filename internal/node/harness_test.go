@@ -136,7 +136,7 @@ func try(t testing.TB, p *Program, fn, args string, h *host) isolate.Result {
 		h = &host{}
 	}
 	module, export, _ := strings.Cut(fn, ":")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	r, err := p.Run(ctx, isolate.Call{Kind: isolate.Action, Module: module + ".js", Export: export, Method: "invokeAction", Args: []string{"req", "[" + args + "]"}, Host: h})
 	if err != nil {

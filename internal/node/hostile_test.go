@@ -39,7 +39,7 @@ export const flood = action(async () => { for (let i = 0; i < 20000; i++) call("
 
 func TestHostile(t *testing.T) {
 	t.Parallel()
-	pool := open(t, Options{Memory: 96 << 20, Timeout: 8 * time.Second})
+	pool := open(t, Options{Memory: 96 << 20})
 	p := load(t, pool, module("act.js", hostile))
 	neighbour := load(t, pool, module("act.js", hostile), module("more.js", ``))
 	want(t, neighbour, "act:bump", "{}", "1", nil)

@@ -83,6 +83,7 @@ func (p *Pool) Load(ctx context.Context, s Source) (*Program, error) {
 			return nil, err
 		}
 	}
+	p.prespawn()
 	return &Program{pool: p, group: g, maps: isolate.NewSourceMaps(s.Modules)}, nil
 }
 

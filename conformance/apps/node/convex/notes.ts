@@ -16,6 +16,11 @@ export const clear = mutation({
   },
 });
 
+export const point = internalMutation({
+  args: { name: v.string(), at: v.array(v.float64()) },
+  handler: async (ctx, args) => await ctx.db.insert("points", args),
+});
+
 export const refuse = mutation({
   args: {},
   handler: async () => {

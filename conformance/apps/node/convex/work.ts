@@ -1,6 +1,6 @@
 "use node";
 import { ConvexError, v } from "convex/values";
-import { anyApi as api } from "convex/server";
+import { anyApi as api, createFunctionHandle } from "convex/server";
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { gzipSync, gunzipSync } from "node:zlib";
@@ -24,6 +24,7 @@ export const globals = action({
   }),
 });
 
+export const version = action({ args: {}, handler: async () => "one" });
 export const count = action({ args: {}, handler: async () => ++warm });
 export const pid = action({ args: {}, handler: async () => readFileSync("/proc/self/stat", "utf8").split(" ")[0] });
 export const env = action({ args: {}, handler: async () => ({ names: Object.keys(process.env).sort(), greeting: process.env.GREETING ?? null, raw: readFileSync("/proc/self/environ", "utf8") }) });
@@ -67,6 +68,17 @@ export const bigFile = action({
     const read = (await ctx.storage.get(id))!.size;
     await ctx.storage.delete(id);
     return [stored, read];
+  },
+});
+
+export const nearest = action({
+  args: {},
+  handler: async (ctx) => {
+    const ids: string[] = [];
+    for (const [name, at] of [["x", [1, 0, 0]], ["y", [0, 1, 0]]] as const) ids.push(await ctx.runMutation(api.notes.point, { name, at: [...at] }));
+    const found = await ctx.vectorSearch("points" as any, "by_at" as any, { vector: [0.9, 0.1, 0], limit: 1 } as any);
+    const handle = await createFunctionHandle(api.notes.list);
+    return [found.length, found[0]._id === ids[0], handle.startsWith("function://"), Array.isArray(await ctx.runQuery(handle as any))];
   },
 });
 
