@@ -147,11 +147,58 @@ func (s *segment) full(limit int) bool {
 func (x *index) build(ctx context.Context, db *database.DB, at persistence.Timestamp) error {
 	fresh := newIndex(x.info, x.limit)
 	fresh.lastID = x.lastID
+	// One reads and analyses, one indexes: the two halves cost about the same.
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	analysed, failed := make(chan []analysedDocument, 4), make(chan error, 1)
+	go func() {
+		defer close(analysed)
+		failed <- x.analyseAll(ctx, db, at, analysed)
+	}()
+	for some := range analysed {
+		for _, d := range some {
+			fresh.add(d.doc, d.doc.TS, d.analysis)
+		}
+		if len(fresh.segments) > mergeWidth {
+			for fresh.merge(at) {
+			}
+		}
+	}
+	if err := <-failed; err != nil {
+		return err
+	}
+	x.mu.Lock()
+	x.segments, x.lastID, x.through, x.since = fresh.segments, fresh.lastID, at, at
+	x.mu.Unlock()
+	return nil
+}
+
+// analysedDocument is a document on its way into an index that is being built.
+type analysedDocument struct {
+	doc *database.Document
+	*analysis
+}
+
+// analyseSome is how many documents are handed over at a time.
+const analyseSome = 64
+
+// analyseAll reads and analyses the documents of a snapshot.
+func (x *index) analyseAll(ctx context.Context, db *database.DB, at persistence.Timestamp, out chan<- []analysedDocument) error {
+	var some []analysedDocument
+	send := func() error {
+		select {
+		case out <- some:
+			some = nil
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 	err := db.EachDocument(ctx, x.info, at, func(d *database.Document) error {
 		if a := x.analyse(d); a != nil {
-			fresh.add(d, d.TS, a)
-			if n := len(fresh.segments); n > mergeWidth {
-				fresh.merge(at)
+			head := &database.Document{ID: d.ID, CreationTime: d.CreationTime, TS: d.TS} // the body can go
+			if some = append(some, analysedDocument{head, a}); len(some) == analyseSome {
+				return send()
 			}
 		}
 		return nil
@@ -159,10 +206,7 @@ func (x *index) build(ctx context.Context, db *database.DB, at persistence.Times
 	if err != nil {
 		return err
 	}
-	x.mu.Lock()
-	x.segments, x.lastID, x.through, x.since = fresh.segments, fresh.lastID, at, at
-	x.mu.Unlock()
-	return nil
+	return send()
 }
 
 // merge merges what ought to be merged, and forgets what died at or before a
@@ -175,12 +219,11 @@ func (x *index) merge(before persistence.Timestamp) bool {
 	for i, s := range sources {
 		died[i] = slices.Clone(s.died)
 	}
-	id := x.lastID
 	x.mu.RUnlock()
 	if len(sources) == 0 {
 		return false
 	}
-	merged, moved := merge(id, sources, died, before) // numbered below
+	merged, moved := merge(sources, died, before)
 	if x.info.Kind == database.Vector {
 		merged.vectors = mergeVectors(sources, moved, len(merged.ids))
 	}
@@ -190,7 +233,7 @@ func (x *index) merge(before persistence.Timestamp) bool {
 	merged.id = x.lastID
 	for i, s := range sources { // what died meanwhile
 		for n, d := range s.died {
-			if to := moved[i][n]; to != gone && merged.died[to] != d {
+			if to := moved[i].of(uint32(n)); to != gone && merged.died[to] != d {
 				merged.died[to] = d
 				merged.bury(to)
 			}

@@ -1,7 +1,7 @@
 package search
 
 import (
-	"cmp"
+	"bytes"
 	"encoding/binary"
 	"slices"
 	"sort"
@@ -117,6 +117,7 @@ type frozen struct {
 	keyEnd []uint32 // where each ends in keys
 	end    []uint64 // where each posting ends in data
 	n      []uint32 // entries of each posting
+	last   []uint32 // the last entry of each
 	data   []byte
 }
 
@@ -161,18 +162,6 @@ func (f *frozen) prefixed(prefix string, yield func(key string)) {
 	}
 }
 
-// add appends a list; keys come in order. An empty one is left out.
-func (f *frozen) add(key []byte, p posting) {
-	if p.n == 0 {
-		return
-	}
-	f.keys = append(f.keys, key...)
-	f.keyEnd = append(f.keyEnd, uint32(len(f.keys)))
-	f.data = append(f.data, p.data...)
-	f.end = append(f.end, uint64(len(f.data)))
-	f.n = append(f.n, uint32(p.n))
-}
-
 // freeze makes frozen lists of growing ones.
 func (g growing) freeze() *frozen {
 	keys := make([]string, 0, len(g))
@@ -183,10 +172,12 @@ func (g growing) freeze() *frozen {
 	slices.Sort(keys)
 	f := &frozen{
 		keys: make([]byte, 0, nk), data: make([]byte, 0, nd),
-		keyEnd: make([]uint32, 0, len(g)), end: make([]uint64, 0, len(g)), n: make([]uint32, 0, len(g)),
+		keyEnd: make([]uint32, 0, len(g)), end: make([]uint64, 0, len(g)), n: make([]uint32, 0, len(g)), last: make([]uint32, 0, len(g)),
 	}
 	for _, k := range keys {
-		f.add([]byte(k), g[k].posting)
+		l := g[k]
+		f.keys, f.data = append(f.keys, k...), append(f.data, l.data...)
+		f.closeList(l.n, l.last)
 	}
 	return f
 }
@@ -194,16 +185,38 @@ func (g growing) freeze() *frozen {
 // gone is where a merge sends an entry that it leaves out.
 const gone = ^uint32(0)
 
+// renumbering says where a merge sends the entries of one source: all of them so
+// far up, or, where some are left out, each as to says.
+type renumbering struct {
+	up uint32
+	to []uint32
+}
+
+// of is where an entry goes.
+func (r renumbering) of(doc uint32) uint32 {
+	if r.to == nil {
+		return doc + r.up
+	}
+	return r.to[doc]
+}
+
 // mergeLists joins lists whose entries are renumbered by moved: ascending within
 // each source, and across sources in their order.
-func mergeLists(sources []*frozen, moved [][]uint32) *frozen {
+func mergeLists(sources []*frozen, moved []renumbering) *frozen {
 	out := &frozen{}
+	size := 0
+	for _, s := range sources {
+		size += len(s.data)
+	}
+	out.data = make([]byte, 0, size+size/16)
 	at := make([]int, len(sources))
 	for {
 		var least []byte
 		for i, s := range sources {
-			if at[i] < len(s.keyEnd) && (least == nil || cmp.Compare(string(s.key(at[i])), string(least)) < 0) {
-				least = s.key(at[i])
+			if at[i] < len(s.keyEnd) {
+				if key := s.key(at[i]); least == nil || bytes.Compare(key, least) < 0 {
+					least = key
+				}
 			}
 		}
 		if least == nil {
@@ -211,25 +224,38 @@ func mergeLists(sources []*frozen, moved [][]uint32) *frozen {
 		}
 		start, n, last := len(out.data), 0, ^uint32(0)
 		for i, s := range sources {
-			if at[i] == len(s.keyEnd) || string(s.key(at[i])) != string(least) {
+			if at[i] == len(s.keyEnd) || !bytes.Equal(s.key(at[i]), least) {
 				continue
 			}
-			for c := s.posting(at[i]).walk(); !c.done; c.next() {
-				if to := moved[i][c.doc]; to != gone {
-					out.data = appendEntry(out.data, last, to, c.count)
-					last = to
-					n++
+			c := s.posting(at[i]).walk()
+			if moved[i].to == nil {
+				// Distances stay the same but for the first.
+				out.data = append(appendEntry(out.data, last, c.doc+moved[i].up, c.count), c.data...)
+				last = s.last[at[i]] + moved[i].up
+				n += int(s.n[at[i]])
+			} else {
+				for ; !c.done; c.next() {
+					if to := moved[i].to[c.doc]; to != gone {
+						out.data = appendEntry(out.data, last, to, c.count)
+						last = to
+						n++
+					}
 				}
 			}
 			at[i]++
 		}
 		if n > 0 {
 			out.keys = append(out.keys, least...)
-			out.keyEnd = append(out.keyEnd, uint32(len(out.keys)))
-			out.end = append(out.end, uint64(len(out.data)))
-			out.n = append(out.n, uint32(n))
+			out.closeList(n, last)
 		} else {
 			out.data = out.data[:start]
 		}
 	}
+}
+
+// closeList ends the list whose key and data were appended.
+func (f *frozen) closeList(n int, last uint32) {
+	f.keyEnd = append(f.keyEnd, uint32(len(f.keys)))
+	f.end = append(f.end, uint64(len(f.data)))
+	f.n, f.last = append(f.n, uint32(n)), append(f.last, last)
 }

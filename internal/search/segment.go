@@ -2,6 +2,7 @@ package search
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/value"
@@ -115,20 +116,25 @@ func (s *segment) freeze() {
 
 // merge makes one segment of several frozen ones, in their order, leaving out
 // what died at or before a time. died are copies of theirs. The second result
-// tells where each entry went, or gone.
-func merge(id uint64, sources []*segment, died [][]persistence.Timestamp, before persistence.Timestamp) (*segment, [][]uint32) {
-	out := &segment{id: id}
-	moved := make([][]uint32, len(sources))
+// tells where each entry went.
+func merge(sources []*segment, died [][]persistence.Timestamp, before persistence.Timestamp) (*segment, []renumbering) {
+	out := &segment{}
+	moved := make([]renumbering, len(sources))
 	old := make([]*frozen, len(sources))
 	for i, s := range sources {
-		moved[i] = make([]uint32, len(s.ids))
 		old[i] = s.lists.(*frozen)
+		moved[i].up = uint32(len(out.ids))
+		if slices.ContainsFunc(died[i], func(d persistence.Timestamp) bool { return d <= before }) {
+			moved[i].to = make([]uint32, len(s.ids))
+		}
 		for n := range s.ids {
 			if died[i][n] <= before {
-				moved[i][n] = gone
+				moved[i].to[n] = gone
 				continue
 			}
-			moved[i][n] = uint32(len(out.ids))
+			if moved[i].to != nil {
+				moved[i].to[n] = uint32(len(out.ids))
+			}
 			out.ids, out.created = append(out.ids, s.ids[n]), append(out.created, s.created[n])
 			out.born, out.died = append(out.born, s.born[n]), append(out.died, died[i][n])
 			out.newest = max(out.newest, s.born[n])

@@ -76,17 +76,17 @@ func (v *vectors) row(n uint32) []float32 {
 }
 
 // mergeVectors joins the vectors of segments whose entries go where moved says.
-func mergeVectors(sources []*segment, moved [][]uint32, n int) *vectors {
+func mergeVectors(sources []*segment, moved []renumbering, n int) *vectors {
 	first := sources[0].vectors
 	out := newVectors(first.dimensions)
 	stride := first.stride()
 	out.rounded, out.exact = make([]int8, 0, n*stride), make([]float32, 0, n*first.dimensions)
 	for i, s := range sources {
-		for doc, to := range moved[i] {
-			if to == gone {
+		v := s.vectors
+		for doc := range s.ids {
+			if moved[i].of(uint32(doc)) == gone {
 				continue
 			}
-			v := s.vectors
 			out.rounded = append(out.rounded, v.rounded[doc*stride:(doc+1)*stride]...)
 			out.exact = append(out.exact, v.row(uint32(doc))...)
 			out.step, out.lost = append(out.step, v.step[doc]), append(out.lost, v.lost[doc])
