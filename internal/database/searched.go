@@ -211,6 +211,46 @@ func (db *DB) EachDocument(ctx context.Context, ix Index, at persistence.Timesta
 	return db.retained(at)
 }
 
+// Replay yields what the commits in (after, through] did to the documents of an
+// index's table, in their order. Of what was replaced it tells no more than
+// that there was something. after must be the timestamp of a commit that the
+// database knows; it is an error if it does not, or not any more.
+func (db *DB) Replay(ctx context.Context, ix Index, after, through persistence.Timestamp, yield func(persistence.Timestamp, Change) error) error {
+	known := false
+	for _, err := range db.store.Log(ctx, after-1, after, Asc) {
+		if err != nil {
+			return fmt.Errorf("database: replay: %w", err)
+		}
+		known = true
+		break
+	}
+	if !known {
+		return fmt.Errorf("database: replay after %d: %w", after, ErrTooOld)
+	}
+	table := uint32(placeOf(ix.Space, ix.Number))
+	for r, err := range db.store.Log(ctx, after, through, Asc) {
+		if err != nil {
+			return fmt.Errorf("database: replay: %w", err)
+		}
+		if r.Doc.Table != table {
+			continue
+		}
+		ch := Change{ID: valueID(r.Doc)}
+		if r.Prev != 0 {
+			ch.Old = &Document{ID: ch.ID, TS: r.Prev}
+		}
+		if r.Body != nil {
+			if ch.New, err = decodeDocument(r.Doc, r.TS, r.Body); err != nil {
+				return err
+			}
+		}
+		if err := yield(r.TS, ch); err != nil {
+			return err
+		}
+	}
+	return db.retained(after)
+}
+
 // tellSearcher tells the searcher of a commit that becomes visible.
 func (db *DB) tellSearcher(p *prepared) {
 	if p.searcher == nil {

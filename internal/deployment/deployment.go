@@ -109,6 +109,9 @@ func (d *Deployment) assemble(ctx context.Context, c Config, secret []byte) erro
 		return err
 	}
 	d.Search = &search.Service{DB: d.DB, Log: c.Log}
+	if c.Dir != "" {
+		d.Search.Dir = filepath.Join(c.Dir, "search")
+	}
 	if err := d.Search.Open(); err != nil {
 		return err
 	}

@@ -26,7 +26,10 @@ func newHouse(t testing.TB, store persistence.Store, s *Service) (*house, func()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.DB, s.Log = db, slog.New(slog.DiscardHandler)
+	s.DB = db
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
+	}
 	if err := s.Open(); err != nil {
 		t.Fatal(err)
 	}

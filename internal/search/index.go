@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/persistence"
@@ -35,6 +36,9 @@ type index struct {
 	through  persistence.Timestamp
 	since    persistence.Timestamp
 	lastID   uint64
+
+	saved   persistence.Timestamp // what the files are as of; only who merges looks at it
+	savedAt time.Time
 
 	ready  chan struct{} // closed when it can be searched
 	failed error         // set before ready is closed
@@ -103,18 +107,24 @@ func (x *index) take(c commit) {
 		return // the index was built from a later snapshot
 	}
 	for _, ch := range c.changes {
-		if ch.Old != nil {
-			for i := len(x.segments) - 1; i >= 0; i-- {
-				if x.segments[i].kill(ch.ID.Internal, c.ts) {
-					break
-				}
-			}
-		}
-		if a := x.analyse(ch.New); a != nil {
-			x.add(ch.New, c.ts, a)
-		}
+		x.takeChange(c.ts, ch)
 	}
 	x.through = c.ts
+}
+
+// takeChange takes in what a commit did to one document. mu is held, or nobody
+// else has the index.
+func (x *index) takeChange(ts persistence.Timestamp, ch database.Change) {
+	if ch.Old != nil {
+		for i := len(x.segments) - 1; i >= 0; i-- {
+			if x.segments[i].kill(ch.ID.Internal, ts) {
+				break
+			}
+		}
+	}
+	if a := x.analyse(ch.New); a != nil {
+		x.add(ch.New, ts, a)
+	}
 }
 
 // add takes in a revision. mu is held, or nobody else has the index.
@@ -141,6 +151,18 @@ func (s *segment) grows() bool { _, ok := s.lists.(growing); return ok }
 // full tells whether the segment had better be frozen.
 func (s *segment) full(limit int) bool {
 	return len(s.ids) >= limit || s.vectors != nil && s.vectors.bytes() >= growBytes
+}
+
+// retire gives back what the index has mapped. Whoever has it still finds that
+// it covers no snapshot.
+func (x *index) retire() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.since = persistence.Max
+	for _, s := range x.segments {
+		s.close()
+	}
+	x.segments = nil
 }
 
 // build fills the index with the documents of a snapshot.
@@ -244,6 +266,9 @@ func (x *index) merge(before persistence.Timestamp) bool {
 		list = append(list, merged)
 	}
 	x.segments = append(list, x.segments[to:]...)
+	for _, s := range sources {
+		s.close() // whoever searched it held the lock
+	}
 	x.since = max(x.since, min(before, x.through))
 	return true
 }

@@ -91,7 +91,11 @@ func TestTextAgreesWithModel(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(seed, 1))
 			store := persistence.NewMemory()
-			h, stop := newHouse(t, store, &Service{limit: 7})
+			dir := ""
+			if seed >= 3 {
+				dir = t.TempDir()
+			}
+			h, stop := newHouse(t, store, &Service{limit: 7, Dir: dir})
 			if seed%2 == 0 {
 				h.declare("t", "text", textIndex)
 			}
@@ -107,9 +111,9 @@ func TestTextAgreesWithModel(t *testing.T) {
 			begin := h.db.Latest()
 			var snapshots []persistence.Timestamp
 			for step := range 150 {
-				if step == 75 {
+				if step%25 == 24 {
 					stop()
-					h, stop = newHouse(t, store, &Service{limit: 7})
+					h, stop = newHouse(t, store, &Service{limit: 7, Dir: dir})
 				}
 				ts := h.update(func(tx *database.Tx) error {
 					docs := h.all(tx)

@@ -32,8 +32,7 @@ type segment struct {
 	length     uint64 // sum of lengths
 	deadLength uint64
 
-	saved      bool // its file holds it
-	savedDeads bool // and its file of deaths what died since
+	saved bool // its file holds it; only who merges looks at it
 }
 
 // newSegment makes an empty one to grow.
@@ -80,7 +79,6 @@ func (s *segment) bury(n uint32) {
 	if s.lengths != nil {
 		s.deadLength += uint64(s.lengths[n])
 	}
-	s.savedDeads = false
 }
 
 // sees tells whether a snapshot sees an entry.

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +22,9 @@ import (
 type Service struct {
 	DB  *database.DB
 	Log *slog.Logger
+	// Dir is where indexes are kept, so that they need not be built again after a
+	// start; "" keeps them in memory only. It is a cache: it may be removed.
+	Dir string
 	// Patience is how long a search waits for an index that is being loaded; 0
 	// means 5 seconds.
 	Patience time.Duration
@@ -46,6 +52,11 @@ func (s *Service) Open() error {
 	}
 	if s.limit == 0 {
 		s.limit = growLimit
+	}
+	if s.Dir != "" {
+		if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+			return fmt.Errorf("search: open: %w", err)
+		}
 	}
 	s.indexes, s.kick = map[persistence.IndexID]*index{}, make(chan struct{}, 1)
 	for _, info := range s.DB.SearchedIndexes() {
@@ -110,8 +121,9 @@ func (s *Service) follow(info database.Index) (x *index, fresh bool) {
 func (s *Service) load(ctx context.Context, x *index) error {
 	began := time.Now()
 	err := s.settle(ctx)
+	how := "read back"
 	if err == nil {
-		err = x.build(ctx, s.DB, s.DB.Latest())
+		err = s.loadFrom(ctx, x, &how)
 	}
 	if err != nil {
 		x.failed = fmt.Errorf("search: load index %s.%s: %w", x.info.Table, x.info.Name, err)
@@ -119,10 +131,28 @@ func (s *Service) load(ctx context.Context, x *index) error {
 		delete(s.indexes, x.info.ID)
 		s.mu.Unlock()
 	} else {
-		s.Log.Debug("search index loaded", "table", x.info.Table, "index", x.info.Name, "took", time.Since(began))
+		s.Log.Debug("search index loaded", "table", x.info.Table, "index", x.info.Name, "how", how, "took", time.Since(began))
 	}
 	close(x.ready)
 	return x.failed
+}
+
+// loadFrom fills an index from its files or, where that cannot be, its table.
+func (s *Service) loadFrom(ctx context.Context, x *index, how *string) error {
+	if s.Dir != "" {
+		err := s.readBack(ctx, x)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			s.Log.Warn("search index is built again", "table", x.info.Table, "index", x.info.Name, "err", err)
+		}
+		if err := s.sweep(x.info.ID, nil); err != nil {
+			return err
+		}
+	}
+	*how = "built"
+	return x.build(ctx, s.DB, s.DB.Latest())
 }
 
 // settle waits until a commit that was told of before its index was followed is
@@ -167,6 +197,7 @@ func (s *Service) Run(ctx context.Context) error {
 		s.maintain(ctx)
 		select {
 		case <-ctx.Done():
+			s.saveAll(func(x *index) bool { return x.saved < s.DB.Latest() })
 			return nil
 		case <-tick.C:
 		case <-s.kick:
@@ -217,10 +248,53 @@ func (s *Service) maintain(ctx context.Context) {
 			s.mu.Lock()
 			delete(s.indexes, x.info.ID)
 			s.mu.Unlock()
+			x.retire()
+			if s.Dir != "" {
+				if err := s.sweep(x.info.ID, nil); err != nil {
+					s.Log.Warn("files of a dropped search index not removed", "err", err)
+				}
+			}
 			continue
 		}
 		x.catchUp()
 		for ctx.Err() == nil && x.merge(before) {
+		}
+	}
+	s.saveAll(func(x *index) bool { return x.due(s.DB.Latest()) })
+}
+
+// How often an index is saved: when there is much that a start would have to
+// take in again, and at the latest when the log of commits may be forgotten.
+const (
+	saveEvery  = time.Minute
+	saveLatest = 10 * time.Minute
+)
+
+// due tells whether an index ought to be saved.
+func (x *index) due(latest persistence.Timestamp) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	fresh := slices.ContainsFunc(x.segments, func(s *segment) bool { return !s.saved })
+	since := time.Since(x.savedAt)
+	return fresh && since > saveEvery || x.saved < latest && since > saveLatest
+}
+
+// saveAll saves the indexes that ask for it. What cannot be saved is built again
+// after the next start.
+func (s *Service) saveAll(which func(*index) bool) {
+	if s.Dir == "" {
+		return
+	}
+	for x := range s.all() {
+		select {
+		case <-x.ready:
+		default:
+			continue
+		}
+		if x.failed == nil && which(x) {
+			if err := s.save(x); err != nil {
+				s.Log.Warn("search index not saved", "table", x.info.Table, "index", x.info.Name, "err", err)
+			}
 		}
 	}
 }

@@ -18,6 +18,7 @@ type vectors struct {
 	step       []float32 // what 1 in a row of rounded stands for
 	lost       []float32 // length of the difference between a vector and its rounding
 	exact      []float32
+	mapped     []byte // the file that exact is in, if it is not in memory of our own
 }
 
 // lanes is what the length of a row of rounded is a multiple of.
