@@ -22,6 +22,6 @@
 //   - Files are a cache. One that is missing, damaged or of another version
 //     costs a rebuild, never an answer.
 //
-// Lock order: Service.mu, then index.mu, then index.queue's own. None is held
+// Lock order: Service.mu, then index.merging, then index.mu, then index.queue's own. None is held
 // while the database is called.
 package search

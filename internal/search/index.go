@@ -37,7 +37,8 @@ type index struct {
 	since    persistence.Timestamp
 	lastID   uint64
 
-	saved   persistence.Timestamp // what the files are as of; only who merges looks at it
+	merging sync.Mutex            // held by who merges and saves
+	saved   persistence.Timestamp // what the files are as of
 	savedAt time.Time
 
 	ready  chan struct{} // closed when it can be searched
@@ -73,12 +74,26 @@ func (x *index) analyse(d *database.Document) *analysis {
 	return analyse(x.info.Fields, d)
 }
 
+// isReady tells whether the index can be searched.
+func (x *index) isReady() bool {
+	select {
+	case <-x.ready:
+		return x.failed == nil
+	default:
+		return false
+	}
+}
+
 // takeSome is how many commits are taken in between two looks at whether a
 // search wants the lock.
 const takeSome = 64
 
-// catchUp takes in what was told of.
+// catchUp takes in what was told of. An index that is being loaded takes it in
+// when it is ready.
 func (x *index) catchUp() {
+	if !x.isReady() {
+		return
+	}
 	for {
 		x.queued.Lock()
 		idle := len(x.queue) == 0
@@ -232,8 +247,10 @@ func (x *index) analyseAll(ctx context.Context, db *database.DB, at persistence.
 }
 
 // merge merges what ought to be merged, and forgets what died at or before a
-// time. It reports whether there was anything. One caller at a time.
+// time. It reports whether there was anything.
 func (x *index) merge(before persistence.Timestamp) bool {
+	x.merging.Lock()
+	defer x.merging.Unlock()
 	x.mu.RLock()
 	from, to := x.mergeable(before)
 	sources := x.segments[from:to:to]

@@ -47,11 +47,12 @@ func segmentName(id persistence.IndexID, segment uint64) string {
 }
 
 // save writes what is new of an index, so that it can be read back as of now.
-// One caller at a time, the one that merges.
 func (s *Service) save(x *index) error {
 	if s.Dir == "" {
 		return nil
 	}
+	x.merging.Lock()
+	defer x.merging.Unlock()
 	at := s.DB.Latest() // whatever is visible was told of
 	x.catchUp()
 	x.mu.Lock()

@@ -32,7 +32,7 @@ type segment struct {
 	length     uint64 // sum of lengths
 	deadLength uint64
 
-	saved bool // its file holds it; only who merges looks at it
+	saved bool // its file holds it; guarded by index.merging
 }
 
 // newSegment makes an empty one to grow.

@@ -197,7 +197,7 @@ func (s *Service) Run(ctx context.Context) error {
 		s.maintain(ctx)
 		select {
 		case <-ctx.Done():
-			s.saveAll(func(x *index) bool { return x.saved < s.DB.Latest() })
+			s.saveAll(func(x *index) bool { return x.behind(s.DB.Latest()) })
 			return nil
 		case <-tick.C:
 		case <-s.kick:
@@ -239,10 +239,8 @@ func (s *Service) maintain(ctx context.Context) {
 	}
 	before := persistence.Timestamp(time.Now().Add(-keepDead).UnixNano())
 	for x := range s.all() {
-		select {
-		case <-x.ready:
-		default:
-			continue // it is being loaded
+		if !x.isReady() {
+			continue
 		}
 		if !declared[x.info.ID] {
 			s.mu.Lock()
@@ -272,11 +270,20 @@ const (
 
 // due tells whether an index ought to be saved.
 func (x *index) due(latest persistence.Timestamp) bool {
+	x.merging.Lock()
+	defer x.merging.Unlock()
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	fresh := slices.ContainsFunc(x.segments, func(s *segment) bool { return !s.saved })
 	since := time.Since(x.savedAt)
 	return fresh && since > saveEvery || x.saved < latest && since > saveLatest
+}
+
+// behind tells whether the files of an index lack something.
+func (x *index) behind(latest persistence.Timestamp) bool {
+	x.merging.Lock()
+	defer x.merging.Unlock()
+	return x.saved < latest
 }
 
 // saveAll saves the indexes that ask for it. What cannot be saved is built again
@@ -286,12 +293,7 @@ func (s *Service) saveAll(which func(*index) bool) {
 		return
 	}
 	for x := range s.all() {
-		select {
-		case <-x.ready:
-		default:
-			continue
-		}
-		if x.failed == nil && which(x) {
+		if x.isReady() && which(x) {
 			if err := s.save(x); err != nil {
 				s.Log.Warn("search index not saved", "table", x.info.Table, "index", x.info.Name, "err", err)
 			}
