@@ -153,24 +153,6 @@ export const find = query({ args: {}, handler: async (ctx) =>
     rmSync(path);
   },
 
-  "what is not there yet is refused with its name": async (lentil) => {
-    const path = join(lentil.dir, "convex/schema.ts");
-    const before = readFileSync(path, "utf8");
-    write(
-      path,
-      `import { defineSchema, defineTable } from "convex/server";
-import { v } from "convex/values";
-export default defineSchema({
-  notes: defineTable({ body: v.string() }).searchIndex("by_body", { searchField: "body" }),
-});\n`,
-    );
-    const { code, stdout, stderr } = await lentil.cli(["dev", "--once", "--typecheck", "disable"], { allowFailure: true });
-    write(path, before);
-    holds(code !== 0, "exit code");
-    contains((stdout + stderr).toLowerCase(), "search index");
-    contains(stdout + stderr, "not supported");
-  },
-
   "a syntax error or a throwing module is reported, and the old code stays": async (lentil) => {
     const path = join(lentil.dir, "convex/broken.ts");
     write(path, 'throw new Error("at import");\nexport const nothing = 1;\n');

@@ -52,7 +52,7 @@ export const scenarios = {
     await client.mutation(api.tenants.create, bob);
     same((await fails(() => client.mutation(api.tenants.create, { user: "eve", slug: "soups" }), "a taken name")).data, { code: "TAKEN", slug: "soups" });
     await client.mutation(api.tenants.invite, { ...ann, guest: "bob", role: "guest" });
-    same(await client.query(api.tenants.mine, { user: "bob" }), ["soups", "stews"].sort((a, b) => (a === "stews" ? -1 : 1)));
+    same((await client.query(api.tenants.mine, { user: "bob" })).sort(), ["soups", "stews"]); // they come in the order of ids
     const invoices = [];
     for (const due of [30, 10, 50, 20, 40]) {
       invoices.push(await client.mutation(api.invoices.add, { ...ann, due, cents: BigInt(due) * 100n, customer: due < 35 ? { name: "Hotel", vat: "DE1" } : { name: "Café" } }));
