@@ -58,11 +58,7 @@ func (v *Validator) check(val value.Value, t Tables, document bool) *Mismatch {
 		if val.Kind() == value.KindFloat64 {
 			return nil
 		}
-	case kindInt64:
-		if val.Kind() == value.KindInt64 {
-			return nil
-		}
-	case kindCommitTs:
+	case kindInt64, kindCommitTs: // a commit timestamp is checked as the integer that it will be
 		if k := val.Kind(); k == value.KindInt64 || k == value.KindCommitTS {
 			return nil
 		}
