@@ -37,6 +37,15 @@ func (h *houseFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&h.cfg.MailFrom, "mail-from", "", "sender of mail that leaves the house")
 	f.StringVar(&h.cfg.Node, "node", "", "Node.js for actions with \"use node\" (default: the one on the PATH)")
 	f.IntVar(&h.cfg.Workers, "workers", 0, "JavaScript isolates (default: one for each processor)")
+	l := &h.cfg.Limits
+	f.IntVar(&l.Sockets, "max-sockets", 0, "open sockets of live queries (default 20,000, or half of the files the process may open)")
+	f.IntVar(&l.Connections, "max-connections", 0, "open HTTP connections (default 10,000, or three eighths of the files)")
+	f.IntVar(&l.Requests, "max-requests", 0, "HTTP requests answered at once (default 5,000)")
+	f.IntVar(&l.Queue, "max-queue", 0, "functions waiting for a worker (default 10,000)")
+	f.IntVar(&l.WriteLog, "write-log", 0, "written index keys remembered to find conflicts (default 200,000)")
+	f.DurationVar(&l.Retention, "retention", 0, "how long old revisions stay readable (default 4h)")
+	f.StringVar(&h.cfg.TrustedProxies, "trusted-proxies", "", "addresses and networks of proxies that tell the client's address")
+	f.StringVar(&h.cfg.ClientAddressHeader, "client-address-header", "", "header in which they tell it (default X-Forwarded-For)")
 	f.BoolVar(&h.json, "json", false, "print the addresses as one line of JSON when ready")
 	f.BoolVarP(&h.verbose, "verbose", "v", false, "log more")
 }
@@ -92,6 +101,9 @@ func serveCommand(e *env) *cobra.Command {
 				return err
 			}
 			return runHouse(cmd.Context(), cfg, func(_ context.Context, a server.Addresses) error {
+				if err := writeRunning(cfg.Data, a); err != nil {
+					return err
+				}
 				return announce(e, out, h.json, a, "", "")
 			}, nil)
 		},

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,29 +23,73 @@ const runningName = "running.json"
 // statusCommand tells whether a project's house is up.
 func statusCommand(e *env) *cobra.Command {
 	var asJSON bool
+	var data string
 	cmd := &cobra.Command{
-		Use: "status [DIR]", Short: "Tell whether the house of the project in DIR is running, and where", Args: atMost(1),
+		Use: "status [DIR]", Short: "Tell whether a house is running, where, and how it stands against its limits", Args: atMost(1),
+		Long: `Tell whether the house of the project in DIR (default: here), or the one of
+--data, is running, where, and how it stands against its limits.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := "."
 			if len(args) == 1 {
 				dir = args[0]
 			}
-			var a server.Addresses
-			b, err := os.ReadFile(filepath.Join(dir, stateName, runningName))
+			state, advice := filepath.Join(dir, stateName), fmt.Sprintf("no house was started in %s: run lentil dev there", dir)
+			if data != "" {
+				state, advice = data, fmt.Sprintf("no house was started from %s: run lentil serve --data %s", data, data)
+			}
+			var now struct {
+				server.Addresses
+				Status server.Status `json:"status"`
+			}
+			b, err := os.ReadFile(filepath.Join(state, runningName))
 			if err == nil {
-				err = json.Unmarshal(b, &a)
+				err = json.Unmarshal(b, &now.Addresses)
 			}
 			if err != nil {
-				return fmt.Errorf("no house was started in %s: run lentil dev there", dir)
+				return errors.New(advice)
 			}
-			if err := answers(cmd.Context(), a); err != nil {
+			if err := answers(cmd.Context(), now.Addresses); err != nil {
 				return err
 			}
-			return announce(e, newTalk(e), asJSON, a, "running", "")
+			if now.Status, err = askStatus(cmd.Context(), state, now.Addresses); err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(e.stdout).Encode(now)
+			}
+			out := newTalk(e)
+			out.addresses(now.Addresses, "running", "")
+			out.status(&now.Status)
+			return nil
 		},
 	}
+	cmd.Flags().StringVar(&data, "data", "", "data directory of a house that was started with serve")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// askStatus asks a house how it stands, as its admin.
+func askStatus(ctx context.Context, state string, a server.Addresses) (st server.Status, err error) {
+	key, err := server.AdminKey(state, a.Deployment)
+	if err != nil {
+		return st, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL+"/_lentil/status", nil)
+	if err != nil {
+		return st, err
+	}
+	req.Header.Set("Authorization", "Convex "+key)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return st, fmt.Errorf("%s does not tell its status: %w", a.URL, err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return st, fmt.Errorf("%s does not tell its status: it answered %s; is it an older version?", a.URL, res.Status)
+	}
+	return st, json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&st)
 }
 
 // answers asks the deployment for its name.

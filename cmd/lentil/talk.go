@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/lentil-dev/lentil/internal/server"
 )
@@ -59,4 +60,37 @@ func (t *talk) addresses(a server.Addresses, note, app string) {
 	}
 	b.WriteString("\n")
 	io.WriteString(t.w, b.String())
+}
+
+// status prints how a house stands against its limits.
+func (t *talk) status(st *server.Status) {
+	var b strings.Builder
+	row := func(what, format string, args ...any) {
+		fmt.Fprintf(&b, "  %-14s %s\n", what, fmt.Sprintf(format, args...))
+	}
+	of := func(what string, g server.Gauge, note string) {
+		limit := ""
+		if g.Limit > 0 {
+			limit = fmt.Sprintf(" of %d", g.Limit)
+		}
+		row(what, "%d%s%s", g.Used, t.style(faint, limit), t.style(faint, note))
+	}
+	of("Connections", st.Connections, "")
+	of("Sockets", st.Sockets, "")
+	of("Requests", st.Requests, "")
+	of("Subscriptions", st.Subscriptions, "")
+	of("Workers", st.Workers, fmt.Sprintf("; %d of %d waiting", st.Queue.Used, st.Queue.Limit))
+	of("Write log", st.WriteLog, " keys")
+	of("Open files", st.Files, "")
+	of("Lost threads", st.ParkedThreads, "")
+	row("Refused", "%d %s", st.Refused, t.style(faint, "since the start"))
+	row("Memory", "%d MB", st.MemoryBytes>>20)
+	row("Disk", "%d MB %s", (st.StoreBytes+st.HouseBytes)>>20, t.style(faint, fmt.Sprintf("%d MB free", st.DiskFreeBytes>>20)))
+	row("Retention", "%v", time.Duration(st.RetentionSeconds)*time.Second)
+	row("Up", "%v", time.Duration(st.UptimeSeconds)*time.Second)
+	b.WriteString("\n")
+	io.WriteString(t.w, b.String())
+	for _, p := range st.Problems {
+		t.notice("%s", p)
+	}
 }

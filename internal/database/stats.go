@@ -12,6 +12,7 @@ type Stats struct {
 	CacheBytes    int
 	CacheHits     int64
 	CacheMisses   int64
+	DiskBytes     int64 // 0 for a store in memory
 }
 
 // Stats takes the picture.
@@ -33,6 +34,9 @@ func (db *DB) Stats() Stats {
 		s.CacheHits += c.hits
 		s.CacheMisses += c.misses
 		c.mu.Unlock()
+	}
+	if d, ok := db.store.(interface{ DiskBytes() int64 }); ok {
+		s.DiskBytes = d.DiskBytes()
 	}
 	return s
 }

@@ -2,13 +2,12 @@ package deployment
 
 import (
 	"context"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -48,6 +47,11 @@ type Config struct {
 	// Client fetches other providers' keys; nil means http.DefaultClient.
 	Client *http.Client
 	Log    *slog.Logger
+	// Retention is how long old revisions stay readable, WriteLog how many
+	// written keys are remembered, StoreFiles how many files the store may keep
+	// open. Zeros are the defaults of the rooms below.
+	Retention            time.Duration
+	WriteLog, StoreFiles int
 }
 
 // Deployment is an open deployment.
@@ -77,7 +81,7 @@ func Open(ctx context.Context, c Config) (_ *Deployment, err error) {
 			err = fmt.Errorf("deployment %s: %w", c.Name, err)
 		}
 	}()
-	secret, err := hkdf.Key(sha256.New, c.Secret, nil, "lentil deployment v1|"+c.Name, 32)
+	secret, err := token.DeploymentSecret(c.Secret, c.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -88,11 +92,11 @@ func Open(ctx context.Context, c Config) (_ *Deployment, err error) {
 		if d.Blobs, err = blob.OpenDir(filepath.Join(c.Dir, "blobs")); err != nil {
 			return nil, err
 		}
-		if store, err = pebblestore.Open(filepath.Join(c.Dir, "store"), pebblestore.Options{Log: c.Log}); err != nil {
+		if store, err = pebblestore.Open(filepath.Join(c.Dir, "store"), pebblestore.Options{Log: c.Log, MaxOpenFiles: c.StoreFiles}); err != nil {
 			return nil, err
 		}
 	}
-	if d.DB, err = database.Open(ctx, database.Options{Store: store, Log: c.Log}); err != nil {
+	if d.DB, err = database.Open(ctx, database.Options{Store: store, Log: c.Log, Retention: c.Retention, LogSize: c.WriteLog}); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	if err := d.assemble(ctx, c, secret); err != nil {

@@ -124,6 +124,7 @@ type Stats struct {
 	Queued   int
 	Parked   int // threads lost to fatal engine errors; restart the process when they pile up
 	Programs int
+	Workers  int // that there are, those of actions included
 }
 
 // Stats says how the engine stands.
@@ -134,7 +135,7 @@ func (e *Engine) Stats() Stats {
 	defer e.mu.Unlock()
 	return Stats{
 		Isolates: int(e.alive.Load()), Idle: len(e.idle), Running: taken + acting, Queued: waiting + queued,
-		Parked: int(e.parked.Load()), Programs: e.programs,
+		Parked: int(e.parked.Load()), Programs: e.programs, Workers: 2 * e.opt.Workers,
 	}
 }
 

@@ -64,12 +64,12 @@ func (s *Server) openHouse(ctx context.Context, secret []byte) error {
 	var store persistence.Store = persistence.NewMemory()
 	if s.data != nil {
 		var err error
-		if store, err = pebblestore.Open(filepath.Join(s.data.path, houseName), pebblestore.Options{Log: s.log}); err != nil {
+		if store, err = pebblestore.Open(filepath.Join(s.data.path, houseName), pebblestore.Options{Log: s.log, MaxOpenFiles: storeFiles(s.files)}); err != nil {
 			return err
 		}
 	}
 	var err error
-	if s.db, err = database.Open(ctx, database.Options{Store: store, Log: s.log}); err != nil {
+	if s.db, err = database.Open(ctx, database.Options{Store: store, Log: s.log, Retention: s.cfg.Limits.Retention}); err != nil {
 		return errors.Join(err, store.Close())
 	}
 	s.onClose(s.db.Close)
@@ -150,7 +150,7 @@ func (s *Server) provision(ctx context.Context, name string) (*platform.Deployme
 // openDeployment starts the engine and opens the deployment over it.
 func (s *Server) openDeployment(ctx context.Context, secret []byte, row *platform.Deployment) error {
 	var err error
-	if s.engine, err = isolate.Open(isolate.Options{Workers: s.cfg.Workers, Log: s.log}); err != nil {
+	if s.engine, err = isolate.Open(isolate.Options{Workers: s.cfg.Workers, Queue: s.cfg.Limits.Queue, Log: s.log}); err != nil {
 		return err
 	}
 	s.onClose(s.engine.Close)
@@ -167,8 +167,9 @@ func (s *Server) openDeployment(ctx context.Context, secret []byte, row *platfor
 	s.onClose(s.node.Close)
 	c := deployment.Config{
 		Name: row.Name, Secret: secret, Engine: s.engine, Node: s.node, House: s.houseKeys, Log: s.log,
-		CloudURL: address(s.cfg.URL, s.cfg.Host, s.deploymentSocket.number),
-		SiteURL:  address(s.cfg.SiteURL, s.cfg.Host, s.siteSocket.number),
+		CloudURL:  address(s.cfg.URL, s.cfg.Host, s.deploymentSocket.number),
+		SiteURL:   address(s.cfg.SiteURL, s.cfg.Host, s.siteSocket.number),
+		Retention: s.cfg.Limits.Retention, WriteLog: s.cfg.Limits.WriteLog, StoreFiles: storeFiles(s.files),
 	}
 	if s.data != nil {
 		c.Dir = filepath.Join(s.data.path, deploymentsName, row.Name)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -57,6 +58,15 @@ type Config struct {
 	// Workers bounds the JavaScript isolates; 0 means one for each processor.
 	Workers int
 
+	// Limits bound what clients and load can take.
+	Limits Limits
+	// TrustedProxies are the addresses and networks, separated by commas, of
+	// proxies that tell the client's address; "" trusts nobody.
+	TrustedProxies string
+	// ClientAddressHeader is the header in which they tell it: X-Forwarded-For
+	// (default), Forwarded, or one that holds the address alone.
+	ClientAddressHeader string
+
 	// Node is the Node.js that runs actions with "use node"; "" looks for it on the
 	// PATH when it is first needed.
 	Node string
@@ -99,6 +109,7 @@ func (c *Config) FromEnv(getenv func(string) string) error {
 	for name, field := range map[string]*string{
 		"LENTIL_HOST": &c.Host, "LENTIL_URL": &c.URL, "LENTIL_SITE_URL": &c.SiteURL, "LENTIL_AUTHKIT_URL": &c.AuthKitURL,
 		"LENTIL_ISSUER": &c.Issuer, "LENTIL_SMTP_URL": &c.SMTP, "LENTIL_MAIL_FROM": &c.MailFrom, "LENTIL_NODE": &c.Node,
+		"LENTIL_TRUSTED_PROXIES": &c.TrustedProxies, "LENTIL_CLIENT_ADDRESS_HEADER": &c.ClientAddressHeader,
 	} {
 		if *field == "" {
 			*field = getenv(name)
@@ -106,7 +117,7 @@ func (c *Config) FromEnv(getenv func(string) string) error {
 	}
 	for name, field := range map[string]*time.Duration{
 		"LENTIL_ACCESS_TOKEN_LIFETIME": &c.AccessTokenLifetime, "LENTIL_REFRESH_REUSE_WINDOW": &c.RefreshReuseWindow,
-		"LENTIL_NODE_TIMEOUT": &c.NodeTimeout,
+		"LENTIL_NODE_TIMEOUT": &c.NodeTimeout, "LENTIL_RETENTION": &c.Limits.Retention,
 	} {
 		if v := getenv(name); v != "" && *field == 0 {
 			d, err := time.ParseDuration(v)
@@ -125,11 +136,11 @@ func (c *Config) FromEnv(getenv func(string) string) error {
 			*field = n
 		}
 	}
-	return nil
+	return c.Limits.fromEnv(getenv)
 }
 
-// prepare checks c and fills in the defaults.
-func (c *Config) prepare() error {
+// prepare checks c and fills in the defaults, of a process that may open so many files.
+func (c *Config) prepare(files int) error {
 	if c.Log == nil {
 		return errors.New("server: Config.Log is nil")
 	}
@@ -162,5 +173,9 @@ func (c *Config) prepare() error {
 			return fmt.Errorf("the %s must be between 0 and 24h, not %v", what, d)
 		}
 	}
-	return nil
+	if c.ClientAddressHeader == "" {
+		c.ClientAddressHeader = defaultPeerHeader
+	}
+	c.ClientAddressHeader = http.CanonicalHeaderKey(c.ClientAddressHeader)
+	return c.Limits.prepare(files)
 }

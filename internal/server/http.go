@@ -18,7 +18,8 @@ import (
 )
 
 // The deadlines of every connection. There is none for a whole request: sockets
-// and long polls last; the fronts bound what they wait for.
+// and long polls last; the fronts bound what they wait for, and bodies have
+// deadlines that move (patient).
 const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
@@ -37,7 +38,7 @@ type front struct {
 }
 
 // serve answers on every front until ctx ends, then lets running requests finish.
-func serve(ctx context.Context, log *slog.Logger, fronts []front) error {
+func serve(ctx context.Context, log *slog.Logger, a *admission, p *peers, fronts []front) error {
 	// Requests live a little longer than ctx, so that a mutation on its way is
 	// answered and a socket is closed with a word.
 	live, cut := context.WithCancel(context.WithoutCancel(ctx))
@@ -45,7 +46,7 @@ func serve(ctx context.Context, log *slog.Logger, fronts []front) error {
 	var handlers sync.WaitGroup // those of hijacked connections too, which http.Server forgets
 	g, gctx := errgroup.WithContext(ctx)
 	for _, f := range fronts {
-		h := shell(log, f.handler)
+		h := shell(log, a.admit(patient(p.from(f.handler))))
 		s := &http.Server{
 			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				handlers.Add(1)
@@ -54,6 +55,7 @@ func serve(ctx context.Context, log *slog.Logger, fronts []front) error {
 			}),
 			ReadHeaderTimeout: headerTimeout,
 			IdleTimeout:       idleTimeout,
+			ConnState:         a.watch,
 			MaxHeaderBytes:    maxHeader,
 			BaseContext:       func(net.Listener) context.Context { return live },
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),

@@ -69,7 +69,9 @@ func TestServeLetsRunningRequestsFinish(t *testing.T) {
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, slog.New(slog.DiscardHandler), []front{{sock, h}}) }()
+	go func() {
+		ended <- serve(ctx, slog.New(slog.DiscardHandler), &admission{limits: &Limits{Connections: 100, Requests: 100}}, &peers{}, []front{{sock, h}})
+	}()
 	answer := make(chan string, 1)
 	go func() {
 		res, err := http.Get("http://" + sock.listeners[0].Addr().String())
@@ -105,7 +107,9 @@ func TestServeEndsLongRequestsWithTheirContext(t *testing.T) {
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, slog.New(slog.DiscardHandler), []front{{sock, h}}) }()
+	go func() {
+		ended <- serve(ctx, slog.New(slog.DiscardHandler), &admission{limits: &Limits{Connections: 100, Requests: 100}}, &peers{}, []front{{sock, h}})
+	}()
 	go func() {
 		if res, err := http.Get("http://" + sock.listeners[0].Addr().String()); err == nil {
 			res.Body.Close()
@@ -129,11 +133,13 @@ func TestConfigRefusesNonsense(t *testing.T) {
 		"must look like https://":   func(c *Config) { c.AuthKitURL = "auth.example.com" },
 		"between 0 and 65535":       func(c *Config) { c.Port.Number = 70000 },
 		"between 0 and 24h":         func(c *Config) { c.AccessTokenLifetime = -time.Second },
+		"must not be negative":      func(c *Config) { c.Limits.Sockets = -1 },
+		"retention must be between": func(c *Config) { c.Limits.Retention = time.Second },
 		"must look like https://na": func(c *Config) { c.URL = "https://x/?q" },
 	} {
 		c := Config{Log: slog.New(slog.DiscardHandler)}
 		change(&c)
-		if err := c.prepare(); err == nil || !strings.Contains(err.Error(), want) {
+		if err := c.prepare(1024); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("err = %v, want %q", err, want)
 		}
 	}

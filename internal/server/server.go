@@ -56,6 +56,10 @@ type Server struct {
 	fronts     []front
 	keySets    sync.Map // client id → token.KeySet of our own; a set follows rotation by itself
 	addresses  Addresses
+	admission  *admission
+	peers      *peers
+	files      int // that the process may have open
+	began      time.Time
 
 	serving  chan struct{} // closed when Run has begun to answer
 	stopping chan struct{} // closed when Run begins to stop
@@ -65,10 +69,17 @@ type Server struct {
 // Open opens everything, in order, and binds the sockets; nothing answers before
 // Run. Its errors are lines for the person who started the house.
 func Open(ctx context.Context, cfg Config) (*Server, error) {
-	if err := cfg.prepare(); err != nil {
+	files := raiseFiles()
+	if err := cfg.prepare(files); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Log, serving: make(chan struct{}), stopping: make(chan struct{})}
+	s := &Server{cfg: cfg, log: cfg.Log, files: files, began: time.Now(), serving: make(chan struct{}), stopping: make(chan struct{})}
+	s.admission = &admission{limits: &s.cfg.Limits}
+	trusted, err := parseProxies(cfg.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	s.peers = &peers{trusted: trusted, header: cfg.ClientAddressHeader}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(s.explain(err), s.close())
 	}
@@ -114,7 +125,7 @@ func (s *Server) Run(ctx context.Context) error {
 		"identity": s.identity.Run, "authflow": s.flow.Run, "deployment": s.deployment.Run,
 	})
 	close(s.serving)
-	err := serve(ctx, s.log, s.fronts)
+	err := serve(ctx, s.log, s.admission, s.peers, s.fronts)
 	if ctx.Err() == nil {
 		cancel(err)
 	}

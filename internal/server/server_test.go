@@ -173,3 +173,27 @@ func TestServerKnowsItsOwnKeys(t *testing.T) {
 		}
 	}
 }
+
+func TestServerTellsItsStatus(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, _ := start(t, func(c *server.Config) { c.Data, c.Limits.Sockets = dir, 77 })
+	a := s.Addresses()
+	if key, err := server.AdminKey(dir, a.Deployment); err != nil || key != a.AdminKey {
+		t.Errorf("the key from the directory is %q, %v", key, err)
+	}
+	code, body := fetch(t, http.MethodGet, a.URL+"/_lentil/status", "", map[string]string{"Authorization": "Convex " + a.AdminKey})
+	var st server.Status
+	if err := json.Unmarshal([]byte(body), &st); code != 200 || err != nil {
+		t.Fatalf("%d %s, %v", code, body, err)
+	}
+	if st.Sockets.Limit != 77 || st.Requests.Used != 1 || st.RetentionSeconds != 4*3600 || st.Workers.Limit == 0 || st.MemoryBytes == 0 || st.StoreBytes == 0 || st.Files.Used == 0 {
+		t.Errorf("%+v", st)
+	}
+	if code, _ := fetch(t, http.MethodGet, a.URL+"/_lentil/status", "", nil); code != 401 {
+		t.Errorf("a stranger got %d", code)
+	}
+	if code, body := fetch(t, http.MethodGet, a.URL+"/health", "", nil); code != 200 || !strings.Contains(body, `"status":"`) {
+		t.Errorf("%d %s", code, body)
+	}
+}

@@ -45,6 +45,21 @@ func (a *AdminKeys) Key() string {
 	return a.deployment + "|" + hex.EncodeToString(a.secret[:])
 }
 
+// AdminKeyOf is the admin key of a deployment of a house, by the house's master
+// secret.
+func AdminKeyOf(master []byte, deployment string) (string, error) {
+	secret, err := DeploymentSecret(master, deployment)
+	if err != nil {
+		return "", err
+	}
+	return NewAdminKeys(deployment, secret).Key(), nil
+}
+
+// DeploymentSecret derives a deployment's own secret from the house's master secret.
+func DeploymentSecret(master []byte, deployment string) ([]byte, error) {
+	return hkdf.Key(sha256.New, master, nil, "lentil deployment v1|"+deployment, 32)
+}
+
 // Check accepts the key with or without the prefixes that tools put before it
 // and returns BadAdminKey otherwise. The secret part is compared in constant
 // time; the deployment's name is not secret.

@@ -23,6 +23,7 @@ import (
 type Options struct {
 	Log          *slog.Logger // default: discard
 	CacheSize    int64        // bytes of blocks kept, taken as they are needed; default 64 MiB
+	MaxOpenFiles int          // files of the store kept open; default 500
 	MemTableSize uint64       // bytes of writes gathered before they are sorted into a file; default 16 MiB
 
 	fs vfs.FS // tests put a failing or a forgetful one here
@@ -98,7 +99,7 @@ func open(dir string, o Options) (*Store, error) {
 		Comparer:           comparer,
 		Logger:             logger{s},
 		MemTableSize:       defaulted(o.MemTableSize, 16<<20),
-		MaxOpenFiles:       500,
+		MaxOpenFiles:       int(defaulted(int64(o.MaxOpenFiles), 500)),
 		FormatMajorVersion: pebble.FormatTableFormatV6,
 		// Pebble would try again for ever, while writes wait: a flush that finds
 		// the disk full does not end by itself.

@@ -196,3 +196,11 @@ func (s *Store) SetCell(ctx context.Context, name string, v []byte) error {
 func (s *Store) readError(err error) error {
 	return fmt.Errorf("data directory %s: read: %w", s.dir, classify(err))
 }
+
+// DiskBytes is the space that the store takes on the disk now, garbage included.
+func (s *Store) DiskBytes() int64 {
+	if s.usable() != nil {
+		return 0
+	}
+	return int64(s.db.Metrics().DiskSpaceUsage())
+}

@@ -152,6 +152,30 @@ func (s *Server) jwks(q *request) error {
 	return nil
 }
 
+// health answers GET /health for supervisors and load balancers: 200 as long as
+// requests are answered. What a person should look at is told in words that give
+// strangers no figures away.
+func (s *Server) health(q *request) error {
+	state := "ok"
+	if s.Problems != nil && len(s.Problems()) > 0 {
+		state = "attention"
+	}
+	q.w.Header().Set("Cache-Control", "no-store")
+	advice := ""
+	if state != "ok" {
+		advice = "Run `lentil status` on the server to see what needs attention."
+	}
+	return wire.WriteJSON(q.w, map[string]string{"status": state, "advice": advice})
+}
+
+// status answers GET /_lentil/status.
+func (s *Server) status(q *request) error {
+	if s.Status == nil {
+		return wire.WriteRawJSON(q.w, []byte("{}"))
+	}
+	return wire.WriteJSON(q.w, s.Status())
+}
+
 // version answers GET /version.
 func (s *Server) version(q *request) error { return text(q.w, http.StatusOK, s.Version) }
 

@@ -96,6 +96,8 @@ var routes = []route{
 	{"POST", "/api/check_opt_ins", anyone, (*Server).checkOptIns, "", ""},
 	{"POST", "/api/debug_event", anyone, (*Server).ignore, "", ""},
 	{"GET", udf.JWKSPath, anyone, (*Server).jwks, "", ""},
+	{"GET", "/health", anyone, (*Server).health, "", ""},
+	{"GET", "/_lentil/status", admin, (*Server).status, "", ""},
 	{"GET", "/version", anyone, (*Server).version, "", ""},
 	{"GET", "/instance_version", anyone, (*Server).version, "", ""},
 	{"GET", "/instance_name", anyone, (*Server).instanceName, "", ""},

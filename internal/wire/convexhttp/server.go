@@ -29,6 +29,10 @@ type Server struct {
 	DB                *database.DB
 	Gate              *token.Gate
 	Log               *slog.Logger
+	// Status is how the house stands against its limits, for admins; Problems what
+	// of it a person should do something about. nil answers as if all were well.
+	Status   func() any
+	Problems func() []string
 
 	echoes chan struct{} // bounds the memory that strangers can fill by /echo
 }

@@ -40,6 +40,8 @@ type Server struct {
 	// Compress negotiates permessage-deflate with clients that offer it. It
 	// saves bandwidth and costs processor time and memory per message.
 	Compress bool
+	// MaxSockets bounds the open sockets; 0 is no bound.
+	MaxSockets int
 
 	watcher watcher
 	running sync.WaitGroup // sessions, and everything that runs for them, which may outlive them
@@ -47,6 +49,8 @@ type Server struct {
 	mu       sync.Mutex // guards the rest; taken before session.mu
 	sessions map[*session]struct{}
 	stopped  bool
+	open     int // sockets taken, some of which are still being upgraded
+	refused  int64
 }
 
 // Mount adds the protocol's routes.
@@ -103,21 +107,45 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The server is stopping.", http.StatusServiceUnavailable)
 		return
 	}
+	if s.MaxSockets > 0 && s.open >= s.MaxSockets {
+		s.refused++
+		s.mu.Unlock()
+		// Clients come back by themselves, later and later.
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "There are as many sockets open as this server takes. Try again later.", http.StatusServiceUnavailable)
+		return
+	}
+	s.open++
 	s.running.Add(1) // before the socket is there, so that Wait cannot miss it
 	s.mu.Unlock()
 	conn, err := websocket.Accept(slim{w}, r, opts)
 	if err != nil {
-		s.running.Done()
+		s.closed()
 		return // Accept has answered
 	}
 	conn.SetReadLimit(maxMessage)
 	ss.conn = conn
 	ss.begin()
 	go func() {
-		defer s.running.Done()
+		defer s.closed()
 		ss.read()
 		ss.end()
 	}()
+}
+
+// closed takes back what ServeHTTP counted for a socket.
+func (s *Server) closed() {
+	s.mu.Lock()
+	s.open--
+	s.mu.Unlock()
+	s.running.Done()
+}
+
+// Refused is the number of sockets that were too many.
+func (s *Server) Refused() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refused
 }
 
 // enter adds a session; one that comes after Wait has begun is told to go.
