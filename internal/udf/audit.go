@@ -76,12 +76,12 @@ func fillAudit(body json.RawMessage, get func(name string) any) ([]byte, error) 
 	if err := d.Decode(&v); err != nil {
 		return nil, err
 	}
-	if _, ok := v.(map[string]any); !ok {
-		return nil, fmt.Errorf("an entry must be an object")
-	}
 	v, err := fillValue(v, get)
 	if err != nil {
 		return nil, err
+	}
+	if _, ok := v.(map[string]any); !ok {
+		return nil, fmt.Errorf("an entry must be an object")
 	}
 	return json.Marshal(v)
 }
