@@ -64,13 +64,16 @@ func (v *invocation) next() (event, bool) {
 			v.leave()
 			select {
 			case a = <-v.events:
-				v.unhold()
 			case <-v.ctx.Done():
 				v.unhold()
 				v.expired()
 				return a, false
 			}
-			if err := v.enter(); err != nil {
+			// Whoever queues for a worker occupies as much as before: it counts
+			// until it runs, or many that wake at once would fill the space.
+			err := v.enter()
+			v.unhold()
+			if err != nil {
 				v.expired()
 				return a, false
 			}
