@@ -82,13 +82,18 @@ func (b *bench) open(ctx context.Context) (*house, error) {
 	if b.house, err = b.start(ctx, dir); err != nil {
 		return nil, err
 	}
+	return b.house, b.push(ctx)
+}
+
+// push pushes the functions and the schema of the house's folder.
+func (b *bench) push(ctx context.Context) error {
 	push := exec.CommandContext(ctx, "node", filepath.Join("node_modules", "convex", "bin", "main.js"), "dev", "--once", "--typecheck", "disable")
-	push.Dir = dir
+	push.Dir = b.house.dir
 	push.Env = append(os.Environ(), "CI=1")
 	if out, err := push.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("push: %w\n%s", err, out)
+		return fmt.Errorf("push: %w\n%s", err, out)
 	}
-	return b.house, nil
+	return nil
 }
 
 // stop ends the house and removes its folder.

@@ -28,6 +28,8 @@ var scenarios = []scenario{
 	{"screen", benchScreen},
 	{"subscriptions", benchSubscriptions},
 	{"refresh", benchRefresh},
+	{"texts", benchTexts},
+	{"vectors", benchVectors},
 }
 
 // bench is what every scenario gets.
@@ -35,6 +37,7 @@ type bench struct {
 	binary string
 	root   string        // of the repository
 	length time.Duration // of one measurement
+	scale  float64       // of the tables that are searched; 1 is a million texts and 100,000 vectors
 	house  *house        // started before the first scenario that needs it
 	out    io.Writer
 }
@@ -42,12 +45,13 @@ type bench struct {
 func main() {
 	pattern := flag.String("run", "", "only scenarios whose name matches this regular expression")
 	length := flag.Duration("for", 10*time.Second, "how long one measurement takes")
+	scale := flag.Float64("scale", 1, "size of the tables that are searched; 1 is a million texts, and 100,000 vectors")
 	binary := flag.String("binary", "bin/lentil", "the binary to measure")
 	write := flag.String("write", "", "also write the figures into this file, below its line about figures")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *pattern, *binary, *write, *length); err != nil {
+	if err := run(ctx, *pattern, *binary, *write, *length, *scale); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
@@ -55,7 +59,7 @@ func main() {
 }
 
 // run plays the scenarios one after the other, each on a fresh house.
-func run(ctx context.Context, pattern, binary, write string, length time.Duration) error {
+func run(ctx context.Context, pattern, binary, write string, length time.Duration, scale float64) error {
 	re, err := regexp.Compile(pattern)
 	if err != nil {
 		return err
@@ -67,7 +71,7 @@ func run(ctx context.Context, pattern, binary, write string, length time.Duratio
 		if !re.MatchString(s.name) {
 			continue
 		}
-		b := &bench{binary: binary, root: ".", length: length, out: out}
+		b := &bench{binary: binary, root: ".", length: length, scale: scale, out: out}
 		err := s.run(ctx, b)
 		b.house.stop()
 		if err != nil {
