@@ -200,3 +200,66 @@ func TestFinishIndexes(t *testing.T) {
 		t.Errorf("documents: %s", got)
 	}
 }
+
+func TestFinishSearchIndexes(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.push(bundleOf(module("messages.js", messages)))
+	h.run("messages:send", `{"author":"ada","body":"hi"}`)
+	of := func(lists string) *StartPushRequest {
+		return bundleOf(module("messages.js", messages)).withSchema(`[{"tableName":"messages","documentType":{"type":"any"},"indexes":[],` + lists + `}]`)
+	}
+	search := func(filters string) string {
+		return `[{"indexDescriptor":"s","searchField":"body","filterFields":[` + filters + `]}]`
+	}
+	vector := func(dimensions int) string {
+		return fmt.Sprintf(`[{"indexDescriptor":"v","vectorField":"e","dimensions":%d,"filterFields":["author"]}]`, dimensions)
+	}
+	for _, c := range []struct{ name, lists, diff, indexes string }{
+		{
+			"added", `"searchIndexes":` + search("") + `,"vectorIndexes":` + vector(3),
+			`"added_indexes":[{"name":"messages.s","type":"search","searchField":"body","filterFields":[]},` +
+				`{"name":"messages.v","type":"vector","vectorField":"e","dimensions":3,"filterFields":["author"]}],"removed_indexes":[]`,
+			"s[body]=enabled v[e author]=enabled",
+		}, {
+			"changed", `"searchIndexes":` + search(`"author"`) + `,"vectorIndexes":` + vector(4),
+			`"removed_indexes":[{"name":"messages.s","type":"search","searchField":"body","filterFields":[]},` +
+				`{"name":"messages.v","type":"vector","vectorField":"e","dimensions":3,"filterFields":["author"]}]`,
+			"s[body author]=enabled v[e author]=enabled",
+		}, {
+			"staged", `"stagedSearchIndexes":` + search(`"author"`) + `,"searchIndexes":[],"stagedVectorIndexes":` + vector(4) + `,"vectorIndexes":[]`,
+			`"added_indexes":[],"removed_indexes":[],"enabled_indexes":[],"disabled_indexes":[{"name":"messages.s"`,
+			"s[body author]=staged v[e author]=staged",
+		}, {
+			"enabled", `"searchIndexes":` + search(`"author"`) + `,"vectorIndexes":` + vector(4),
+			`"added_indexes":[],"removed_indexes":[],"enabled_indexes":[{"name":"messages.s"`,
+			"s[body author]=enabled v[e author]=enabled",
+		}, {
+			"a database index in its place", `"searchIndexes":[],"vectorIndexes":[],"stagedDbIndexes":[{"indexDescriptor":"s","fields":["body","author"]}]`,
+			`"added_indexes":[{"name":"messages.s","type":"database","fields":["body","author"],"staged":true}],"removed_indexes":[{"name":"messages.s","type":"search"`,
+			"s[body author]=staged",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text, err := json.Marshal(h.push(of(c.lists)).ComponentDiffs[""].IndexDiff)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(text), c.diff) {
+				t.Errorf("diff %s\nlacks %s", text, c.diff)
+			}
+			var list []string
+			if err := h.DB.View(t.Context(), func(tx *database.Tx) error {
+				for _, ix := range tx.Indexes("messages") {
+					list = append(list, fmt.Sprintf("%s%v=%s", ix.Name, ix.Fields, ix.State))
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(list, " "); got != c.indexes {
+				t.Errorf("indexes %s, not %s", got, c.indexes)
+			}
+		})
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/isolate"
 	"github.com/lentil-dev/lentil/internal/persistence"
+	"github.com/lentil-dev/lentil/internal/search"
 	"github.com/lentil-dev/lentil/internal/token"
 	"github.com/lentil-dev/lentil/internal/value"
 )
@@ -118,17 +119,23 @@ func newHouse(t testing.TB) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	searcher := &search.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
+	if err := searcher.Open(); err != nil {
+		t.Fatal(err)
+	}
 	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
+	done := make(chan error, 2)
 	go func() { done <- db.Run(ctx) }()
+	go func() { done <- searcher.Run(ctx) }()
 	t.Cleanup(func() {
 		stop()
+		<-done
 		<-done
 		db.Close()
 	})
 	h := &house{TB: t, functions: map[string]goFunction{}}
 	h.Runner = &Runner{
-		DB: db, Engine: new(isolate.Engine), Sealer: token.NewSealer([]byte("0123456789abcdef0123456789abcdef")), Log: slog.New(slog.DiscardHandler),
+		DB: db, Search: searcher, Engine: new(isolate.Engine), Sealer: token.NewSealer([]byte("0123456789abcdef0123456789abcdef")), Log: slog.New(slog.DiscardHandler),
 		CloudURL: "http://cloud.test", SiteURL: "http://site.test", Deployment: "happy-soup-1", System: map[string]SystemFunction{},
 	}
 	if err := h.Runner.Open(t.Context()); err != nil {
