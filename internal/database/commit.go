@@ -153,7 +153,9 @@ func (p *prepared) derive(cat *catalog) error {
 			return fmt.Errorf("database: commit: no table has the number %d", ch.doc.Table)
 		}
 		p.tables[i] = t
-		p.touched = append(p.touched, touch{index: persistence.Primary(ch.doc.Table), table: ch.doc.Table, key: ch.doc.Internal[:]})
+		// A copy: a part of the change would keep its documents for as long as the
+		// write log knows the key.
+		p.touched = append(p.touched, touch{index: persistence.Primary(ch.doc.Table), table: ch.doc.Table, key: bytes.Clone(ch.doc.Internal[:])})
 		p.entry(byCreation(t.place), nil, ch)
 		for _, ix := range t.indexes {
 			switch {
