@@ -61,8 +61,6 @@ export const scenarios = {
     const seen = await client.mutation(api.committs.addTwice, { tag: "twice" });
     same([seen.order, seen.above], [seen.wanted, 1]);
     for (const [how, text] of [
-      ["returned by a query", "queries cannot return an unresolved commit timestamp"],
-      ["given to a query", "unresolved commit timestamp"],
       ["scheduled", "unresolved commit timestamp"],
       ["as a number", "This commit timestamp is unresolved"],
       ["as another type", "Value does not match validator."],
@@ -72,6 +70,9 @@ export const scenarios = {
     const inner = await client.mutation(api.committs.misuse, { how: "through a mutation" });
     const row = (await client.query(api.committs.list, {})).find((r) => r.tag === "inner");
     same(inner.at, row.at);
+    const asked = await client.mutation(api.committs.misuse, { how: "through queries" });
+    const at = (await client.query(api.committs.list, {})).find((r) => r.tag === "m").at;
+    same([asked.read, asked.same, asked.echo], [at, true, [at]]);
   },
 
   "a live query sees resolved timestamps, and a socket's mutation is told them": async (lentil) => {

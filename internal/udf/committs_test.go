@@ -27,6 +27,7 @@ func TestRunnerMutationResolvesCommitTimestamps(t *testing.T) {
 			}
 			return string(rows[0]), nil
 		},
+		"query m:forge": func(*hostCalls, string) (string, error) { return `[{"$commitTs":null}]`, nil },
 		"mutation m:ask": func(c *hostCalls, _ string) (string, error) {
 			if _, err := c.async("1.0/insert", `{"table":"rows","value":{"at":{"$commitTs":null}}}`); err != nil {
 				return "", err
@@ -56,7 +57,11 @@ func TestRunnerMutationResolvesCommitTimestamps(t *testing.T) {
 		}
 	}
 	asked, err := h.Mutation(t.Context(), Request{Path: "m:ask"})
-	if err != nil || asked.Failure == nil || !strings.Contains(asked.Failure.Text, "queries cannot return an unresolved commit timestamp") {
+	if err != nil || asked.Failure != nil || !strings.Contains(string(asked.Value), `"at":`+string(value.JSON(value.Int64(asked.TS)))) {
 		t.Errorf("nested query: %+v, %v", asked, err)
+	}
+	forged, err := h.Query(t.Context(), Request{Path: "m:forge"})
+	if err != nil || forged.Failure == nil || !strings.Contains(forged.Failure.Text, "queries cannot return an unresolved commit timestamp") {
+		t.Errorf("query: %+v, %v", forged, err)
 	}
 }

@@ -48,6 +48,7 @@ type run struct {
 	logs   *logBuffer
 	loaded []loaded // programs of all components that take part
 
+	mutation     bool // whether a mutation was called from outside, and not a query
 	usedCaller   bool
 	observedTime bool
 	journal      *string                      // end cursor of the page that the outermost function read
@@ -223,7 +224,8 @@ func checkArguments(fn *FunctionRow, path funcPath, args value.Object, tables sc
 }
 
 // checkResult holds a result against the size limit and the validator of the function.
-func checkResult(fn *FunctionRow, path funcPath, result string, tables schema.Tables) error {
+// Within the transaction of a mutation it may be unresolved.
+func checkResult(fn *FunctionRow, path funcPath, result string, tables schema.Tables, mutation bool) error {
 	unresolved := value.MayBeUnresolved(result)
 	if fn.Returns == nil && !unresolved && plain(result) {
 		return nil
@@ -232,7 +234,7 @@ func checkResult(fn *FunctionRow, path funcPath, result string, tables schema.Ta
 	if err != nil {
 		return &failed{text: "ReturnsValidationError: " + messageOf(err)}
 	}
-	if unresolved && fn.Kind == Query && value.Unresolved(v) {
+	if unresolved && !mutation && value.Unresolved(v) {
 		return &failed{text: "ReturnsValidationError: queries cannot return an unresolved commit timestamp. " +
 			"Read the document after the mutation has committed to get its value."}
 	}
@@ -338,7 +340,7 @@ func (x *execution) invoke(ctx context.Context, args value.Object, tables schema
 		}
 		tables = tx.In(x.space())
 	}
-	return result.Value, checkResult(x.fn, x.path, result.Value, tables)
+	return result.Value, checkResult(x.fn, x.path, result.Value, tables, x.run.mutation)
 }
 
 // closeStreams frees what the program left open.

@@ -204,11 +204,11 @@ func TestPlain(t *testing.T) {
 		}
 	}
 	for _, text := range []string{`[` + strings.Repeat("0,", 8192) + `0]`, strings.Repeat("[", 65) + strings.Repeat("]", 65), `{"$what":1}x`} {
-		if err := checkResult(&FunctionRow{}, funcPath{"m.js", "f"}, text, nil); err == nil {
+		if err := checkResult(&FunctionRow{}, funcPath{"m.js", "f"}, text, nil, false); err == nil {
 			t.Errorf("%.20s passed", text)
 		}
 	}
-	if err := checkResult(&FunctionRow{}, funcPath{"m.js", "f"}, `"`+strings.Repeat("x", 4<<20)+`"`, nil); err != nil {
+	if err := checkResult(&FunctionRow{}, funcPath{"m.js", "f"}, `"`+strings.Repeat("x", 4<<20)+`"`, nil, false); err != nil {
 		t.Error(err)
 	}
 }

@@ -48,7 +48,7 @@ func newRun(r *Runner, q *Request, b *logBuffer) *run {
 func (u *run) executionOf(kind Kind, tx *database.Tx, l *live, program javascript) *execution {
 	budget := newBudget(tx) // finding the function is not its own to pay for
 	budget.apply(tx)
-	u.before = budget.from
+	u.before, u.mutation = budget.from, kind == Mutation
 	return &execution{run: u, live: l, program: program, kind: kind, tx: tx.In(l.component.Space), budget: budget}
 }
 

@@ -63,8 +63,8 @@ func (x *execution) runUDF(ctx context.Context, args json.RawMessage) ([]byte, e
 		return nil, err
 	}
 	child.tx = x.tx.In(child.space())
-	parse := value.Parse // queries cannot take an unresolved commit timestamp (convex-runtime.md §4.2)
-	if child.kind == Mutation {
+	parse := value.Parse
+	if x.run.mutation { // in whose transaction there may be commit timestamps to come (convex-runtime.md §4.2)
 		parse = value.ParseUnresolved
 	}
 	o, err := parseArgumentsBy(parse, a.Args)

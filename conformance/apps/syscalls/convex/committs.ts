@@ -55,11 +55,11 @@ export const misuse = mutation({
     const at = ctx.db.vars.commitTs;
     const { committs, limits } = anyApi;
     switch (how) {
-      case "returned by a query":
+      case "through queries": {
         await ctx.db.insert("events", { at, tag: "m" } as any);
-        return await ctx.runQuery(committs.read as any, { tag: "m" });
-      case "given to a query":
-        return await ctx.runQuery(committs.echo as any, { value: at } as any);
+        const read = (await ctx.runQuery(committs.read as any, { tag: "m" })) as any;
+        return { read: read.at, same: read.at === at, echo: await ctx.runQuery(committs.echo as any, { value: [at] } as any) };
+      }
       case "scheduled":
         return await ctx.scheduler.runAfter(0, committs.addInner as any, { tag: "m", at } as any);
       case "as a number":
