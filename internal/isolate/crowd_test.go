@@ -2,6 +2,7 @@ package isolate
 
 import (
 	"context"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -105,6 +106,66 @@ func TestActionsThatHoldMuch(t *testing.T) {
 	if got := value(t, run(t, p, Query, "peace", nil, Limits{})); got != "1" {
 		t.Errorf("the next call got %s", got)
 	}
+	if n := e.held.Load(); n != 0 {
+		t.Errorf("%d bytes are still counted", n)
+	}
+}
+
+// TestActionsThatWakeTogether checks that the heap of an action counts until the
+// action has a worker again: many that wake at once occupy as much as before.
+func TestActionsThatWakeTogether(t *testing.T) {
+	t.Parallel()
+	e, err := Open(Options{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := loadWith(t, e, Import{}, module("m.js", `
+		export const hold = action(async () => { const a = new Array(1 << 20).fill(1.5); await call("wait"); return a.length; });
+		export const busy = action(async () => { await call("busy"); for (;;) Convex.syscall("spin", "{}"); });`))
+	wake, woken, free := make(chan struct{}), make(chan struct{}, 4), make(chan struct{})
+	h := &host{async: func(_ context.Context, op string, _ []byte) ([]byte, error) {
+		if op == "wait" {
+			<-wake
+			woken <- struct{}{}
+		}
+		return []byte("1"), nil
+	}}
+	var spinning sync.Once
+	inside := make(chan struct{})
+	h.sync = func(string, []byte) ([]byte, error) {
+		spinning.Do(func() { close(inside) })
+		select {
+		case <-free:
+			return nil, &Throw{Message: "enough"}
+		default:
+			return []byte("{}"), nil
+		}
+	}
+	var wg sync.WaitGroup
+	for range cap(woken) {
+		wg.Go(func() {
+			if r, err := p.Run(t.Context(), callOf(Action, "hold", h, Limits{})); err != nil || r.Value != "1048576" {
+				t.Errorf("ended with %+v, %v", r, err)
+			}
+		})
+	}
+	for e.held.Load() < 4*(8<<20) {
+		runtime.Gosched()
+	}
+	wg.Go(func() { p.Run(t.Context(), callOf(Action, "busy", h, Limits{UserTime: time.Minute})) })
+	<-inside // the one worker is taken
+	close(wake)
+	for range cap(woken) {
+		<-woken
+	}
+	for e.Stats().Queued < cap(woken) {
+		runtime.Gosched()
+	}
+	if n := e.held.Load(); n < 4*(8<<20) {
+		t.Errorf("%d bytes are counted while the actions wait for a worker", n)
+	}
+	close(free)
+	wg.Wait()
 	if n := e.held.Load(); n != 0 {
 		t.Errorf("%d bytes are still counted", n)
 	}
