@@ -96,27 +96,43 @@ func newCaller(url string, n int) *caller {
 	return &caller{&http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: n}}, url}
 }
 
+// value calls a query and gives its value.
+func (c *caller) value(ctx context.Context, path string, args any) (json.RawMessage, error) {
+	out, err := c.post(ctx, "query", path, args)
+	var answer struct{ Value json.RawMessage }
+	if err == nil {
+		err = json.Unmarshal(out, &answer)
+	}
+	return answer.Value, err
+}
+
 // query calls a query and throws its value away.
 func (c *caller) query(ctx context.Context, path string, args any) error {
+	_, err := c.post(ctx, "query", path, args)
+	return err
+}
+
+// post calls a function of a kind and gives the body of the answer.
+func (c *caller) post(ctx context.Context, kind, path string, args any) ([]byte, error) {
 	b, err := json.Marshal(map[string]any{"path": path, "format": "convex_encoded_json", "args": []any{args}})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+"/api/query", bytes.NewReader(b))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+"/api/"+kind, bytes.NewReader(b))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	res, err := c.http.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer res.Body.Close()
 	out, err := io.ReadAll(res.Body)
 	if err != nil || res.StatusCode != http.StatusOK || !bytes.Contains(out[:min(len(out), 64)], []byte(`"success"`)) {
-		return fmt.Errorf("%s: %d %.300s %w", path, res.StatusCode, out, err)
+		return nil, fmt.Errorf("%s: %d %.300s %w", path, res.StatusCode, out, err)
 	}
-	return nil
+	return out, nil
 }
 
 // benchQueries measures queries over HTTP: 20 rows of 1 KB through an index.

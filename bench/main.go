@@ -30,6 +30,12 @@ var scenarios = []scenario{
 	{"refresh", benchRefresh},
 	{"texts", benchTexts},
 	{"vectors", benchVectors},
+	{"contention", benchContention},
+	{"pushes", benchPushes},
+	{"modules", benchModules},
+	{"stalled", benchStalled},
+	{"idle", benchIdle},
+	{"churn", benchChurn},
 }
 
 // bench is what every scenario gets.

@@ -35,23 +35,36 @@ type answer struct {
 	at      time.Time
 }
 
-// dial opens a socket and says Connect.
+// dial opens a socket, says Connect and reads from then on.
 func dial(ctx context.Context, url string) (*client, error) {
+	c, err := connect(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	err = c.hello(ctx)
+	go c.read(ctx)
+	return c, err
+}
+
+// connect opens a socket.
+func connect(ctx context.Context, url string) (*client, error) {
 	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(url, "http")+"/api/1.48.0/sync", nil)
 	if err != nil {
 		return nil, err
 	}
 	conn.SetReadLimit(64 << 20)
-	c := &client{conn: conn, waiting: map[uint32]chan answer{}}
+	return &client{conn: conn, waiting: map[uint32]chan answer{}}, nil
+}
+
+// hello says Connect.
+func (c *client) hello(ctx context.Context) error {
 	id := make([]byte, 16)
 	rand.Read(id)
 	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
-	err = c.send(ctx, map[string]any{
+	return c.send(ctx, map[string]any{
 		"type": "Connect", "sessionId": fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:]),
 		"connectionCount": 0, "lastCloseReason": "InitialConnect", "clientTs": time.Now().UnixMilli(),
 	})
-	go c.read(ctx)
-	return c, err
 }
 
 // send writes one message.

@@ -222,7 +222,10 @@ func (db *DB) accept(p *prepared) error {
 	}
 	if !known || at != 0 {
 		c.stats.Conflicts++
-		return db.conflict(table, at)
+		db.writes.mu.RLock()
+		keys := db.writes.keys.overlaps(p.reads, p.tx.snap, nil)
+		db.writes.mu.RUnlock()
+		return db.conflict(table, at, c.pending.overlaps(p.reads, p.tx.snap, keys))
 	}
 	cat, err := c.catalog.apply(p.changes)
 	if err != nil {
@@ -260,7 +263,7 @@ func (db *DB) accept(p *prepared) error {
 }
 
 // conflict waits until the write that was in the way is visible. mu is held.
-func (db *DB) conflict(table uint32, at persistence.Timestamp) error {
+func (db *DB) conflict(table uint32, at persistence.Timestamp, keys [][]byte) error {
 	c := &db.commits
 	for db.Latest() < at && c.failed == nil {
 		c.settled.Wait()
@@ -268,7 +271,7 @@ func (db *DB) conflict(table uint32, at persistence.Timestamp) error {
 	if c.failed != nil {
 		return c.failed
 	}
-	err := &Conflict{At: at}
+	err := &Conflict{At: at, Keys: keys}
 	if t := c.catalog.byPlace[place(table)]; t != nil {
 		err.Table = t.Name
 	}

@@ -15,7 +15,13 @@ var ErrConflict = errors.New("conflict with a concurrent transaction")
 type Conflict struct {
 	Table string                // name; "" if not known
 	At    persistence.Timestamp // of the write that clashed, visible by now
+	// Keys are lower bounds of intervals that were read and written since, at most
+	// maxConflictKeys, to guess by what clashes next. They are keys of any index.
+	Keys [][]byte
 }
+
+// maxConflictKeys bounds Conflict.Keys.
+const maxConflictKeys = 8
 
 // Error is for logs; what a client sees is udf's business.
 func (c *Conflict) Error() string {

@@ -183,6 +183,29 @@ func (l *keyLog) met(r *ReadSet, after persistence.Timestamp) (table uint32, ts 
 	return l.metSeen(r, after)
 }
 
+// overlaps adds to keys the lower bounds of a read set's intervals that were
+// written after a timestamp.
+func (l *keyLog) overlaps(r *ReadSet, after persistence.Timestamp, keys [][]byte) [][]byte {
+	if r == nil {
+		return keys
+	}
+	for _, x := range r.reads {
+		tree := l.indexes[x.index]
+		if tree == nil || tree.root.newest <= after {
+			continue
+		}
+		for _, s := range x.spans {
+			if len(keys) == maxConflictKeys {
+				return keys
+			}
+			if s.Lower != nil && tree.root.within(s.Lower, s.Upper) > after {
+				keys = append(keys, s.Lower)
+			}
+		}
+	}
+	return keys
+}
+
 // writeLog remembers the writes of visible commits, as many as it may hold.
 //
 // Invariant: every write of a visible commit above floor is in it. Only

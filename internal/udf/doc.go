@@ -23,8 +23,8 @@
 //   - A mutation with a session is committed together with its record, so
 //     a replay answers from the record and never runs again.
 //
-// Locks: programs.mu, liveCache.mu, cache.mu, lanes.mu and LogStream.mu are
+// Locks: programs.mu, liveCache.mu, cache.mu, lanes.mu, heat.mu and LogStream.mu are
 // leaves; logBuffer.mu may be held while LogStream.mu is taken. None is held
-// while a transaction or JavaScript runs. A mutation that has a turn in a lane
-// takes no other.
+// while a transaction or JavaScript runs. Turns in
+// lanes are taken in the order of the lanes' names.
 package udf

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
@@ -16,7 +17,7 @@ import (
 // How often a mutation is tried again after a conflict, and how long it waits before
 // (convex-runtime.md §6.1: exponential with full jitter, at most 2 s). The first
 // retry only waits for its turn (see lanes), which orders those that caused
-// each other's conflicts; jitter is for conflicts with other functions.
+// each other's conflicts; jitter is for conflicts with others.
 const (
 	maxRetries   = 4
 	firstBackoff = 25 * time.Millisecond
@@ -33,29 +34,55 @@ func (r *Runner) Mutation(ctx context.Context, q Request) (*Outcome, error) {
 	if err := r.lanes.pass(ctx, function); err != nil {
 		return nil, err
 	}
-	out, conflict, err := r.tryMutation(ctx, &q, 0)
-	if err != nil || conflict == nil {
-		return out, err
-	}
-	if err := r.lanes.enter(ctx, function); err != nil {
+	turn := r.heat.lanesFor(function, q.Args, time.Now())
+	if err := r.lanes.enter(ctx, turn); err != nil {
 		return nil, err
 	}
-	defer r.lanes.leave(function)
-	for try, wait := 1, firstBackoff; ; try, wait = try+1, min(2*wait, maxBackoff) {
-		out, conflict, err := r.tryMutation(ctx, &q, try)
-		if err != nil || conflict == nil {
-			return out, err
-		}
-		if try == maxRetries {
+	defer func() { r.lanes.leave(turn) }()
+	if slices.ContainsFunc(turn, r.lanes.crowded) {
+		r.heat.keep(turn, time.Now())
+	}
+	out, conflict, err := r.tryMutation(ctx, &q, 0)
+	for try, wait := 1, firstBackoff; conflict != nil; try++ {
+		if try > maxRetries {
 			return nil, conflictError(conflict)
 		}
-		r.lanes.hold(function)
-		select {
-		case <-time.After(rand.N(wait)):
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if turn, err = r.turnAfter(ctx, turn, r.heat.clashed(function, q.Args, conflict, time.Now())); err != nil {
+			return nil, err
 		}
+		// The first time the turn is enough, against those who clash alike.
+		if try > 1 {
+			holding := function
+			if try > 2 {
+				holding = everybody
+			}
+			r.lanes.hold(holding)
+			defer r.lanes.release(holding)
+			select {
+			case <-time.After(rand.N(wait)): // for those who run already
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+			wait = min(2*wait, maxBackoff)
+		}
+		out, conflict, err = r.tryMutation(ctx, &q, try)
 	}
+	return out, err
+}
+
+// turnAfter waits for a turn in the lanes that a call has and in more. It goes to
+// the end of those it had, for lanes must be entered in order.
+func (r *Runner) turnAfter(ctx context.Context, had, more []string) (turn []string, err error) {
+	missing := slices.DeleteFunc(slices.Clone(more), func(name string) bool { return slices.Contains(had, name) })
+	if len(missing) == 0 {
+		return had, nil
+	}
+	r.lanes.leave(had)
+	turn = slices.Concat(had, missing)
+	if err := r.lanes.enter(ctx, turn); err != nil {
+		return nil, err
+	}
+	return turn, nil
 }
 
 // conflictError words the last conflict of a mutation for its caller (convex-runtime.md §6.1).

@@ -51,6 +51,7 @@ type Runner struct {
 	live     liveCache
 	trees    treeCache
 	lanes    lanes
+	heat     heat
 	parsed   parsedSchemas
 	signer   *token.Signer
 	keys     *token.LocalKeySet
