@@ -230,7 +230,11 @@ func load(ctx context.Context, tx *database.Tx, id string) (*push, error) {
 	if err != nil || d == nil {
 		return nil, err
 	}
-	return pushOf(d)
+	p, err := pushOf(d)
+	if err != nil {
+		return nil, nil // of another version, see pushes
+	}
+	return p, nil
 }
 
 // unknownPush refuses an id that is not one of a push.
@@ -255,7 +259,8 @@ func (p *push) move(ctx context.Context, tx *database.Tx, e event) error {
 	return tx.Replace(ctx, p.row, fields)
 }
 
-// pushes lists all pushes.
+// pushes lists all pushes. One that cannot be read is of a version that wrote
+// them in another form; it is removed, because nobody can finish it any more.
 func pushes(ctx context.Context, tx *database.Tx) ([]*push, error) {
 	c := tx.Scan(pushTable, database.ByCreationTime, database.Interval{}, database.Asc)
 	defer c.Close()
@@ -267,7 +272,10 @@ func pushes(ctx context.Context, tx *database.Tx) ([]*push, error) {
 		}
 		p, err := pushOf(d)
 		if err != nil {
-			return nil, err
+			if err := tx.Delete(ctx, d.ID); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		list = append(list, p)
 	}
