@@ -27,6 +27,7 @@ type head struct {
 	Code      int      `json:"code,omitempty"` // "left"
 	Fatal     bool     `json:"fatal,omitempty"`
 	Dirty     bool     `json:"dirty,omitempty"`
+	Settling  bool     `json:"settling,omitempty"` // "settled" tells later whether it is dirty
 	Unawaited []string `json:"unawaited,omitempty"`
 
 	// To a process.

@@ -143,3 +143,21 @@ func until(t testing.TB, what string, holds func() bool) {
 		}
 	}
 }
+
+// TestPassingWorkIsNoLeftover holds that a process which still reads a file is used
+// again when it has read it.
+func TestPassingWorkIsNoLeftover(t *testing.T) {
+	t.Parallel()
+	pool := open(t, Options{})
+	p := load(t, pool, module("act.js", `
+import { readFile } from "node:fs";
+let n = 0;
+export const reads = action(() => { readFile(new URL(import.meta.url), () => {}); return ++n; });`))
+	want(t, p, "act:reads", "{}", "1", nil)
+	until(t, "the process's return", func() bool {
+		pool.mu.Lock()
+		defer pool.mu.Unlock()
+		return len(p.group.idle) == 1
+	})
+	want(t, p, "act:reads", "{}", "2", nil)
+}

@@ -34,6 +34,7 @@ type task struct {
 	ctx   context.Context // of host calls
 	lines int             // printed so far; the reader's
 	ended chan ending     // room for one; what comes later is dropped
+	clean chan bool       // room for one: whether the process can be used again, if that was not clear at once
 
 	mu      sync.Mutex
 	queue   []wish
@@ -64,7 +65,7 @@ func (p *Program) run(ctx context.Context, c *isolate.Call, limit time.Duration,
 	}
 	inner, cancel := context.WithCancel(context.WithValue(ctx, inside{}, true))
 	defer cancel()
-	t := &task{pr: pr, call: c, maps: p.maps, ctx: inner, ended: make(chan ending, 1)}
+	t := &task{pr: pr, call: c, maps: p.maps, ctx: inner, ended: make(chan ending, 1), clean: make(chan bool, 1)}
 	defer t.abandon()
 	pr.work(t)
 	p.pool.watch()
@@ -98,14 +99,40 @@ func (p *Program) run(ctx context.Context, c *isolate.Call, limit time.Duration,
 		pr.kill(nil)
 		return isolate.Result{}, pr.why()
 	}
-	pr.work(nil)
 	r := p.result(c, &e)
-	if pr.runs++; e.head.Dirty || e.head.Fatal || e.head.T == "left" || e.head.T == "never" || pr.runs >= recycleAfter || <-sent != nil {
+	switch pr.runs++; {
+	case e.head.Dirty || e.head.Fatal || e.head.T == "left" || e.head.T == "never" || pr.runs >= recycleAfter || <-sent != nil:
+		pr.work(nil)
 		pr.kill(nil)
-	} else {
+	case e.head.Settling:
+		go p.pool.settle(pr, t)
+	default:
+		pr.work(nil)
 		p.pool.give(pr)
 	}
 	return r, nil
+}
+
+// settleTime is how long a process may take to come to rest after an action; it
+// gives up long before.
+const settleTime = time.Second
+
+// settle takes a process back once it has come to rest.
+func (p *Pool) settle(pr *process, t *task) {
+	late := time.NewTimer(settleTime)
+	defer late.Stop()
+	clean := false
+	select {
+	case clean = <-t.clean:
+	case <-pr.gone:
+	case <-late.C:
+	}
+	pr.work(nil)
+	if clean {
+		p.give(pr)
+	} else {
+		pr.kill(nil)
+	}
 }
 
 // result reads how an action ended.
@@ -172,6 +199,11 @@ func (t *task) take(h head, body []byte) {
 		t.part(&h, body)
 	case "sync":
 		go t.syscall(h.Op, body)
+	case "settled":
+		select {
+		case t.clean <- !h.Dirty:
+		default:
+		}
 	case "done", "threw", "missing", "never", "left", "inspected":
 		t.end(ending{h, body})
 	}

@@ -284,18 +284,29 @@ function begin({ dir, env, console: consoleShim, inspect: inspectShim }) {
 
 // What keeps a process busy that the next action could not have begun: it is not
 // used again. Sockets may stay, for they are how connections are kept alive.
-const leftovers = new Set([
-  "Timeout", "Immediate", "ProcessWrap", "TCPServerWrap", "PipeServerWrap", "FSEVENTWRAP", "FSReqCallback", "FSReqPromise",
-  "Worker", "MessagePort", "SignalWrap", "UDPWrap", "ZLIB", "GETADDRINFOREQWRAP",
-]);
+const leftovers = new Set(["Timeout", "ProcessWrap", "TCPServerWrap", "PipeServerWrap", "FSEVENTWRAP", "Worker", "MessagePort", "SignalWrap", "UDPWrap"]);
+// What is over in a moment, such as a file that the loader of modules still reads.
+const passing = new Set(["Immediate", "FSReqCallback", "FSReqPromise", "ZLIB", "GETADDRINFOREQWRAP", "RandomBytesRequest", "PBKDF2Request", "ScryptRequest"]);
+const busyWith = (names) => process.getActiveResourcesInfo().some((r) => names.has(r));
 
 function end(own, head, body) {
   if (call !== own) return;
   const unawaited = [...own.pending.values()].map((w) => w.name);
-  const dirty = unawaited.length > 0 || process.getActiveResourcesInfo().some((r) => leftovers.has(r));
+  const dirty = unawaited.length > 0 || busyWith(leftovers);
+  const settling = !dirty && busyWith(passing);
   call = null;
   input.ref();
-  send({ ...head, unawaited, dirty }, body);
+  send({ ...head, unawaited, dirty, settling }, body);
+  if (settling) settle(25);
+}
+
+// Tells the house when what was left has come to its end, or that it does not.
+function settle(turns) {
+  setTimeout(() => {
+    const dirty = busyWith(leftovers) || (turns === 0 && busyWith(passing));
+    if (dirty || !busyWith(passing)) send({ t: "settled", dirty });
+    else settle(turns - 1);
+  }, 2).unref(); // and so not among the leftovers itself
 }
 
 async function run({ module, export: name, method, args }) {
