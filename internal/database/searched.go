@@ -360,6 +360,10 @@ func (l *keyLog) removeSeen(ix persistence.IndexID, ts persistence.Timestamp) {
 	}
 }
 
+// maxLooks is how many changes are looked at, newest first, before one is taken
+// to be met: each may have to be digested, and commits wait meanwhile.
+const maxLooks = 5000
+
 // metSeen finds a change after a timestamp that a search of a read set meets.
 // It looks at each change since then, which for a transaction are few.
 func (l *keyLog) metSeen(r *ReadSet, after persistence.Timestamp) (table uint32, ts persistence.Timestamp) {
@@ -369,7 +373,7 @@ func (l *keyLog) metSeen(r *ReadSet, after persistence.Timestamp) (table uint32,
 			continue
 		}
 		for i := len(log.list) - 1; i >= 0 && log.list[i].ts > after; i-- {
-			if log.list[i].meets(m) {
+			if len(log.list)-i > maxLooks || log.list[i].meets(m) {
 				return log.table, log.list[i].ts
 			}
 		}

@@ -105,7 +105,7 @@ func (s *segment) write(path string) (err error) {
 		head = binary.LittleEndian.AppendUint64(head, uint64(len(p.bytes)))
 		head = binary.LittleEndian.AppendUint64(head, uint64(crc32.Checksum(p.bytes, castagnoli)))
 	}
-	w := bufio.NewWriterSize(f, 1<<20)
+	w := bufio.NewWriterSize(&gently{f: f}, 1<<20)
 	w.Write(head) // errors stay until Flush
 	for _, p := range parts {
 		w.Write(p.bytes)
@@ -115,6 +115,29 @@ func (s *segment) write(path string) (err error) {
 		return err
 	}
 	return f.Sync()
+}
+
+// gently writes a file and sees to it that little of it is on its way to the
+// disk at a time: commits, which wait for the same disk, pass in between.
+type gently struct {
+	f *os.File
+	n int
+}
+
+// syncEvery is how many bytes are on their way at most.
+const syncEvery = 4 << 20
+
+// Write is part of io.Writer.
+func (g *gently) Write(b []byte) (done int, err error) {
+	for len(b) > 0 && err == nil {
+		var n int
+		n, err = g.f.Write(b[:min(len(b), syncEvery-g.n)])
+		done, b = done+n, b[n:]
+		if g.n += n; err == nil && g.n == syncEvery {
+			g.n, err = 0, g.f.Sync()
+		}
+	}
+	return done, err
 }
 
 // readSegment reads a segment's file. The exact vectors are not read but mapped.
