@@ -2,9 +2,12 @@ package search
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/persistence"
@@ -184,7 +187,7 @@ func (x *index) retire() {
 func (x *index) build(ctx context.Context, db *database.DB, at persistence.Timestamp) error {
 	fresh := newIndex(x.info, x.limit)
 	fresh.lastID = x.lastID
-	// One reads and analyses, one indexes: the two halves cost about the same.
+	// Analysing costs most, and is done beside the indexing.
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	analysed, failed := make(chan []analysedDocument, 4), make(chan error, 1)
@@ -219,31 +222,55 @@ type analysedDocument struct {
 // analyseSome is how many documents are handed over at a time.
 const analyseSome = 64
 
-// analyseAll reads and analyses the documents of a snapshot.
+// analyseAll reads the documents of a snapshot and analyses them, on as many
+// processors as there are. They come out in any order.
 func (x *index) analyseAll(ctx context.Context, db *database.DB, at persistence.Timestamp, out chan<- []analysedDocument) error {
-	var some []analysedDocument
-	send := func() error {
-		select {
-		case out <- some:
-			some = nil
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	err := db.EachDocument(ctx, x.info, at, func(d *database.Document) error {
-		if a := x.analyse(d); a != nil {
-			head := &database.Document{ID: d.ID, CreationTime: d.CreationTime, TS: d.TS} // the body can go
-			if some = append(some, analysedDocument{head, a}); len(some) == analyseSome {
-				return send()
+	g, ctx := errgroup.WithContext(ctx)
+	read := make(chan []*database.Document, 1)
+	g.Go(func() error {
+		defer close(read)
+		var some []*database.Document
+		err := db.EachDocument(ctx, x.info, at, func(d *database.Document) error {
+			if some = append(some, d); len(some) < analyseSome {
+				return nil
 			}
+			full := some
+			some = nil
+			return send(ctx, read, full)
+		})
+		if err != nil {
+			return err
 		}
-		return nil
+		return send(ctx, read, some)
 	})
-	if err != nil {
-		return err
+	for range runtime.GOMAXPROCS(0) {
+		g.Go(func() error {
+			for some := range read {
+				var done []analysedDocument
+				for _, d := range some {
+					if a := x.analyse(d); a != nil {
+						head := &database.Document{ID: d.ID, CreationTime: d.CreationTime, TS: d.TS} // the body can go
+						done = append(done, analysedDocument{head, a})
+					}
+				}
+				if err := send(ctx, out, done); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
-	return send()
+	return g.Wait()
+}
+
+// send puts something into a channel, unless the context ends before.
+func send[T any](ctx context.Context, to chan<- T, v T) error {
+	select {
+	case to <- v:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // merge merges what ought to be merged, and forgets what died at or before a

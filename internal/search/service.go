@@ -148,7 +148,7 @@ func (s *Service) loadFrom(ctx context.Context, x *index, how *string) error {
 			s.Log.Warn("search index is built again", "table", x.info.Table, "index", x.info.Name, "err", err)
 		}
 		if err := s.sweep(x.info.ID, nil); err != nil {
-			return err
+			s.Log.Warn("files of a search index not removed", "err", err)
 		}
 	}
 	*how = "built"
