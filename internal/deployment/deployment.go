@@ -185,7 +185,9 @@ func (d *Deployment) Run(ctx context.Context) error {
 
 // Close releases everything, in reverse. No request may be running.
 func (d *Deployment) Close() error {
-	err := errors.Join(d.Runner.Close(), d.DB.Close())
+	err := d.Runner.Close()
+	d.Search.Close()
+	err = errors.Join(err, d.DB.Close())
 	if err != nil {
 		return fmt.Errorf("deployment %s: close: %w", d.Name, err)
 	}

@@ -44,6 +44,7 @@ func newHouse(t testing.TB, store persistence.Store, s *Service) (*house, func()
 			cancel()
 			<-done
 			<-done
+			s.Close()
 		}
 	}
 	t.Cleanup(stop)

@@ -69,6 +69,13 @@ func (s *Service) Open() error {
 	return nil
 }
 
+// Close gives back what files are mapped. Run has ended, and nobody searches.
+func (s *Service) Close() {
+	for x := range s.all() {
+		x.retire()
+	}
+}
+
 // Digest is part of database.Searcher.
 func (s *Service) Digest(fields []string, d *database.Document) *database.Digest {
 	return analyse(fields, d).digest()
