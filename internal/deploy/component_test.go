@@ -354,7 +354,7 @@ func TestPushComponentRefusals(t *testing.T) {
 		{"cycle", "CyclicImport", "depends on itself", cyclic},
 		{"app as component", "InvalidDefinition", "must be made with defineComponent()", app},
 		{"clock", "NoDateDuringDefinitionEvaluation", "Date", clock},
-		{"import without dependency", "InvalidDefinition", "_componentDeps", undeclared},
+		{"import without dependency", "InvalidDefinition", "Could not resolve the import \"./_componentDeps/", undeclared},
 		{"mount of nobody", "InvalidDefinition", `"/x/"`, mount},
 		{"node", "InvalidModules", "components run in Convex's own runtime only", bundleOf().withApp(nil, nil).withComponent("p", "c", nil, nil, "", node)},
 		{"throws", "InvalidModules", "This is in the component p", bundleOf().withApp([]mounting{{Name: "c", Path: "p"}}, nil).withComponent("p", "c", nil, nil, "", module("t.js", "throw new Error('oh')"))},

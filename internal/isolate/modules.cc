@@ -63,10 +63,6 @@ static MaybeLocal<Module> link(Local<Context> c, Local<String> spec, Local<Fixed
   std::string from = at < 0 ? "" : g->paths[at], s = utf8(iso, spec), path = resolve(from, s);
   auto it = g->index.find(path);
   if (it == g->index.end()) it = g->index.find(path + ".js");
-  if (path.find("_componentDeps/") != std::string::npos && it == g->index.end()) {
-    iso->ThrowException(Exception::Error(str(iso, "Components are not supported by this version of Lentil")));
-    return {};
-  }
   if (path.empty() || it == g->index.end()) {
     iso->ThrowException(
         Exception::Error(str(iso, "Could not resolve the import \"" + s + "\" in module \"" + from + "\"")));
