@@ -2,6 +2,7 @@ package isolate
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,7 +53,7 @@ func BenchmarkRun(b *testing.B) {
 			for ready := false; !ready; {
 				time.Sleep(time.Millisecond)
 				p.engine.mu.Lock()
-				ready = len(p.idle) > 0 && p.idle[len(p.idle)-1].ready != nil
+				ready = slices.ContainsFunc(p.idle, func(h *heap) bool { return h.ready != nil || h.kept != nil })
 				p.engine.mu.Unlock()
 			}
 			begun := time.Now()

@@ -105,6 +105,12 @@ void lentil_trim(void);
 
 lentil_realm* lentil_realm_new(lentil_isolate*);
 void lentil_realm_free(lentil_realm*);
+// Remembers what a realm is like before its first invocation; gives the bytes
+// that takes, or 0 if the realm holds what an imprint does not show.
+size_t lentil_realm_imprint(lentil_realm*);
+void lentil_realm_forget(lentil_realm*);
+// Whether a realm with an imprint is as it was then, and may serve again.
+int lentil_realm_intact(lentil_realm*);
 // Evaluates modules in a realm whose snapshot holds only the shims.
 void lentil_realm_import(lentil_realm*, const char* modules, size_t modules_len, const char* env, size_t env_len,
                          lentil_world world, lentil_blob* errors);

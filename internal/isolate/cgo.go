@@ -27,14 +27,17 @@ import (
 // analysis also removes the checks by which a loop can be stopped, from loops
 // that call builtins: for (;;) a.push(new Array(9).fill(7)) never ended.
 //
-// Every invocation begins in a fresh context, so optimised code is thrown away
+// Collections do not move what is old, because imprints compare objects where
+// they were (imprint.cc).
+//
+// Many an invocation begins in a new context, so optimised code is thrown away
 // soon after it is made. Maglev is off because its finished jobs wait for the
 // next interrupt of the isolate and keep their contexts alive until then: with
 // functions of a few milliseconds contexts piled up until each call collected
 // garbage for tens of milliseconds (a page of 20 rows: 100 calls a second, with
 // it off 1,100). Long computations reach TurboFan as before.
 const flags = "--no-verify-snapshot-checksum --no-profile-guided-optimization --single-threaded-gc " +
-	"--no-turboshaft-loop-unrolling --no-wasm-loop-unrolling --no-maglev " +
+	"--no-compact --no-turboshaft-loop-unrolling --no-wasm-loop-unrolling --no-maglev " +
 	"--wasm-max-mem-pages=1024 --no-wasm-async-compilation --stack-size=984 --enable-sharedarraybuffer-per-context"
 
 // v8 is the process-wide state of the engine: V8 can be started only once.

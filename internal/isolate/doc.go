@@ -8,8 +8,9 @@
 //
 // An [Engine] is one per process. [Engine.Load] evaluates the modules of a push
 // once and keeps the resulting heap as a startup snapshot, a [Program]. Each
-// [Program.Run] gets a fresh context made from that snapshot, so no state
-// passes from one invocation to the next.
+// [Program.Run] gets a fresh context: one made from that snapshot, or one that
+// served before and is proven, byte by byte, to be as it was when it was new
+// (reuse.go, imprint.cc). No state passes from one invocation to the next.
 //
 // Invariants:
 //

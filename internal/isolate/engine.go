@@ -34,6 +34,7 @@ type Options struct {
 	Actions     int   // top-level actions under way at once, waiting ones included (default 512); beyond, Run answers Overloaded
 	Waiting     int64 // bytes that the heaps of waiting actions may occupy together (default 1 GiB); beyond, an action that would wait ends as Overloaded
 	Isolates    int   // isolates kept alive while idle, all programs together (default Workers)
+	Fresh       bool  // make a new context for each invocation, though the old one be proven fresh
 	Client      *http.Client
 	Log         *slog.Logger
 }
@@ -49,6 +50,7 @@ type Engine struct {
 	alive  atomic.Int64 // isolates
 	acting atomic.Int64 // top-level actions
 	nested atomic.Int64 // actions that actions called
+	reused atomic.Int64 // invocations in kept contexts
 	held   atomic.Int64 // bytes that the heaps of waiting actions occupy
 	busy   sync.WaitGroup
 
@@ -124,7 +126,8 @@ type Stats struct {
 	Queued   int
 	Parked   int // threads lost to fatal engine errors; restart the process when they pile up
 	Programs int
-	Workers  int // that there are, those of actions included
+	Workers  int   // that there are, those of actions included
+	Reused   int64 // invocations that ran in a context proven fresh
 }
 
 // Stats says how the engine stands.
@@ -135,7 +138,7 @@ func (e *Engine) Stats() Stats {
 	defer e.mu.Unlock()
 	return Stats{
 		Isolates: int(e.alive.Load()), Idle: len(e.idle), Running: taken + acting, Queued: waiting + queued,
-		Parked: int(e.parked.Load()), Programs: e.programs, Workers: 2 * e.opt.Workers,
+		Parked: int(e.parked.Load()), Programs: e.programs, Workers: 2 * e.opt.Workers, Reused: e.reused.Load(),
 	}
 }
 

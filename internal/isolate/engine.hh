@@ -16,6 +16,7 @@
 
 namespace lentil {
 using namespace v8;
+class Imprint;
 
 // Array-buffer bytes live outside the JavaScript heap: count and cap them.
 class CappedAllocator : public ArrayBuffer::Allocator {
@@ -80,6 +81,9 @@ struct lentil_isolate {
   size_t externalLimit = SIZE_MAX;
   int looks = 0;   // of the watchdog at this invocation
   char fatal[200] = "";  // what V8 said when it gave up
+  // Numbers that V8 shares between the contexts of an isolate, and what they are.
+  std::vector<std::pair<double*, double>> numbers;
+  uint32_t collections = 0, scavenges = 0;  // of garbage, so far
   int raised = 0;  // how often the heap limit was raised to let JavaScript unwind
 
   // For the watchdog. guard is held over every change of running and every
@@ -95,7 +99,7 @@ struct lentil_isolate {
 
 // One context, for one invocation (or one import).
 struct lentil_realm {
-  lentil_isolate* owner;
+  lentil_isolate* owner = nullptr;
   std::unique_ptr<v8::MicrotaskQueue> queue;
   v8::Global<v8::Context> context;
   v8::Global<v8::Object> registry;  // module path -> namespace
@@ -112,6 +116,9 @@ struct lentil_realm {
   bool sawTime = false, sawRandom = false;
   int lines = 0;  // of the log
   lentil::Graph* graph = nullptr;
+  std::unique_ptr<lentil::Imprint> imprint;  // if it is to serve again
+  lentil_realm();
+  ~lentil_realm();
 };
 
 namespace lentil {
@@ -144,6 +151,8 @@ MaybeLocal<Promise> importDynamically(Local<Context>, Local<Data>, Local<Value> 
 void onReject(PromiseRejectMessage);
 Platform* innerPlatform();
 void requestCheck(lentil_isolate*);
+void findNumbers(lentil_isolate*);
+void restoreNumbers(lentil_isolate*);
 void park(const char* message);
 void terminate(lentil_isolate*, int why);  // from the isolate's own thread, or under its guard
 

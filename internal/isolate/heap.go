@@ -20,6 +20,7 @@ type heap struct {
 	id      uint64
 	dead    chan struct{}   // closed when its thread is lost
 	ready   *C.lentil_realm // a fresh context, made ahead, or nil
+	kept    *C.lentil_realm // a context that serves again as long as it stays fresh, or nil
 	runs    int
 	since   time.Time // idle since
 }
@@ -40,6 +41,10 @@ func (h *heap) dispose() {
 			C.lentil_realm_free(h.ready)
 			h.ready = nil
 		}
+		if h.kept != nil {
+			C.lentil_realm_free(h.kept)
+			h.kept = nil
+		}
 		C.lentil_isolate_free(h.c)
 		h.c = nil
 	}
@@ -48,19 +53,24 @@ func (h *heap) dispose() {
 	h.program.dropHeap()
 }
 
-// take gives an idle isolate, one with a context ready if there is one, or a
-// new one that newHeap must fill.
-func (p *Program) take() *heap {
+// take gives an idle isolate, or a new one that newHeap must fill. A call that
+// shares prefers one with a kept context, the others one without, so that the
+// kept ones stay free; then comes one with a context ready.
+func (p *Program) take(shares bool) *heap {
 	e := p.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	at := -1
-	for i := len(p.idle) - 1; i >= 0; i-- {
-		if at < 0 || p.idle[i].ready != nil {
-			at = i
+	at, best := -1, -1
+	for i := len(p.idle) - 1; i >= 0 && best < 3; i-- {
+		worth := 0
+		if (p.idle[i].kept != nil) == shares {
+			worth = 2
 		}
-		if p.idle[i].ready != nil {
-			break
+		if p.idle[i].ready != nil || shares && worth > 0 {
+			worth++
+		}
+		if worth > best {
+			at, best = i, worth
 		}
 	}
 	if at >= 0 {
@@ -76,7 +86,7 @@ func (p *Program) take() *heap {
 }
 
 // give returns an isolate after use; spent ones are freed, and the longest
-// idle one when there are too many.
+// idle one when there are too many, of those without a kept context if possible.
 func (p *Program) give(h *heap, spent bool) {
 	e := p.engine
 	h.since = time.Now()
@@ -91,7 +101,13 @@ func (p *Program) give(h *heap, spent bool) {
 	var extra *heap
 	if len(e.idle) > e.opt.Isolates {
 		extra = e.idle[0]
-		e.idle = e.idle[1:]
+		for _, o := range e.idle {
+			if o.kept == nil {
+				extra = o
+				break
+			}
+		}
+		e.dropIdle(extra)
 		extra.program.dropIdle(extra)
 	}
 	if !e.sweeping {
@@ -136,7 +152,7 @@ func (p *Program) warm() {
 	e.busy.Add(1)
 	defer e.busy.Done()
 	for i := len(p.idle) - 1; i >= 0; i-- {
-		if c := p.idle[i]; c.ready == nil {
+		if c := p.idle[i]; c.ready == nil && c.kept == nil {
 			h = c
 			p.idle = append(p.idle[:i], p.idle[i+1:]...)
 			e.dropIdle(h)

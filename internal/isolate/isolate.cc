@@ -2,7 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine.hh"
+#include "imprint.hh"
+
+lentil_realm::lentil_realm() = default;
+lentil_realm::~lentil_realm() = default;
 
 namespace lentil {
 
@@ -90,6 +93,11 @@ void onReject(PromiseRejectMessage m) {
   }
 }
 
+static void collected(Isolate*, GCType type, GCCallbackFlags, void* data) {
+  lentil_isolate* i = static_cast<lentil_isolate*>(data);
+  (type == kGCTypeMarkSweepCompact ? i->collections : i->scavenges)++;
+}
+
 void prepareIsolate(lentil_isolate* i, bool limited) {
   Isolate* iso = i->iso;
   iso->SetMicrotasksPolicy(MicrotasksPolicy::kExplicit);
@@ -99,6 +107,7 @@ void prepareIsolate(lentil_isolate* i, bool limited) {
   iso->SetOOMErrorHandler(onMemory);
   iso->SetAllowAtomicsWait(false);
   iso->SetSharedArrayBufferConstructorEnabledCallback([](Local<Context>) { return false; });
+  iso->AddGCEpilogueCallback(collected, i, kGCTypeAll);
   if (limited) iso->AddNearHeapLimitCallback(nearHeapLimit, i);
 }
 
@@ -226,6 +235,14 @@ static void missing(lentil_realm* r, const char* what, lentil_turn* t) {
   t->status = LENTIL_MISSING;
 }
 
+// What RegExp.lastMatch and its kin say is part of no object's bytes that an
+// imprint compares: every invocation begins after the same match, of nothing.
+static void forgetMatch(Isolate* iso, Local<Context> c) {
+  Local<RegExp> nothing;
+  Local<Object> match;
+  if (RegExp::New(c, String::Empty(iso), RegExp::kNone).ToLocal(&nothing) && nothing->Exec(c, String::Empty(iso)).ToLocal(&match)) return;
+}
+
 static void start(lentil_realm* r, Isolate* iso, Local<Context> c, const char* p, const char* end, lentil_turn* t) {
   TryCatch tc(iso);
   std::string_view module = takeString(p, end), name = takeString(p, end), method = takeString(p, end);
@@ -334,6 +351,7 @@ extern "C" lentil_isolate* lentil_isolate_new(uint64_t id, const char* blob, siz
   Locker l(i->iso);
   Isolate::Scope s(i->iso);
   prepareIsolate(i, true);
+  findNumbers(i);
   return i;
 }
 
@@ -402,6 +420,7 @@ extern "C" void lentil_realm_free(lentil_realm* r) {
   HandleScope hs(iso);
   r->context.Get(iso)->SetAlignedPointerInEmbedderData(1, nullptr);
   iso->SetContinuationPreservedEmbedderData(Undefined(iso));
+  restoreNumbers(r->owner);
   delete r;
 }
 
@@ -424,6 +443,7 @@ extern "C" void lentil_start(lentil_realm* r, uintptr_t host, lentil_world world
   t->why = LENTIL_RUNNING;
   {
     Entered in(r);
+    forgetMatch(in.iso, in.c);
     start(r, in.iso, in.c, call, call + n, t);
   }
   leave(r, turn, t);

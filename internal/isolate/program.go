@@ -56,6 +56,8 @@ type Program struct {
 	heaps int
 	idle  []*heap
 
+	traces traces
+
 	inspectOnce sync.Mutex
 	inspected   []ModuleInfo
 }
@@ -252,7 +254,7 @@ func (p *Program) importFailures(list []byte) error {
 // ready: some things in a snapshot show only now that they cannot live there.
 // For a plain program it evaluates the modules, to learn which throw.
 func (p *Program) probe(ctx context.Context) error {
-	h := p.take()
+	h := p.take(false)
 	v := p.guard(h)
 	done := make(chan error, 1)
 	go func() {

@@ -277,7 +277,7 @@ export const act = action(async () => { setTimeout(() => {}, 1e6); call("late");
 		value(t, run(t, p, Query, "f", nil, Limits{}))
 		value(t, run(t, p, Action, "act", nil, Limits{}))
 	}
-	h := p.take()
+	h := p.take(false)
 	if h.c == nil {
 		p.newHeap(h)
 	}

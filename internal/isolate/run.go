@@ -51,6 +51,9 @@ type invocation struct {
 	lines    int
 	result   Result
 	spent    bool // the isolate must not be used again
+	shared   bool // may run in a kept context
+	kept     bool // runs in one
+	keep     bool // the isolate shall get one
 	pool     *slots
 	borrowed bool        // runs in the place of its caller
 	placed   atomic.Bool // holds a place of its own
@@ -86,7 +89,7 @@ func (v *invocation) syscall(op string, args []byte) ([]byte, error) {
 	return v.call.Host.Syscall(op, args)
 }
 
-// Run executes one call in a fresh context. What user code does wrong is in
+// Run executes one call in a context as it was after the modules were evaluated. What user code does wrong is in
 // Result.Exception; the error is ours, the Host's or ctx's.
 func (p *Program) Run(ctx context.Context, c Call) (Result, error) {
 	e := p.engine
@@ -130,7 +133,8 @@ func (p *Program) Run(ctx context.Context, c Call) (Result, error) {
 	v.ctx = context.WithValue(ctx, loanKey{}, mine)
 	v.borrowed, v.pool = borrowed, pool
 	v.placed.Store(!borrowed)
-	v.heap = p.take()
+	v.shared = p.shares(&c)
+	v.heap = p.take(v.shared)
 	done := make(chan struct{})
 	go v.work(done)
 	r, err := v.await(ctx, done)
@@ -140,7 +144,7 @@ func (p *Program) Run(ctx context.Context, c Call) (Result, error) {
 	if v.placed.Load() {
 		v.pool.release()
 	}
-	if !v.spent {
+	if !v.spent && !v.kept {
 		go p.warm()
 	}
 	return r, err
@@ -205,7 +209,12 @@ func (v *invocation) await(ctx context.Context, done chan struct{}) (Result, err
 		case <-done:
 			p.engine.unwatch(v)
 			r, err := v.result, v.err
-			p.give(v.heap, v.spent)
+			if v.keep {
+				p.engine.busy.Add(1)
+				go p.imprint(v.heap)
+			} else {
+				p.give(v.heap, v.spent)
+			}
 			return r, err
 		case <-v.heap.dead:
 			return Result{Exception: v.buried()}, nil
@@ -266,13 +275,9 @@ func (v *invocation) work(done chan struct{}) {
 	if h.c == nil {
 		p.newHeap(h)
 	}
-	realm := h.ready
-	h.ready = nil
 	p.engine.watch(v)
-	if realm == nil {
-		realm = C.lentil_realm_new(h.c)
-	}
-	if p.plain != nil {
+	realm := v.context()
+	if p.plain != nil && !v.kept {
 		if _, why := p.evaluate(realm); why != C.LENTIL_RUNNING {
 			v.result.Exception = p.ended(why, p.engine.opt.HeapLimit, importTime)
 			v.spent = true
@@ -284,9 +289,7 @@ func (v *invocation) work(done chan struct{}) {
 		h.tidy(false)
 	}
 	v.run(realm)
-	if !v.spent {
-		C.lentil_realm_free(realm)
-	}
+	v.leaveContext(realm)
 }
 
 // run takes the invocation from its first turn to its end.
