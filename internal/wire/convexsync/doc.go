@@ -17,8 +17,9 @@
 //     computation began later, even if it is empty: clients resolve a mutation
 //     only then.
 //   - Mutations of a connection run one at a time, in order of arrival.
-//   - At most one transition is being computed and at most two are unsent, so a
-//     slow client skips states instead of piling them up.
+//   - At most one transition is being computed and at most two are unsent, a
+//     bulky one counting for two, so a slow client skips states instead of
+//     piling them up.
 //   - After a Close effect nothing else comes out.
 //
 // An idle socket costs one goroutine (the reader). Computing, running mutations
@@ -26,5 +27,6 @@
 // read set that many sockets wait for is watched by one goroutine (watcher).
 //
 // Locks, in order: Server.mu (the list of sessions), session.mu (the machine and
-// the outbound queue), watcher.mu (the groups).
+// the outbound queue), watcher.mu (the groups); ledger.mu is
+// a leaf.
 package convexsync

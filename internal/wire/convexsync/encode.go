@@ -56,9 +56,9 @@ type transition struct {
 	skew       *int64
 }
 
-// appendTo encodes the transition. Values are copied as they are: they were
-// encoded once, however many connections they go to.
-func (t *transition) appendTo(dst []byte, serverTS int64) []byte {
+// size is about how many bytes the encoded transition has, and at least that of
+// the values in it.
+func (t *transition) size() int {
 	n := 256
 	for _, c := range t.changes {
 		n += 128
@@ -66,7 +66,13 @@ func (t *transition) appendTo(dst []byte, serverTS int64) []byte {
 			n += len(c.reply.Value) + len(c.reply.Data) + len(c.reply.Message)
 		}
 	}
-	dst = slices.Grow(dst, n)
+	return n
+}
+
+// appendTo encodes the transition. Values are copied as they are: they were
+// encoded once, however many connections they go to.
+func (t *transition) appendTo(dst []byte, serverTS int64) []byte {
+	dst = slices.Grow(dst, t.size())
 	dst = append(dst, `{"type":"Transition","startVersion":`...)
 	dst = t.start.appendTo(dst)
 	dst = append(dst, `,"endVersion":`...)

@@ -45,7 +45,8 @@ type Machine struct {
 	delayed   bool    // the last computation failed; RetryDue will come
 	update    *update // being computed
 	retry     time.Duration
-	unsent    int
+	unsent    int   // transitions that are not written yet, a bulky one counting as all that may be
+	weights   []int // of each, in order
 
 	mutations []Run // waiting, the running one not included
 	running   bool
@@ -328,7 +329,12 @@ func (m *Machine) Computed(ts uint64, results []Result) []Effect {
 	}
 	slices.SortStableFunc(t.changes, func(a, b modification) int { return cmp.Compare(a.query, b.query) })
 	m.sent = t.end
-	m.unsent++
+	weight := 1
+	if t.size() >= bulky {
+		weight = maxUnsent
+	}
+	m.unsent += weight
+	m.weights = append(m.weights, weight)
 	m.do(Send{t})
 	m.wake()
 	return m.take()
@@ -372,7 +378,8 @@ func (m *Machine) RetryDue() []Effect {
 
 // Written says that a transition has left the outbound queue.
 func (m *Machine) Written() []Effect {
-	m.unsent--
+	m.unsent -= m.weights[0]
+	m.weights = m.weights[1:]
 	m.wake()
 	return m.take()
 }

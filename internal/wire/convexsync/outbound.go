@@ -50,6 +50,9 @@ func (s *session) write() {
 		if len(*buf) >= bulky {
 			s.bulked = s.sent
 		}
+		if cap(*buf) > maxPooled {
+			*buf = make([]byte, 0, 4096) // the next message may have to wait for its turn
+		}
 		if _, ok := msg.(*transition); ok {
 			s.perform(s.machine.Written())
 		}
@@ -58,10 +61,17 @@ func (s *session) write() {
 
 // writeMessage encodes and writes one message.
 func (s *session) writeMessage(msg serverMessage, buf *[]byte) error {
+	t, isTransition := msg.(*transition)
+	if size := sizeOf(msg); size >= light {
+		s.server.ledger.acquire(s.ctx, s, int64(size), func() { s.conn.CloseNow() })
+		defer s.server.ledger.release(s)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), writeLimit)
 	defer cancel()
 	*buf = msg.appendTo((*buf)[:0], time.Now().UnixNano())
-	_, isTransition := msg.(*transition)
+	if isTransition {
+		t.changes = nil // what is encoded need not be kept twice while it is on its way
+	}
 	if !s.chunked || !isTransition || len(*buf) <= maxChunk {
 		return s.conn.Write(ctx, websocket.MessageText, *buf)
 	}
@@ -73,6 +83,19 @@ func (s *session) writeMessage(msg serverMessage, buf *[]byte) error {
 		}
 	}
 	return nil
+}
+
+// sizeOf is about how many bytes of values a message carries.
+func sizeOf(msg serverMessage) int {
+	switch m := msg.(type) {
+	case *transition:
+		return m.size()
+	case response:
+		if m.reply != nil {
+			return len(m.reply.Value) + len(m.reply.Data)
+		}
+	}
+	return 0
 }
 
 // hangUp says goodbye and closes the socket.

@@ -44,6 +44,7 @@ type Server struct {
 	MaxSockets int
 
 	watcher watcher
+	ledger  ledger
 	running sync.WaitGroup // sessions, and everything that runs for them, which may outlive them
 
 	mu       sync.Mutex // guards the rest; taken before session.mu
