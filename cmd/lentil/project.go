@@ -146,6 +146,14 @@ func readJSON(path string, v any) error {
 		if syn := (*json.SyntaxError)(nil); errors.As(err, &syn) {
 			at = fmt.Sprintf(", line %d", 1+strings.Count(string(b[:min(int(syn.Offset), len(b))]), "\n"))
 		}
+		// A person knows the names in the file, not those of our types.
+		if typ := (*json.UnmarshalTypeError)(nil); errors.As(err, &typ) {
+			where := "the file"
+			if typ.Field != "" {
+				where = typ.Field
+			}
+			return fmt.Errorf("%s: %s cannot be a JSON %s", path, where, typ.Value)
+		}
 		return fmt.Errorf("%s%s: %w", path, at, err)
 	}
 	return nil

@@ -86,3 +86,14 @@ func TestExpandNamesWhatIsMissing(t *testing.T) {
 		}
 	}
 }
+
+func TestReadProjectNamesTheMemberThatIsWrong(t *testing.T) {
+	t.Parallel()
+	_, err := readProject(writeProject(t, map[string]string{"convex.json": `{"authKit": {"dev": {"configure": {"redirectUris": "http://x"}}}}`}))
+	if err == nil || !strings.Contains(err.Error(), "redirectUris cannot be a JSON string") || strings.Contains(err.Error(), "Go ") {
+		t.Errorf("err = %v", err)
+	}
+	if _, err = readProject(writeProject(t, map[string]string{"convex.json": "[]"})); err == nil || !strings.Contains(err.Error(), "cannot be a JSON array") || strings.Contains(err.Error(), "Go ") {
+		t.Errorf("err = %v", err)
+	}
+}

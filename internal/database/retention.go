@@ -10,8 +10,9 @@ import (
 	"github.com/lentil-dev/lentil/internal/persistence"
 )
 
-// How often, and in which portions, old revisions are pruned. Portions are
-// small so that commits do not wait long for the store.
+// How often, and in which portions, old revisions are pruned: every five
+// minutes, or four times within a shorter retention. Portions are small so that
+// commits do not wait long for the store.
 const (
 	pruneEvery = 5 * time.Minute
 	pruneChunk = 2000
@@ -47,7 +48,8 @@ func (db *DB) horizonAt(now time.Time, past []milestone) persistence.Timestamp {
 
 // retain forgets revisions that are older than the retention, until ctx ends.
 func (db *DB) retain(ctx context.Context) error {
-	tick := time.NewTicker(pruneEvery)
+	every := min(pruneEvery, max(db.retention/4, time.Second))
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	var past []milestone
 	for {
@@ -58,7 +60,7 @@ func (db *DB) retain(ctx context.Context) error {
 			return db.commits.failure()
 		case <-tick.C:
 		}
-		db.writes.trim(persistence.Timestamp(time.Now().Add(-pruneEvery).UnixNano()))
+		db.writes.trim(persistence.Timestamp(time.Now().Add(-every).UnixNano()))
 		s := db.Stats()
 		past = append(past, milestone{s.Latest, s.Commit.Commits})
 		horizon := db.horizonAt(time.Now(), past)

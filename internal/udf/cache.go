@@ -220,6 +220,13 @@ func (r *Runner) Query(ctx context.Context, q Request) (*Outcome, error) {
 	if at > latest {
 		return nil, apierr.New(apierr.BadRequest, "TimestampInFuture", "The timestamp %d lies after the newest commit.", at)
 	}
+	if q.badAuth != nil { // results would pass for those of nobody
+		out, _, err := r.runQuery(ctx, &q, at)
+		if err == nil {
+			err = r.auditQuery(ctx, &q, out)
+		}
+		return out, err
+	}
 	shared, caller := q.sharedKey(), q.Caller.CacheKey()
 	var stale *Outcome
 	for {

@@ -56,6 +56,7 @@ var httpRouterPath = funcPath{Module: isolate.HTTPRouter, Export: "default"}
 // HTTP has the app's router answer a request. The error is ours; Failure is the code's.
 func (r *Runner) HTTP(ctx context.Context, h HTTPRequest, w HTTPResponse) (*HTTPOutcome, error) {
 	q := h.Caller
+	q.badAuth = h.AuthError
 	q.Path, q.CallerName = h.Method+" "+h.Path, "HttpEndpoint"
 	if err := q.prepare(); err != nil {
 		return nil, err

@@ -170,3 +170,23 @@ func TestHTTPClientLeaves(t *testing.T) {
 		t.Errorf("%+v", entries)
 	}
 }
+
+// TestBadCredentialReachesCalls: what an HTTP action with a bad credential calls must
+// not take its caller for nobody, in whatever order results are cached.
+func TestBadCredentialReachesCalls(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.push("1", map[string]goFunction{"query m:who": func(c *hostCalls, _ string) (string, error) {
+		return c.async("1.0/getUserIdentity", "{}")
+	}})
+	for range 2 {
+		out, err := h.Query(t.Context(), Request{Path: "m:who", badAuth: errors.New("bad token")})
+		if err != nil || out.Failure == nil || !strings.Contains(out.Failure.Text, "bad token") {
+			t.Errorf("with a bad credential: %+v, %v", out, err)
+		}
+		out, err = h.Query(t.Context(), Request{Path: "m:who"})
+		if err != nil || out.Failure != nil || string(out.Value) != "null" {
+			t.Errorf("without one: %+v, %v", out, err)
+		}
+	}
+}

@@ -72,7 +72,10 @@ type Request struct {
 	// CallerName is the "caller" of log entries, such as "SyncWorker" or "HttpApi".
 	CallerName string
 
-	node   bool   // the function turned out to be one of a "use node" module
+	node bool // the function turned out to be one of a "use node" module
+	// badAuth is why the credential of the HTTP request behind the call is not good; getUserIdentity throws it.
+	badAuth error
+
 	parent string // execution id of the action that made the call
 
 	origin *value.ID // the scheduled function that this is a run of, or was called by; nil for none

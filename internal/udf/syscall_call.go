@@ -115,7 +115,8 @@ func (x *execution) callFromAction(ctx context.Context, args json.RawMessage, me
 	req := Request{
 		Args: a.Args, Caller: x.run.req.Caller, Internal: true, RequestID: x.run.req.RequestID,
 		IP: x.run.req.IP, UserAgent: x.run.req.UserAgent, AuthToken: x.run.req.AuthToken, CallerName: "Action",
-		parent: x.run.logs.executionID, origin: x.run.req.origin,
+		badAuth: x.run.req.badAuth,
+		parent:  x.run.logs.executionID, origin: x.run.req.origin,
 	}
 	err := x.run.r.DB.View(ctx, func(tx *database.Tx) error {
 		t, err := x.run.r.resolve(ctx, tx, x.live, &a.address, method)

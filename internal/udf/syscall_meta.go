@@ -13,8 +13,8 @@ func (x *execution) getUserIdentity(context.Context, json.RawMessage) ([]byte, e
 	if x.kind != Action { // in actions several calls run at once, and nobody asks
 		x.run.usedCaller = true
 	}
-	if x.http != nil && x.http.request.AuthError != nil {
-		return nil, invalid("Unauthenticated", "%s", messageOf(x.http.request.AuthError))
+	if err := x.run.req.badAuth; err != nil {
+		return nil, invalid("Unauthenticated", "%s", messageOf(err))
 	}
 	return x.run.req.Caller.IdentityJSON(), nil
 }
