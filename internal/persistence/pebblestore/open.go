@@ -37,6 +37,7 @@ type Store struct {
 	db     *pebble.DB
 	closed atomic.Bool
 
+	garbage atomic.Int64 // deletions that Pebble has only in memory, roughly
 	pruned  atomic.Int64 // no record of the log lies below it; a restart forgets it
 	running atomic.Bool  // Pebble is past opening, where it returns errors as it should
 	failure sync.Once

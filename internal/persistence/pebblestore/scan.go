@@ -227,14 +227,36 @@ func (s *Store) Prune(ctx context.Context, before persistence.Timestamp, limit i
 		return 0, s.readError(err)
 	}
 	if n == 0 {
-		return 0, nil
+		return 0, s.giveBack()
 	}
 	must(b.DeleteRange(logKey(from), logKey(through), nil))
 	if err := s.apply(b, pebble.NoSync); err != nil {
 		return 0, err
 	}
 	s.pruned.Store(int64(through))
+	s.garbage.Add(int64(n))
+	if n < limit {
+		return n, s.giveBack()
+	}
 	return n, nil
+}
+
+// worthFlushing is how many deletions are worth a file of their own.
+const worthFlushing = 10_000
+
+// giveBack makes Pebble look at what was pruned. Deletions are small: they would
+// stay in memory for long, and what they delete on the disk until then, where
+// Pebble weighs by the deletions in its files what to compact.
+func (s *Store) giveBack() error {
+	if s.garbage.Load() < worthFlushing {
+		return nil
+	}
+	s.garbage.Store(0)
+	err := s.guard(func() error { _, err := s.db.AsyncFlush(); return err })
+	if err != nil {
+		return s.readError(err)
+	}
+	return nil
 }
 
 // drop deletes one version.
