@@ -70,7 +70,11 @@ const buildChunk = 2000
 func (db *DB) buildIndex(ctx context.Context, at persistence.Timestamp, ix *indexMeta) error {
 	began, n := time.Now(), 0
 	if ix.kind != Ordered && db.searcher != nil {
-		if err := db.searcher.Build(ctx, ix.public(""), at); err != nil {
+		t := db.visible.Load().cat.byPlace[ix.table]
+		if t == nil {
+			return nil
+		}
+		if err := db.searcher.Build(ctx, ix.public(t), at); err != nil {
 			return err
 		}
 	}

@@ -49,6 +49,8 @@ type Index struct {
 	ID         persistence.IndexID // names the index for good, whatever it is called
 	Kind       IndexKind
 	Dimensions int // of a Vector index
+
+	at place // of the table
 }
 
 // Names of the indexes that every table has.
@@ -80,7 +82,9 @@ const (
 )
 
 // place is a table's number among those of all namespaces, under which the store
-// has its documents: the number in the low bits, the namespace above.
+// has its documents: the number in the low bits, the namespace above. The places of
+// tables that took over from others (replace.go) have the same number, and above it
+// what is no namespace.
 type place uint32
 
 // numberBits is enough for every number that is given out.
@@ -123,6 +127,7 @@ func byCreation(t place) persistence.IndexID {
 type tableMeta struct {
 	Table
 	place   place
+	state   tableState
 	row     value.ID
 	indexes []*indexMeta // every index that is written to, sorted by name
 }
@@ -164,14 +169,15 @@ func (t *tableMeta) index(name string) *indexMeta {
 
 // catalog is every table and index at one point of history. It is immutable.
 type catalog struct {
-	byName  map[string]*tableMeta // by qualified name
+	byName  map[string]*tableMeta // by qualified name; active ones only, as in moved
 	byPlace map[place]*tableMeta
+	moved   map[place]place // from the place that goes with namespace and number, where the table is at another
 	dropped map[persistence.IndexID]*indexMeta
 }
 
 // newCatalog knows only the two tables that describe the others.
 func newCatalog() *catalog {
-	c := &catalog{byName: map[string]*tableMeta{}, byPlace: map[place]*tableMeta{}, dropped: map[persistence.IndexID]*indexMeta{}}
+	c := &catalog{byName: map[string]*tableMeta{}, byPlace: map[place]*tableMeta{}, moved: map[place]place{}, dropped: map[persistence.IndexID]*indexMeta{}}
 	c.set(&tableMeta{Table: Table{Name: tablesName, Number: tablesTable}, place: tablesTable, indexes: []*indexMeta{
 		{id: tablesByName, table: tablesTable, name: "by_name", fields: []string{"name"}, state: Enabled, built: true},
 		{id: tablesByNumber, table: tablesTable, name: "by_number", fields: []string{"number"}, state: Enabled, built: true},
@@ -184,7 +190,50 @@ func newCatalog() *catalog {
 
 // set is used only while a catalog is being made.
 func (c *catalog) set(t *tableMeta) {
-	c.byName[qualified(t.Space, t.Name)], c.byPlace[t.place] = t, t
+	c.byPlace[t.place] = t
+	if t.state != active || t.Name == "" {
+		return
+	}
+	c.byName[qualified(t.Space, t.Name)] = t
+	if l := t.logical(); l != t.place {
+		c.moved[l] = t.place
+	}
+}
+
+// unset forgets a table's name and number, where they are still its.
+func (c *catalog) unset(t *tableMeta) {
+	name := qualified(t.Space, t.Name)
+	if have := c.byName[name]; have != nil && have.place == t.place {
+		delete(c.byName, name)
+	}
+	if c.moved[t.logical()] == t.place {
+		delete(c.moved, t.logical())
+	}
+}
+
+// logical is the place that goes with the table's namespace and number.
+func (t *tableMeta) logical() place { return placeOf(t.Space, t.Number) }
+
+// numbered finds the active table of a namespace and number, given as a place; nil
+// if there is none.
+func (c *catalog) numbered(p place) *tableMeta {
+	if at, ok := c.moved[p]; ok {
+		return c.byPlace[at]
+	}
+	t := c.byPlace[p]
+	if t == nil || t.state != active || t.Name == "" || t.logical() != p {
+		return nil
+	}
+	return t
+}
+
+// at is where the store has the documents of a namespace and number, given as a
+// place; 0, where there are none, if they are of no active table.
+func (c *catalog) at(p place) place {
+	if t := c.numbered(p); t != nil {
+		return t.place
+	}
+	return 0
 }
 
 // apply is the catalog after documents of _tables and _index went from old to
@@ -196,11 +245,11 @@ func (c *catalog) apply(changes []*change) (*catalog, error) {
 			continue
 		}
 		if n == c {
-			n = &catalog{byName: maps.Clone(c.byName), byPlace: maps.Clone(c.byPlace), dropped: maps.Clone(c.dropped)}
+			n = &catalog{byName: maps.Clone(c.byName), byPlace: maps.Clone(c.byPlace), moved: maps.Clone(c.moved), dropped: maps.Clone(c.dropped)}
 		}
 		var err error
 		if ch.doc.Table == tablesTable {
-			err = n.applyTable(ch.new)
+			err = n.applyTable(ch.old, ch.new)
 		} else {
 			err = n.applyIndex(ch.old, ch.new)
 		}
@@ -211,29 +260,57 @@ func (c *catalog) apply(changes []*change) (*catalog, error) {
 	return n, nil
 }
 
-// applyTable takes in a new row of _tables. Rows are never changed or removed.
-func (c *catalog) applyTable(doc *Document) error {
+// applyTable takes in a changed row of _tables.
+func (c *catalog) applyTable(old, doc *Document) error {
+	if old != nil {
+		was, err := decodeTable(old)
+		if err != nil {
+			return err
+		}
+		c.unset(was)
+		if doc == nil {
+			delete(c.byPlace, was.place)
+		}
+	}
 	if doc == nil {
-		return fmt.Errorf("database: rows of %s are for good", tablesName)
+		return nil
 	}
-	name, _ := doc.Object().Get("name")
-	number, _ := doc.Object().Get("number")
-	s, ok := name.(value.String)
-	f, ok2 := number.(value.Float64)
-	if !ok || !ok2 {
-		return fmt.Errorf("database: row %s of %s: %w", doc.ID, tablesName, errBody)
+	t, err := decodeTable(doc)
+	if err != nil {
+		return err
 	}
-	p := place(f)
-	bare := string(s)
-	if p.space() != 0 {
-		_, bare, _ = strings.Cut(bare, "/")
-	}
-	t := &tableMeta{Table: Table{bare, p.number(), p.space()}, place: p, row: doc.ID}
-	if old := c.byPlace[p]; old != nil {
-		t.indexes = old.indexes
+	if have := c.byPlace[t.place]; have != nil {
+		t.indexes = have.indexes
 	}
 	c.set(t)
 	return nil
+}
+
+// decodeTable reads a row of _tables.
+func decodeTable(doc *Document) (*tableMeta, error) {
+	o := doc.Object()
+	name, _ := o.Get("name")
+	number, _ := o.Get("number")
+	s, ok := name.(value.String)
+	f, ok2 := number.(value.Float64)
+	if !ok || !ok2 {
+		return nil, fmt.Errorf("database: row %s of %s: %w", doc.ID, tablesName, errBody)
+	}
+	l := place(f)
+	bare := string(s)
+	if l.space() != 0 {
+		_, bare, _ = strings.Cut(bare, "/")
+	}
+	t := &tableMeta{Table: Table{bare, l.number(), l.space()}, place: l, row: doc.ID}
+	if at, ok := o.Get("place"); ok {
+		f, _ := at.(value.Float64)
+		t.place = place(f)
+	}
+	if state, ok := o.Get("state"); ok {
+		s, _ := state.(value.String)
+		t.state = tableState(s)
+	}
+	return t, nil
 }
 
 // applyIndex takes in a changed row of _index.
@@ -268,10 +345,7 @@ func (c *catalog) applyIndex(old, doc *Document) error {
 		t.indexes = append(t.indexes, is)
 		slices.SortFunc(t.indexes, func(a, b *indexMeta) int { return cmp.Compare(a.name, b.name) })
 	}
-	c.byPlace[p] = t
-	if t.Name != "" {
-		c.set(t)
-	}
+	c.set(t)
 	return nil
 }
 
@@ -328,10 +402,10 @@ func (ix *indexMeta) object() value.Object {
 }
 
 // public is the index as users of the room see it.
-func (ix *indexMeta) public(table string) Index {
+func (ix *indexMeta) public(t *tableMeta) Index {
 	return Index{
-		Table: table, Name: ix.name, Fields: slices.Clone(ix.fields), State: ix.state, Built: ix.built,
-		Number: ix.table.number(), Space: ix.table.space(), ID: ix.id, Kind: ix.kind, Dimensions: ix.dimensions,
+		Table: t.Name, Name: ix.name, Fields: slices.Clone(ix.fields), State: ix.state, Built: ix.built,
+		Number: t.Number, Space: t.Space, at: ix.table, ID: ix.id, Kind: ix.kind, Dimensions: ix.dimensions,
 	}
 }
 

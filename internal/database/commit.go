@@ -153,6 +153,7 @@ func (p *prepared) derive(cat *catalog) error {
 			return fmt.Errorf("database: commit: no table has the number %d", ch.doc.Table)
 		}
 		p.tables[i] = t
+		known := len(p.touched)
 		// A copy: a part of the change would keep its documents for as long as the
 		// write log knows the key.
 		p.touched = append(p.touched, touch{index: persistence.Primary(ch.doc.Table), table: ch.doc.Table, key: bytes.Clone(ch.doc.Internal[:])})
@@ -164,6 +165,9 @@ func (p *prepared) derive(cat *catalog) error {
 			case ix.kind == Text && p.searcher != nil:
 				p.touched = append(p.touched, touch{index: ix.id, table: ch.doc.Table, seen: newSeen(p.searcher, ix, ch)})
 			}
+		}
+		if t.state != active {
+			p.touched = p.touched[:known] // nobody can have read it
 		}
 	}
 	return nil
@@ -369,9 +373,11 @@ func (db *DB) publish(batch []*prepared) {
 		p.done <- nil
 	}
 	if building {
-		select {
-		case db.kick <- struct{}{}:
-		default:
+		for _, c := range [...]chan struct{}{db.kick, db.retiring} {
+			select {
+			case c <- struct{}{}:
+			default:
+			}
 		}
 	}
 }

@@ -39,6 +39,7 @@ type DB struct {
 	holds    holds         // snapshots that the horizon must not pass
 	building sync.Mutex    // held while indexes are built, by Run or EnsureTables
 	kick     chan struct{} // there may be an index to build
+	retiring chan struct{} // there may be a retired table to empty
 	broken   chan struct{} // closed when the store has failed
 	searcher Searcher      // nil: nothing is searched
 }
@@ -62,7 +63,7 @@ const format = "1"
 func Open(ctx context.Context, o Options) (*DB, error) {
 	db := &DB{
 		store: o.Store, log: o.Log, retention: o.Retention,
-		kick: make(chan struct{}, 1), broken: make(chan struct{}),
+		kick: make(chan struct{}, 1), retiring: make(chan struct{}, 1), broken: make(chan struct{}),
 	}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
@@ -112,16 +113,17 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	return db, nil
 }
 
-// Run builds indexes and forgets old revisions until ctx ends or the store
+// Run builds indexes, empties retired tables and forgets old revisions until ctx ends or the store
 // fails, and then returns what it failed with.
 func (db *DB) Run(ctx context.Context) error {
-	done := make(chan error, 1)
+	done := make(chan error, 2)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() { done <- db.retain(ctx) }()
+	go func() { done <- db.empty(ctx) }()
 	err := db.build(ctx)
 	stop()
-	err = errors.Join(err, <-done)
+	err = errors.Join(err, <-done, <-done)
 	if failed := db.commits.failure(); failed != nil {
 		return failed
 	}

@@ -19,6 +19,7 @@ type Document struct {
 	Size         int                   // by value.Size, system fields included
 	TS           persistence.Timestamp // of the commit that wrote it; 0 while it is a transaction's own write
 
+	place  place  // of its table
 	stored []byte // header and JSON as persisted
 	json   []byte // the JSON within stored
 	obj    atomic.Pointer[value.Object]
@@ -49,42 +50,42 @@ func (d *Document) Object() value.Object {
 func (d *Document) System() bool { return d.ID.Table < firstUserTable }
 
 // docID is the document's name in persistence.
-func (d *Document) docID() persistence.DocID { return docID(d.ID) }
-
-// docID converts between the two rooms' names for a document.
-func docID(id value.ID) persistence.DocID {
-	return persistence.DocID{Table: uint32(placeOf(id.Space, id.Table)), Internal: id.Internal}
-}
-
-// valueID is the inverse of docID.
-func valueID(id persistence.DocID) value.ID {
-	p := place(id.Table)
-	return value.ID{Table: p.number(), Internal: id.Internal, Space: p.space()}
+func (d *Document) docID() persistence.DocID {
+	return persistence.DocID{Table: uint32(d.place), Internal: d.ID.Internal}
 }
 
 // documentFormat is the first byte of every stored body.
 //
 // 1 (November 2026): format byte, creation time as 8 bytes big-endian IEEE 754,
 // size as uvarint, then canonical Convex-JSON.
-const documentFormat = 1
+// 2 (November 2026): as 1, with the namespace as uvarint after the size; written
+// where the table's place does not tell it.
+const documentFormat = 2
 
 // newDocument gives fields the system fields and encodes the whole.
-func newDocument(id value.ID, creation float64, fields value.Object) *Document {
-	return encodeDocument(id, creation, fields.With("_creationTime", value.Float64(creation)).With("_id", value.String(id.String())))
+func newDocument(id value.ID, at place, creation float64, fields value.Object) *Document {
+	return encodeDocument(id, at, creation, fields.With("_creationTime", value.Float64(creation)).With("_id", value.String(id.String())))
 }
 
 // resolved is d with the timestamp of its commit in the place of every value.CommitTS.
 func (d *Document) resolved(ts persistence.Timestamp) *Document {
-	return encodeDocument(d.ID, d.CreationTime, value.Resolve(d.Object(), int64(ts)).(value.Object))
+	return encodeDocument(d.ID, d.place, d.CreationTime, value.Resolve(d.Object(), int64(ts)).(value.Object))
 }
 
 // encodeDocument makes the document of an object that has its system fields.
-func encodeDocument(id value.ID, creation float64, obj value.Object) *Document {
-	d := &Document{ID: id, CreationTime: creation, Size: value.Size(obj), unresolved: value.Unresolved(obj)}
+func encodeDocument(id value.ID, at place, creation float64, obj value.Object) *Document {
+	d := &Document{ID: id, place: at, CreationTime: creation, Size: value.Size(obj), unresolved: value.Unresolved(obj)}
 	b := make([]byte, 0, 16+d.Size+d.Size/4)
-	b = append(b, documentFormat)
+	format := byte(1)
+	if at.space() != id.Space {
+		format = 2
+	}
+	b = append(b, format)
 	b = binary.BigEndian.AppendUint64(b, math.Float64bits(creation))
 	b = binary.AppendUvarint(b, uint64(d.Size))
+	if format == 2 {
+		b = binary.AppendUvarint(b, uint64(id.Space))
+	}
 	n := len(b)
 	d.stored = value.AppendJSON(b, obj)
 	d.json = d.stored[n:]
@@ -105,15 +106,22 @@ func decodeDocument(id persistence.DocID, ts persistence.Timestamp, body []byte)
 		return nil, fmt.Errorf("database: document %s: %w", id, persistence.ErrNewerFormat)
 	}
 	size, n := binary.Uvarint(body[9:])
-	if body[0] != documentFormat || n <= 0 || size > math.MaxInt32 || len(body) <= 9+n {
+	if body[0] == 0 || n <= 0 || size > math.MaxInt32 || len(body) <= 9+n {
 		return nil, fmt.Errorf("database: document %s: %w", id, errBody)
 	}
-	json := body[9+n:]
+	p := place(id.Table)
+	json, space := body[9+n:], uint64(p.space())
+	if body[0] == 2 {
+		if space, n = binary.Uvarint(json); n <= 0 || space > math.MaxUint32 || len(json) <= n {
+			return nil, fmt.Errorf("database: document %s: %w", id, errBody)
+		}
+		json = json[n:]
+	}
 	if json[0] != '{' || json[len(json)-1] != '}' {
 		return nil, fmt.Errorf("database: document %s: %w", id, errBody)
 	}
 	return &Document{
-		ID: valueID(id), TS: ts, Size: int(size), stored: body, json: json,
+		ID: value.ID{Table: p.number(), Internal: id.Internal, Space: value.Space(space)}, place: p, TS: ts, Size: int(size), stored: body, json: json,
 		CreationTime: math.Float64frombits(binary.BigEndian.Uint64(body[1:9])),
 	}, nil
 }

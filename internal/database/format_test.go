@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"testing"
 
+	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/value"
 )
 
@@ -19,7 +20,7 @@ func TestDocumentFormat(t *testing.T) {
 	t.Parallel()
 	id := value.ID{Table: 10001, Internal: value.InternalID{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}}
 	fields := value.NewObject(map[string]value.Value{"a": value.Int64(7), "z": value.Array{value.String("\u00e9"), value.Bool(true), value.Null{}}})
-	d := newDocument(id, 1700000000000.5, fields)
+	d := newDocument(id, placeOf(id.Space, id.Table), 1700000000000.5, fields)
 	if got := hex.EncodeToString(d.stored); got != formatSample {
 		t.Errorf("a document is stored as %s", got)
 	}
@@ -27,7 +28,7 @@ func TestDocumentFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	back, err := decodeDocument(docID(id), 5, b)
+	back, err := decodeDocument(persistence.DocID{Table: uint32(placeOf(id.Space, id.Table)), Internal: id.Internal}, 5, b)
 	if err != nil || back.CreationTime != d.CreationTime || back.Size != d.Size || !value.Equal(back.Object(), d.Object()) {
 		t.Errorf("the sample reads as %+v, %v", back, err)
 	}

@@ -11,12 +11,12 @@ import (
 
 func FuzzDecodeDocument(f *testing.F) {
 	id := value.ID{Table: 10001, Internal: value.InternalID{1, 2, 3}}
-	f.Add(newDocument(id, 1.7e12, value.Object{}).stored)
-	f.Add(newDocument(id, math.Inf(1), value.NewObject(map[string]value.Value{"a": value.Array{value.Int64(1), value.Bytes("x")}})).stored)
+	f.Add(newDocument(id, placeOf(id.Space, id.Table), 1.7e12, value.Object{}).stored)
+	f.Add(newDocument(id, placeOf(id.Space, id.Table), math.Inf(1), value.NewObject(map[string]value.Value{"a": value.Array{value.Int64(1), value.Bytes("x")}})).stored)
 	f.Add([]byte{documentFormat})
 	f.Add([]byte{documentFormat + 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, '{', '}'})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		d, err := decodeDocument(docID(id), 7, b)
+		d, err := decodeDocument(persistence.DocID{Table: uint32(placeOf(id.Space, id.Table)), Internal: id.Internal}, 7, b)
 		if err != nil {
 			return
 		}
@@ -39,11 +39,11 @@ func FuzzDecodeIndex(f *testing.F) {
 		if err != nil {
 			return
 		}
-		ix, err := decodeIndex(newDocument(value.ID{Table: indexesTable}, 1, obj.Without("_id").Without("_creationTime")))
+		ix, err := decodeIndex(newDocument(value.ID{Table: indexesTable}, indexesTable, 1, obj.Without("_id").Without("_creationTime")))
 		if err != nil {
 			return
 		}
-		again, err := decodeIndex(newDocument(value.ID{Table: indexesTable}, 1, ix.object()))
+		again, err := decodeIndex(newDocument(value.ID{Table: indexesTable}, indexesTable, 1, ix.object()))
 		if err != nil || again.id != ix.id || again.name != ix.name || len(again.fields) != len(ix.fields) {
 			t.Errorf("%s: %+v, %+v, %v", b, ix, again, err)
 		}

@@ -42,11 +42,10 @@ func (tx *Tx) NumberedTable(ctx context.Context, name string, n value.TableNumbe
 // that exists.
 func (tx *Tx) Restore(ctx context.Context, id value.ID, created float64, fields value.Object) error {
 	id.Space = tx.space
-	t := tx.cat.byPlace[placeOf(tx.space, id.Table)]
+	t := tx.cat.numbered(placeOf(tx.space, id.Table))
 	if t == nil {
 		return fmt.Errorf("database: restore %s: no table has the number %d", id, id.Table)
 	}
-	tx.recordMeta(tablesByNumber, tableNumberKey(t.place))
 	old, err := tx.load(ctx, id)
 	if err != nil {
 		return err
@@ -58,9 +57,9 @@ func (tx *Tx) Restore(ctx context.Context, id value.ID, created float64, fields 
 	if err != nil {
 		return err
 	}
-	ch := tx.changes[docID(id)]
+	ch := tx.changes[d.docID()]
 	if ch == nil {
-		ch = &change{doc: docID(id)}
+		ch = &change{doc: d.docID()}
 	}
 	return tx.put(ch, d)
 }

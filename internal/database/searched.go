@@ -126,7 +126,7 @@ func (tx *Tx) SearchIndex(table, index string, kind IndexKind) (ix Index, ok boo
 	case meta.state != Enabled:
 		return Index{}, true, &IndexError{Table: table, Index: index, Backfilling: true}
 	}
-	return meta.public(t.Name), true, nil
+	return meta.public(t), true, nil
 }
 
 // SearchedIndexes lists all indexes of the newest snapshot that a Searcher keeps.
@@ -134,7 +134,7 @@ func (db *DB) SearchedIndexes() []Index {
 	var out []Index
 	for _, t := range db.visible.Load().cat.byPlace {
 		for _, ix := range t.searched() {
-			out = append(out, ix.public(t.Name))
+			out = append(out, ix.public(t))
 		}
 	}
 	return out
@@ -148,11 +148,11 @@ func (tx *Tx) RecordMatch(m *Match) error {
 
 // ChangesOf are the transaction's own changes to the table of an index.
 func (tx *Tx) ChangesOf(ix Index) []Change {
-	table := uint32(placeOf(ix.Space, ix.Number))
+	table := uint32(ix.at)
 	var out []Change
 	for _, ch := range tx.order {
 		if ch.doc.Table == table && (ch.old != nil || ch.new != nil) {
-			out = append(out, Change{ID: valueID(ch.doc), Old: ch.old, New: ch.new})
+			out = append(out, Change{ID: ch.id(), Old: ch.old, New: ch.new})
 		}
 	}
 	return out
@@ -165,7 +165,7 @@ func (tx *Tx) Found(ctx context.Context, ids []value.ID) ([]*Document, error) {
 	var missing []persistence.DocID
 	var at []int
 	for i, id := range ids {
-		doc := docID(id)
+		doc := tx.docID(id)
 		if ch := tx.changes[doc]; ch != nil {
 			docs[i] = ch.new
 		} else if docs[i] = tx.db.cache.get(doc, tx.snap); docs[i] == nil {
@@ -195,7 +195,7 @@ func (tx *Tx) CountFound(d *Document) error { return tx.countRead(d) }
 // EachDocument yields every document of an index's table as of a snapshot, for
 // building the index. The documents do not enter the cache.
 func (db *DB) EachDocument(ctx context.Context, ix Index, at persistence.Timestamp, yield func(*Document) error) error {
-	table := persistence.Primary(uint32(placeOf(ix.Space, ix.Number)))
+	table := persistence.Primary(uint32(ix.at))
 	for e, err := range db.store.Scan(ctx, table, at, persistence.Span{}, Asc) {
 		if err != nil {
 			return fmt.Errorf("database: read table %s: %w", ix.Table, err)
@@ -265,7 +265,7 @@ func (db *DB) tellSearcher(p *prepared) {
 			if told == nil {
 				told = map[persistence.IndexID][]Change{}
 			}
-			told[ix.id] = append(told[ix.id], Change{ID: valueID(ch.doc), Old: ch.old, New: ch.new})
+			told[ix.id] = append(told[ix.id], Change{ID: ch.id(), Old: ch.old, New: ch.new})
 		}
 	}
 	for ix, changes := range told {

@@ -61,7 +61,7 @@ func (tx *Tx) TableName(n value.TableNumber) (string, bool) {
 func (tx *Tx) TableNamed(n value.TableNumber) (string, bool) {
 	p := placeOf(tx.space, n)
 	tx.recordMeta(tablesByNumber, tableNumberKey(p))
-	t := tx.cat.byPlace[p]
+	t := tx.cat.numbered(p)
 	if t == nil || t.Name == "" {
 		return "", false
 	}
@@ -90,7 +90,7 @@ func (tx *Tx) Indexes(table string) []Index {
 	tx.recordMeta(indexesByName, indexNameKey(t.place))
 	var out []Index
 	for _, ix := range t.indexes {
-		out = append(out, ix.public(t.Name))
+		out = append(out, ix.public(t))
 	}
 	return out
 }
@@ -153,8 +153,8 @@ func (tx *Tx) ensureTable(_ context.Context, name string) (*tableMeta, error) {
 	if name[0] == '_' {
 		n, last = firstSystemTable, firstUserTable
 	}
-	first := n
-	for tx.cat.byPlace[placeOf(tx.space, n)] != nil {
+	first, taken := n, tx.cat.taken()
+	for taken[placeOf(tx.space, n)] {
 		n++
 	}
 	if n >= last {
@@ -188,11 +188,16 @@ func (tx *Tx) AddIndex(ctx context.Context, table, name string, fields []string,
 
 // addIndex declares an index of any kind.
 func (tx *Tx) addIndex(ctx context.Context, table string, state IndexState, def indexMeta) error {
-	name := def.name
 	t, err := tx.ensureTable(ctx, table)
 	if err != nil {
 		return err
 	}
+	return tx.addIndexTo(ctx, t, state, def)
+}
+
+// addIndexTo is the same for a table that is known, whatever its state.
+func (tx *Tx) addIndexTo(ctx context.Context, t *tableMeta, state IndexState, def indexMeta) error {
+	table, name := t.Name, def.name
 	tx.recordMeta(indexesByName, indexNameKey(t.place, name))
 	if t.index(name) != nil || name == ByID || name == ByCreationTime {
 		return fmt.Errorf("database: index %s.%s exists already", table, name)

@@ -1,6 +1,7 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"math"
@@ -42,6 +43,7 @@ type txState struct {
 	undo     []undo
 
 	begun  time.Time
+	looked place   // of the last number that was looked up
 	clock  float64 // creation time of the next insert
 	usage  Usage
 	base   Usage // from which limits count
@@ -76,6 +78,9 @@ type change struct {
 	old *Document // as of the snapshot; nil if it did not exist
 	new *Document // nil if it is deleted
 }
+
+// id is the document's; one of the states must be there.
+func (ch *change) id() value.ID { return cmp.Or(ch.new, ch.old).ID }
 
 // undo is what brings one document's change back to an earlier state.
 type undo struct {
@@ -153,10 +158,24 @@ func (tx *Tx) Get(ctx context.Context, id value.ID) (*Document, error) {
 	return d, tx.countRead(d)
 }
 
+// docID is how persistence names a document of the id's namespace. Which table has
+// the number is read; if there is none, the name's Table is 0.
+func (tx *Tx) docID(id value.ID) persistence.DocID {
+	p := placeOf(id.Space, id.Table)
+	if p != tx.looked && !p.describes() {
+		tx.recordMeta(tablesByNumber, tableNumberKey(p))
+		tx.looked = p
+	}
+	return persistence.DocID{Table: uint32(tx.cat.at(p)), Internal: id.Internal}
+}
+
 // load is Get without counting it.
 func (tx *Tx) load(ctx context.Context, id value.ID) (*Document, error) {
 	id.Space = tx.space
-	doc := docID(id)
+	doc := tx.docID(id)
+	if doc.Table == 0 {
+		return nil, nil
+	}
 	tx.record(persistence.Primary(doc.Table), point(doc.Internal[:]))
 	checkReturned(tx, persistence.Primary(doc.Table), doc.Internal[:])
 	if ch := tx.changes[doc]; ch != nil {
@@ -188,7 +207,7 @@ func (tx *Tx) insert(t Table, created float64, fields value.Object) (value.ID, e
 	if err != nil {
 		return value.ID{}, err
 	}
-	return id, tx.put(&change{doc: docID(id)}, d)
+	return id, tx.put(&change{doc: d.docID()}, d)
 }
 
 // Replace puts other fields in the place of a document's. System fields may be
@@ -229,13 +248,13 @@ func (tx *Tx) Delete(ctx context.Context, id value.ID) error {
 // it so far. It is an error if it does not exist.
 func (tx *Tx) changing(ctx context.Context, id value.ID, verb string) (*change, error) {
 	id.Space = tx.space
-	ch := tx.changes[docID(id)]
+	ch := tx.changes[tx.docID(id)]
 	if ch == nil {
 		old, err := tx.load(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		ch = &change{doc: docID(id), old: old, new: old}
+		ch = &change{doc: tx.docID(id), old: old, new: old}
 	}
 	if ch.new == nil {
 		return nil, apierr.New(apierr.BadRequest, "NonexistentDocument", "%s on nonexistent document ID %s", verb, id)
@@ -245,7 +264,7 @@ func (tx *Tx) changing(ctx context.Context, id value.ID, verb string) (*change, 
 
 // tableOf is the table of an id of a document that exists.
 func (tx *Tx) tableOf(id value.ID) Table {
-	if t := tx.cat.byPlace[placeOf(tx.space, id.Table)]; t != nil {
+	if t := tx.cat.numbered(placeOf(tx.space, id.Table)); t != nil {
 		return t.Table
 	}
 	return Table{Number: id.Table, Space: tx.space}
@@ -255,10 +274,15 @@ func (tx *Tx) tableOf(id value.ID) Table {
 // counts the write. Rows of the house may be as large as any value: they hold
 // modules and their maps.
 func (tx *Tx) document(t Table, id value.ID, created float64, fields value.Object) (*Document, error) {
+	return tx.documentAt(t, tx.cat.at(placeOf(t.Space, t.Number)), id, created, fields)
+}
+
+// documentAt is document for a table at a place.
+func (tx *Tx) documentAt(t Table, at place, id value.ID, created float64, fields value.Object) (*Document, error) {
 	if err := storable(fields, 0); err != nil {
 		return nil, err
 	}
-	d := newDocument(id, created, fields)
+	d := newDocument(id, at, created, fields)
 	switch {
 	case d.Object().Len() > value.MaxFields:
 		return nil, apierr.New(apierr.BadRequest, "ObjectTooLarge", "Object has too many fields (%d > maximum number %d, system fields included).",
