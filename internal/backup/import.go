@@ -87,6 +87,7 @@ type Import struct {
 	Checkpoints []string
 	Rows        int64 // documents written
 	token       string
+	begun       bool // it was under way before, and interrupted by a crash
 }
 
 // importOf reads a row.
@@ -94,7 +95,7 @@ func importOf(row *database.Document) *Import {
 	o := row.Object()
 	i := &Import{
 		ID: row.ID, Created: row.CreationTime, State: text(o, "state"), Message: text(o, "message"), Manual: flag(o, "manual"), Size: int64(number(o, "size")),
-		Rows: integer(o, "rows"), token: text(o, "token"),
+		Rows: integer(o, "rows"), begun: flag(o, "begun"), token: text(o, "token"),
 		Options: ImportOptions{Table: text(o, "table"), Component: text(o, "component"), Mode: Mode(text(o, "mode")), Format: text(o, "format")},
 	}
 	list, _ := o.Get("checkpoints")
@@ -242,7 +243,7 @@ func (s *Service) nextImport(ctx context.Context) (bool, error) {
 	}
 	err = step(work, i)
 	switch {
-	case err == nil, ctx.Err() != nil, errors.Is(context.Cause(work), errCanceled):
+	case err == nil, ctx.Err() != nil, errors.Is(err, errCanceled), errors.Is(context.Cause(work), errCanceled):
 		return true, nil
 	}
 	message := "Something went wrong in the server. Its log says more; try again."

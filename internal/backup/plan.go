@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/filestorage"
 	"github.com/lentil-dev/lentil/internal/schema"
@@ -19,14 +18,17 @@ import (
 
 // plan is what an import is to do, as of a snapshot.
 type plan struct {
-	how    ImportOptions
-	tables []*target // those of the import, in its order
-	others []*target // with ReplaceAll: those that are to go, or to be empty
+	how     ImportOptions
+	tables  []*target // those of the import, in its order
+	others  []*target // with ReplaceAll: those that are to go, or to be empty
+	moves   []*target // empty ones that have a number which the import needs
+	schemas map[value.Space][]byte
 }
 
 // target is a table that an import changes.
 type target struct {
 	*bringing
+	space  value.Space
 	number value.TableNumber // of the ids that come; 0 if none come
 	exists bool
 	is     value.TableNumber // the number that it has now
@@ -43,58 +45,145 @@ func (t *target) label() string {
 	return t.name
 }
 
+// replaces tells whether what the table has is to go.
+func (p *plan) replaces() bool { return p.how.Mode == Replace || p.how.Mode == ReplaceAll }
+
+// direct tells whether documents are added to the table as it is, rather than to one
+// that takes its place.
+func (p *plan) direct(t *target) bool {
+	return p.how.Mode == Append && t.exists && (t.number == 0 || t.number == t.is)
+}
+
 // makePlan finds out which tables an import changes, and refuses what cannot be.
 func (s *Service) makePlan(ctx context.Context, tx *database.Tx, how ImportOptions, a *archive) (*plan, error) {
-	p := &plan{how: how}
+	p := &plan{how: how, schemas: map[value.Space][]byte{}}
+	tree, err := udf.Components(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
 	names := map[string]bool{}
 	for _, b := range a.tables {
-		if b.component() != "" {
-			return nil, apierr.New(apierr.Unsupported, "ComponentsNotSupported", "%s is data of a component; components cannot be imported by this version of Lentil.", cmpText(b.where, b.component()))
+		t := &target{bringing: b, number: a.numbers[b.folder+b.name]}
+		c := tree.At(b.component())
+		if c == nil {
+			return nil, fault("%s: there is no component %q in this deployment. Push the app that mounts it first, or remove the folder.", cmpText(b.where, b.name), b.component())
 		}
+		t.space = c.Space
 		if b.name != filestorage.FileTable && strings.HasPrefix(b.name, "_") {
+			if b.where != "" && ignored[b.name] {
+				continue
+			}
 			return nil, fault("%s: names of tables that begin with an underscore are the system's. Remove the folder.", b.where)
 		}
 		if err := value.CheckIdentifier("table name", b.name); err != nil {
 			return nil, under(cmpText(b.where, b.name), err)
 		}
-		t := &target{bringing: b, number: a.numbers[b.folder+b.name]}
 		if t.number == 0 || how.Format != formatZip {
-			n, err := peekNumber(b, a)
-			if err != nil {
+			if t.number, err = peekNumber(b, a); err != nil {
 				return nil, err
 			}
-			t.number = n
 		}
 		if err := t.look(ctx, tx); err != nil {
 			return nil, err
 		}
-		if how.Mode == RequireEmpty && t.has > 0 {
+		switch {
+		case how.Mode == RequireEmpty && t.has > 0:
 			return nil, fault("Table %q has documents already. Use --append to add to them, or --replace to replace them.", t.label())
+		case how.Mode == Append && t.has > 0 && t.number != 0 && t.number != t.is:
+			return nil, fault("The ids that are to be added to table %q are those of another table: their table number is %d, not %d. Leave _id out, or use --replace.", t.label(), t.number, t.is)
 		}
-		names[t.name] = true
+		names[t.label()] = true
 		p.tables = append(p.tables, t)
 	}
-	if how.Mode != ReplaceAll {
-		return p, nil
+	if how.Mode == ReplaceAll {
+		all := tree.All
+		if tree.At("").Space == 0 && !slices.ContainsFunc(all, func(c udf.Component) bool { return c.Path == "" }) {
+			all = append([]udf.Component{{}}, all...)
+		}
+		for _, c := range all {
+			if how.Format != formatZip && c.Path != how.Component {
+				continue // a file of one table tells nothing of other components
+			}
+			if err := p.addOthers(ctx, tx, c, names); err != nil {
+				return nil, err
+			}
+		}
 	}
-	active, err := udf.ActiveSchema(ctx, tx)
+	for _, t := range p.tables {
+		if p.schemas[t.space], err = udf.ActiveSchemaJSON(ctx, tx.In(t.space)); err != nil {
+			return nil, err
+		}
+	}
+	return p, p.settleNumbers(ctx, tx)
+}
+
+// ignored are folders of the system that other services put into their exports and
+// that there is nothing to do about.
+var ignored = map[string]bool{"_scheduled_functions": true, "_cron_jobs": true, "_cron_job_logs": true}
+
+// addOthers finds the tables of a component that are not in the import.
+func (p *plan) addOthers(ctx context.Context, tx *database.Tx, c udf.Component, names map[string]bool) error {
+	active, err := udf.ActiveSchema(ctx, tx.In(c.Space))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for _, have := range tx.Tables() {
-		if have.System() || names[have.Name] {
+	for _, have := range tx.In(c.Space).Tables() {
+		t := &target{bringing: &bringing{folder: folderOf(c.Path), name: have.Name}, space: c.Space}
+		if have.System() || names[t.label()] {
 			continue
 		}
-		t := &target{bringing: &bringing{name: have.Name}}
 		if err := t.look(ctx, tx); err != nil {
-			return nil, err
+			return err
 		}
 		if active != nil {
 			_, t.keep = active.Table(have.Name)
 		}
 		p.others = append(p.others, t)
 	}
-	return p, nil
+	return nil
+}
+
+// firstUserTable is the lowest number of a user's table (convex-runtime.md §4.6).
+const firstUserTable = 10001
+
+// settleNumbers sees to it that the numbers of the import are free: a table that has
+// one of them and is empty can get another.
+func (p *plan) settleNumbers(ctx context.Context, tx *database.Tx) error {
+	type key struct {
+		space  value.Space
+		number value.TableNumber
+	}
+	used := map[key]*target{}
+	ours := map[string]bool{}
+	for _, t := range p.tables {
+		ours[t.label()] = true
+		if t.number == 0 {
+			continue
+		}
+		if t.number < firstUserTable && t.name != filestorage.FileTable {
+			return fault("The ids of table %q have the table number %d, which is below those of users' tables (%d and above).", t.label(), t.number, firstUserTable)
+		}
+		k := key{t.space, t.number}
+		if other := used[k]; other != nil {
+			return fault("Tables %q and %q of the import have the same table number, %d.", other.label(), t.label(), t.number)
+		}
+		used[k] = t
+	}
+	for k, t := range used {
+		name, taken := tx.In(k.space).TableNamed(k.number)
+		other := &target{bringing: &bringing{folder: t.folder, name: name}, space: k.space}
+		if !taken || name == t.name || ours[other.label()] || slices.ContainsFunc(p.others, func(o *target) bool { return o.label() == other.label() }) {
+			continue
+		}
+		if err := other.look(ctx, tx); err != nil {
+			return err
+		}
+		if other.has > 0 || strings.HasPrefix(name, "_") {
+			return fault("The ids of table %q have the table number %d, which is that of table %q here. Import into a new deployment, or use --replace-all.", t.label(), t.number, other.label())
+		}
+		p.moves = append(p.moves, other)
+	}
+	return nil
 }
 
 // cmpText is the first text that is not empty.
@@ -108,10 +197,11 @@ func cmpText(a, b string) string {
 // look finds out what there is of the table.
 func (t *target) look(ctx context.Context, tx *database.Tx) (err error) {
 	var have database.Table
-	if have, t.exists = tx.Table(t.name); t.exists {
+	in := tx.In(t.space)
+	if have, t.exists = in.Table(t.name); t.exists {
 		t.is = have.Number
 	}
-	t.has, err = tx.Count(ctx, t.name)
+	t.has, err = in.Count(ctx, t.name)
 	return err
 }
 
@@ -235,22 +325,27 @@ type checker struct {
 	tables schema.Tables
 }
 
-// checkers finds the schema as it is to hold after the import.
+// checkers finds the schemas as they are to hold after the import.
 func (p *plan) checkers(ctx context.Context, tx *database.Tx) (func(*target) checker, error) {
-	active, err := udf.ActiveSchema(ctx, tx)
-	if err != nil {
-		return nil, err
-	}
-	after := &afterwards{tx: tx, byName: map[string]value.TableNumber{}, byNumber: map[value.TableNumber]string{}}
+	after := map[value.Space]*afterwards{}
+	active := map[value.Space]*schema.Schema{}
 	for _, t := range p.tables {
+		if after[t.space] == nil {
+			in := tx.In(t.space)
+			var err error
+			if active[t.space], err = udf.ActiveSchema(ctx, in); err != nil {
+				return nil, err
+			}
+			after[t.space] = &afterwards{tx: in, byName: map[string]value.TableNumber{}, byNumber: map[value.TableNumber]string{}}
+		}
 		if t.number != 0 {
-			after.byName[t.name], after.byNumber[t.number] = t.number, t.name
+			after[t.space].byName[t.name], after[t.space].byNumber[t.number] = t.number, t.name
 		}
 	}
 	return func(t *target) checker {
-		c := checker{tables: after}
-		if active != nil && active.Validate {
-			c.table, _ = active.Table(t.name)
+		c := checker{tables: after[t.space]}
+		if a := active[t.space]; a != nil && a.Validate {
+			c.table, _ = a.Table(t.name)
 		}
 		return c
 	}, nil
@@ -360,7 +455,7 @@ func (p *plan) summary() (string, bool) {
 	for _, t := range p.tables {
 		gone := "0"
 		if t.has > 0 {
-			if p.how.Mode == Replace || p.how.Mode == ReplaceAll {
+			if p.replaces() {
 				gone, deletes = fmt.Sprintf("%d of %d", t.has, t.has), true
 			} else {
 				gone = fmt.Sprintf("0 of %d", t.has)

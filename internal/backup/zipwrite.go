@@ -13,6 +13,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/filestorage"
+	"github.com/lentil-dev/lentil/internal/udf"
 	"github.com/lentil-dev/lentil/internal/value"
 )
 
@@ -33,7 +34,7 @@ Each folder is a table. ` + "`documents.jsonl`" + ` has a document a line, as JS
 form for is written {"$integer": "<8 bytes, base64>"}, {"$bytes": "<base64>"} and
 {"$float": "<8 bytes, base64>"}, the bytes of numbers in little-endian order.
 ` + "`_tables`" + ` has the numbers of the tables, which ids are made of; ` + "`_storage`" + `, if it is here, the
-uploaded files.
+uploaded files; ` + "`_components`" + `, the same for each component.
 
 ` + "`npx convex import --replace-all <this file>`" + ` brings a deployment back to this state.
 `
@@ -59,8 +60,20 @@ func (s *Service) writeZip(ctx context.Context, dst io.Writer, tx *database.Tx, 
 	if _, err := fmt.Fprintf(f, readme, s.Name, w.when.Format(time.RFC3339), int64(tx.Snapshot())); err != nil {
 		return err
 	}
+	tree, err := udf.Components(ctx, tx)
+	if err != nil {
+		return err
+	}
 	if err := w.space(ctx, "", tx, includeStorage); err != nil {
 		return err
+	}
+	for _, c := range tree.All {
+		if c.Path == "" {
+			continue
+		}
+		if err := w.space(ctx, folderOf(c.Path), tx.In(c.Space), includeStorage); err != nil {
+			return err
+		}
 	}
 	if err := w.z.Close(); err != nil {
 		return err

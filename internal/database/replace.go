@@ -69,10 +69,21 @@ func (tx *Tx) StageTable(ctx context.Context, name string, n value.TableNumber) 
 			return StagedTable{}, err
 		}
 	}
-	taken := tx.cat.taken()
 	if n == 0 && have != nil {
 		n = have.Number
 	}
+	return tx.stage(ctx, name, n)
+}
+
+// StageEmpty is StageTable where a number of 0 stands for a free one. The number must
+// be free if the table has no such.
+func (tx *Tx) StageEmpty(ctx context.Context, name string, n value.TableNumber) (StagedTable, error) {
+	return tx.stage(ctx, name, n)
+}
+
+// stage begins a table with a number, or a free one.
+func (tx *Tx) stage(ctx context.Context, name string, n value.TableNumber) (StagedTable, error) {
+	taken := tx.cat.taken()
 	if n == 0 {
 		for n = firstUserTable; taken[placeOf(tx.space, n)]; n++ {
 		}

@@ -83,7 +83,9 @@ func TestReplaceTable(t *testing.T) {
 				before := numbersOf(t, watching, "users", "by_n")
 				sub := db.Subscribe(watching.Reads(), watching.Snapshot())
 				for n := range 20 {
-					update(func(tx *Tx) error { return tx.AddStaged(ctx, st, value.InternalID{15: byte(n + 1)}, 1000, nOf(100*round+n)) })
+					update(func(tx *Tx) error {
+						return tx.AddStaged(ctx, st, value.InternalID{15: byte(n + 1)}, 1000, nOf(100*round+n))
+					})
 				}
 				select {
 				case <-sub.Done():
