@@ -227,7 +227,7 @@ func (db *DB) Replay(ctx context.Context, ix Index, after, through persistence.T
 	if !known {
 		return fmt.Errorf("database: replay after %d: %w", after, ErrTooOld)
 	}
-	table := uint32(placeOf(ix.Space, ix.Number))
+	table := uint32(ix.at)
 	for r, err := range db.store.Log(ctx, after, through, Asc) {
 		if err != nil {
 			return fmt.Errorf("database: replay: %w", err)
@@ -235,7 +235,7 @@ func (db *DB) Replay(ctx context.Context, ix Index, after, through persistence.T
 		if r.Doc.Table != table {
 			continue
 		}
-		ch := Change{ID: valueID(r.Doc)}
+		ch := Change{ID: value.ID{Table: ix.Number, Internal: r.Doc.Internal, Space: ix.Space}}
 		if r.Prev != 0 {
 			ch.Old = &Document{ID: ch.ID, TS: r.Prev}
 		}
