@@ -38,6 +38,7 @@ apierr, schema, persistence < database < search;
 database < scheduler;
 blob, database, token < filestorage;
 isolate, node, filestorage, scheduler, search < udf < deploy < backup < sysudf;
+udf < logstream < sysudf;
 sysudf, persistence/pebblestore, persistence/postgres < deployment;
 # east wing
 database, token < identity;

@@ -17,6 +17,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/deploy"
 	"github.com/lentil-dev/lentil/internal/filestorage"
 	"github.com/lentil-dev/lentil/internal/isolate"
+	"github.com/lentil-dev/lentil/internal/logstream"
 	"github.com/lentil-dev/lentil/internal/node"
 	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/persistence/pebblestore"
@@ -67,8 +68,10 @@ type Deployment struct {
 	Jobs   *scheduler.Worker
 	Deploy *deploy.Service
 	Backup *backup.Service
-	Gate   *token.Gate
-	Admin  *token.AdminKeys
+	// Streams sends logs to webhooks.
+	Streams *logstream.Service
+	Gate    *token.Gate
+	Admin   *token.AdminKeys
 
 	log *slog.Logger
 }
@@ -135,6 +138,10 @@ func (d *Deployment) assemble(ctx context.Context, c Config, secret []byte) erro
 	if err := d.Backup.Open(ctx); err != nil {
 		return err
 	}
+	d.Streams = &logstream.Service{Name: c.Name, DB: d.DB, Logs: d.Runner.Logs(), Client: c.Client, Log: c.Log}
+	if err := d.Streams.Open(ctx); err != nil {
+		return err
+	}
 	d.Gate = &token.Gate{
 		Admin:     d.Admin,
 		Verifier:  &token.Verifier{House: d.house(c.House), Client: c.Client, Log: c.Log},
@@ -177,6 +184,7 @@ func (d *Deployment) Run(ctx context.Context) error {
 	g.Go(func() error { return d.Deploy.Run(each) })
 	g.Go(func() error { return d.Jobs.Work(each) })
 	g.Go(func() error { return d.Backup.Run(each) })
+	g.Go(func() error { return d.Streams.Run(each) })
 	if err := g.Wait(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("deployment %s: %w", d.Name, err)
 	}

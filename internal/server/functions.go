@@ -13,7 +13,7 @@ func (s *Server) deploymentFronts() (functions, site http.Handler) {
 	s.sync = &convexsync.Server{Runner: d.Runner, DB: d.DB, Authenticate: d.Gate.Message, MaxSockets: s.cfg.Limits.Sockets, Log: s.log}
 	api := &convexhttp.Server{
 		Name: d.Name, Version: s.cfg.Version, CloudURL: d.CloudURL, SiteURL: d.SiteURL,
-		Runner: d.Runner, Deploy: d.Deploy, Files: d.Files, Backup: d.Backup, DB: d.DB, Gate: d.Gate, Log: s.log,
+		Runner: d.Runner, Deploy: d.Deploy, Files: d.Files, Backup: d.Backup, Streams: d.Streams, DB: d.DB, Gate: d.Gate, Log: s.log,
 		Status:   func() any { return s.Status() },
 		Problems: func() []string { return s.Status().Problems },
 	}

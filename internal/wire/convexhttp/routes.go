@@ -81,7 +81,21 @@ var routes = []route{
 	{"POST", "/api/perform_import", admin, (*Server).performImport, "", ""},
 	{"POST", "/api/cancel_import", admin, (*Server).cancelImport, "", ""},
 
+	// streaming export
+	{"GET", "/api/list_snapshot", admin, (*Server).listSnapshot, "", ""},
+	{"POST", "/api/list_snapshot", adminOrBody, (*Server).listSnapshot, "", ""},
+	{"GET", "/api/document_deltas", admin, (*Server).documentDeltas, "", ""},
+	{"POST", "/api/document_deltas", adminOrBody, (*Server).documentDeltas, "", ""},
+	{"GET", "/api/json_schemas", admin, (*Server).jsonSchemas, "", ""},
+	{"GET", "/api/test_streaming_export_connection", admin, (*Server).testStreamingExport, "", ""},
+
 	// logs
+	{"GET", "/api/v1/list_log_streams", admin, (*Server).listLogStreams, "", ""},
+	{"GET", "/api/v1/get_log_stream/{id}", admin, (*Server).getLogStream, "", ""},
+	{"POST", "/api/v1/create_log_stream", admin, (*Server).createLogStream, "", ""},
+	{"POST", "/api/v1/update_log_stream/{id}", admin, (*Server).updateLogStream, "", ""},
+	{"POST", "/api/v1/delete_log_stream/{id}", admin, (*Server).deleteLogStream, "", ""},
+	{"POST", "/api/v1/rotate_webhook_secret/{id}", admin, (*Server).rotateWebhookSecret, "", ""},
 	{"GET", "/api/stream_function_logs", admin, (*Server).functionLogs, "", ""},
 	{"GET", "/api/app_metrics/stream_function_logs", admin, (*Server).functionLogs, "", ""},
 	{"GET", "/api/stream_udf_execution", admin, (*Server).completions, "", ""},
@@ -96,6 +110,7 @@ var routes = []route{
 	{"POST", "/api/check_opt_ins", anyone, (*Server).checkOptIns, "", ""},
 	{"POST", "/api/debug_event", anyone, (*Server).ignore, "", ""},
 	{"GET", udf.JWKSPath, anyone, (*Server).jwks, "", ""},
+	{"GET", "/metrics", anyone, (*Server).metrics, "", ""}, // which sees to it itself
 	{"GET", "/health", anyone, (*Server).health, "", ""},
 	{"GET", "/_lentil/status", admin, (*Server).status, "", ""},
 	{"GET", "/version", anyone, (*Server).version, "", ""},
@@ -106,9 +121,7 @@ var routes = []route{
 
 	// known, and not offered yet
 	{"", "/api/get_config", anyone, nil, "GetConfigNotSupported", "Reading back pushed sources (`/api/get_config`)"},
-	{"", "/api/list_snapshot", anyone, nil, "StreamingExportNotSupported", "Streaming export"},
-	{"", "/api/document_deltas", anyone, nil, "StreamingExportNotSupported", "Streaming export"},
-	{"", "/api/json_schemas", anyone, nil, "StreamingExportNotSupported", "Streaming export"},
+	{"", "/api/get_table_column_names", anyone, nil, "ColumnNamesNotSupported", "Listing the columns of tables"},
 	{"", "/api/streaming_import/", anyone, nil, "StreamingImportNotSupported", "Streaming import"},
 	{"", "/api/app_metrics/", anyone, nil, "MetricsNotSupported", "Function metrics"},
 	{"", "/api/actions/", anyone, nil, "NodeActionsNotSupported", "Callbacks of a foreign Node.js executor (ours makes none)"},

@@ -11,6 +11,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/deploy"
 	"github.com/lentil-dev/lentil/internal/filestorage"
+	"github.com/lentil-dev/lentil/internal/logstream"
 	"github.com/lentil-dev/lentil/internal/token"
 	"github.com/lentil-dev/lentil/internal/udf"
 	"github.com/lentil-dev/lentil/internal/wire"
@@ -26,6 +27,7 @@ type Server struct {
 	Deploy            *deploy.Service
 	Files             *filestorage.Store
 	Backup            *backup.Service
+	Streams           *logstream.Service
 	DB                *database.DB
 	Gate              *token.Gate
 	Log               *slog.Logger

@@ -23,6 +23,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/deploy"
 	"github.com/lentil-dev/lentil/internal/filestorage"
 	"github.com/lentil-dev/lentil/internal/isolate"
+	"github.com/lentil-dev/lentil/internal/logstream"
 	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/token"
 	"github.com/lentil-dev/lentil/internal/udf"
@@ -87,9 +88,13 @@ func open(t *testing.T) *house {
 	if err := b.Open(ctx); err != nil {
 		t.Fatal(err)
 	}
+	streams := &logstream.Service{Name: "otter", DB: db, Logs: r.Logs(), Log: files.Log}
+	if err := streams.Open(ctx); err != nil {
+		t.Fatal(err)
+	}
 	keys := token.NewAdminKeys("otter", secret)
 	gate := &token.Gate{Admin: keys, Verifier: &token.Verifier{}, Providers: func(context.Context) ([]token.Provider, error) { return nil, nil }}
-	s := &convexhttp.Server{Name: "otter", Version: "1.2.3", CloudURL: "http://cloud", SiteURL: "http://site", Runner: r, Deploy: d, Files: files, Backup: b, DB: db, Gate: gate}
+	s := &convexhttp.Server{Name: "otter", Version: "1.2.3", CloudURL: "http://cloud", SiteURL: "http://site", Runner: r, Deploy: d, Files: files, Backup: b, Streams: streams, DB: db, Gate: gate}
 	h := &house{T: t, Server: httptest.NewServer(s.Handler()), site: s.Site(), key: keys.Key(), db: db}
 	t.Cleanup(func() {
 		h.Server.Close()
@@ -236,6 +241,20 @@ func TestServer(t *testing.T) {
 		{"file storage", "POST", "/api/storage/upload?token=x", `x`, "", 401, `InvalidUploadToken`},
 		{"no file's address", "GET", "/api/storage/x", ``, "", 400, `InvalidStoragePath`},
 		{"no file", "GET", "/api/storage/00000000-0000-4000-8000-000000000000", ``, "", 404, `FileNotFound`},
+		{"snapshot", "GET", "/api/list_snapshot", ``, admin, 200, `"hasMore":false`},
+		{"snapshot by POST", "POST", "/api/list_snapshot", `{"format":"convex_encoded_json"}`, admin, 200, `"cursor":null`},
+		{"snapshot in a bad format", "GET", "/api/list_snapshot?format=xml", ``, admin, 400, `InvalidFormat`},
+		{"snapshot with a stray cursor", "GET", "/api/list_snapshot?cursor=x", ``, admin, 400, `InvalidCursor`},
+		{"changes without a cursor", "GET", "/api/document_deltas", ``, admin, 400, `DocumentDeltasCursorRequired`},
+		{"changes of the future", "POST", "/api/document_deltas", `{"cursor":9000000000000000000}`, admin, 400, `InvalidCursor`},
+		{"json schemas", "GET", "/api/json_schemas?deltaSchema=true", ``, admin, 200, `{`},
+		{"streaming export connection", "GET", "/api/test_streaming_export_connection", ``, admin, 200, `{}`},
+		{"streaming export by a stranger", "GET", "/api/list_snapshot", ``, "", 401, `MissingAdminKey`},
+		{"log streams", "GET", "/api/v1/list_log_streams", ``, admin, 200, `[]`},
+		{"log stream of another type", "POST", "/api/v1/create_log_stream", `{"logStreamType":"axiom"}`, admin, 501, `LogStreamTypeNotSupported`},
+		{"log stream without a URL", "POST", "/api/v1/create_log_stream", `{"logStreamType":"webhook","format":"json"}`, admin, 400, `InvalidWebhookUrl`},
+		{"no log stream", "POST", "/api/v1/delete_log_stream/x", ``, admin, 400, `LogStreamNotFound`},
+		{"metrics", "GET", "/metrics", ``, "", 200, ``},
 		{"no export", "GET", "/api/export/zip/7", ``, admin, 400, `ExportNotFound`},
 		{"export by a stranger", "POST", "/api/export/request/zip", ``, "", 401, `MissingAdminKey`},
 		{"export with a bad parameter", "POST", "/api/export/request/zip?includeStorage=maybe", ``, admin, 400, `BadQueryParameter`},
