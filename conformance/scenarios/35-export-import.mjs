@@ -62,4 +62,75 @@ export const scenarios = {
     holds(/^snapshot_.+_\d+\.zip$/.test(name), name);
     same(readFileSync(join(dir, name)).subarray(0, 2).toString(), "PK");
   },
+
+  "import: --replace-all brings everything back, over itself and live": async (lentil) => {
+    const zip = join(lentil.dir, "snapshot.zip");
+    const before = await everything(lentil);
+    const live = new ConvexClient(lentil.info.url, { logger: false });
+    const seen = [];
+    live.onUpdate(api.data.people, {}, (list) => seen.push(list.map((p) => p.name).sort().join()));
+    try {
+      await client(lentil).mutation(api.data.add, { name: "Zoe" });
+      await until("the live query", () => seen.at(-1) === "Ada,Grace,Zoe");
+      const out = await lentil.cli(["import", "--replace-all", "-y", zip]);
+      contains(out.stderr, "people   | 2      | 3 of 3 |");
+      contains(out.stderr, "notes    | 7      | 7 of 7 |");
+      await until("the live query", () => seen.at(-1) === "Ada,Grace");
+      same(await everything(lentil), before);
+    } finally {
+      await live.close();
+    }
+  },
+
+  "import: without a mode, into a table with documents, fails and says what to do": async (lentil) => {
+    const out = await lentil.cli(["import", join(lentil.dir, "snapshot.zip"), "-y"], { allowFailure: true });
+    same(out.code, 1);
+    contains(out.stderr, 'Use --append to add to them, or --replace to replace them');
+  },
+
+  "import: one table from JSON lines, a JSON array and CSV": async (lentil) => {
+    const file = (name, text) => {
+      const path = join(lentil.dir, name);
+      writeFileSync(path, text);
+      return path;
+    };
+    const rows = async () => (await client(lentil).query(api.data.rows, {})).map(({ _id, _creationTime, ...rest }) => rest);
+    await lentil.cli(["import", "--table", "rows", file("rows.jsonl", '{"a":1}\n{"a":{"$integer":"AQAAAAAAAAA="}}\n')]);
+    same(await rows(), [{ a: 1 }, { a: 1n }]);
+    await lentil.cli(["import", "--table", "rows", "--append", file("rows.json", '[{"b":[1,null]}]')]);
+    same(await rows(), [{ a: 1 }, { a: 1n }, { b: [1, null] }]);
+    const csv = await lentil.cli(["import", "--table", "rows", "--replace", "-y", "--format", "csv", file("rows", 'name,n\n"Soup, hot",2.5\nx,\n')]);
+    contains(csv.stderr, 'Added 2 documents to table "rows"');
+    same(await rows(), [{ n: 2.5, name: "Soup, hot" }, { n: "", name: "x" }]);
+    const bad = await lentil.cli(["import", "--table", "people", "--append", file("bad.jsonl", '{"name":"Eve"}\n{"name":7}\n')], { allowFailure: true });
+    same(bad.code, 1);
+    contains(bad.stderr, "line 2: the document does not match the schema");
+    same((await client(lentil).query(api.data.people, {})).length, 2);
+  },
+
+  "import: many documents, a crash in the middle, and nothing is lost": async (lentil) => {
+    const path = join(lentil.dir, "many.jsonl");
+    writeFileSync(path, Array.from({ length: 20_000 }, (_, n) => JSON.stringify({ n, text: "x".repeat(50) })).join("\n"));
+    const url = lentil.info.url;
+    const admin = { Authorization: `Convex ${lentil.info.adminKey}`, "Content-Type": "application/json" };
+    const post = async (route, body) => await (await fetch(url + route, { method: "POST", headers: admin, body })).json();
+    const { uploadToken } = await post("/api/import/start_upload");
+    const part = await post(`/api/import/upload_part?uploadToken=${uploadToken}&partNumber=1`, readFileSync(path));
+    const { importId } = await post("/api/import/finish_upload", JSON.stringify({ import: { tableName: "rows", mode: "replace", format: "jsonLines" }, uploadToken, partTokens: [part] }));
+    const state = async () => {
+      const c = client(lentil);
+      c.setAdminAuth(lentil.info.adminKey);
+      return (await c.query("_system/cli/queryImport:default", { importId })).state;
+    };
+    await until("the survey", async () => (await state()).state === "waiting_for_confirmation");
+    const before = await client(lentil).query(api.data.rows, {});
+    await post("/api/perform_import", JSON.stringify({ importId }));
+    await lentil.crashAndRestart();
+    const now = (await client(lentil).query(api.data.rows, {}).catch(() => [])).length;
+    holds(now === before.length || now === 0, `half an import is seen: ${now}`);
+    await until("the import", async () => (await state()).state === "completed", 40_000);
+    same((await state()).num_rows_written, 20_000n);
+    await lentil.cli(["import", "--table", "rows", "--replace", "-y", join(lentil.dir, "rows.jsonl")]);
+    same((await client(lentil).query(api.data.rows, {})).length, 2);
+  },
 };
