@@ -24,6 +24,8 @@ type scenario struct {
 var scenarios = []scenario{
 	{"start", benchStart},
 	{"mutations", benchMutations},
+	{"changes", benchChanges},
+	{"fanout", benchFanOut},
 	{"queries", benchQueries},
 	{"screen", benchScreen},
 	{"subscriptions", benchSubscriptions},
