@@ -37,9 +37,6 @@ type Server struct {
 	// token.Gate.Message.
 	Authenticate func(ctx context.Context, tokenType, value string, acting json.RawMessage) (token.Caller, error)
 	Log          *slog.Logger
-	// Compress negotiates permessage-deflate with clients that offer it. It
-	// saves bandwidth and costs processor time and memory per message.
-	Compress bool
 	// MaxSockets bounds the open sockets; 0 is no bound.
 	MaxSockets int
 
@@ -96,11 +93,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// There is nothing in a browser's ambient authority to misuse: identity
 		// comes in the messages (convex-sync.md §1.1).
 		InsecureSkipVerify: true,
-		OnPingReceived:     func(context.Context, []byte) bool { ss.hear(); return true },
-		OnPongReceived:     func(context.Context, []byte) { ss.hear() },
-	}
-	if s.Compress {
-		opts.CompressionMode = websocket.CompressionNoContextTakeover
+		// Compressing costs each socket memory, and each message processor time
+		// that the functions need.
+		CompressionMode: websocket.CompressionDisabled,
+		OnPingReceived:  func(context.Context, []byte) bool { ss.hear(); return true },
+		OnPongReceived:  func(context.Context, []byte) { ss.hear() },
 	}
 	s.mu.Lock()
 	if s.stopped {
