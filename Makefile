@@ -11,7 +11,8 @@ EXAMPLE := examples/react-vite-authkit
 # Rooms where goroutines meet; they are examined once more with the race
 # detector and the invariants that are too dear for production.
 RACE := ./internal/blob/... ./internal/persistence/... ./internal/database/... ./internal/token/... \
-	./internal/scheduler/... ./internal/filestorage/... ./internal/udf/... ./internal/identity/... ./internal/authflow/... ./internal/wire/convexsync/...
+	./internal/scheduler/... ./internal/filestorage/... ./internal/udf/... ./internal/identity/... ./internal/authflow/... ./internal/wire/convexsync/... \
+	./internal/search/... ./internal/node/... ./internal/backup/... ./internal/logstream/...
 
 # Folders whose npm packages the tests and the example use.
 NPM := $(dir $(wildcard conformance/package-lock.json conformance/apps/*/package-lock.json $(EXAMPLE)/package-lock.json))
