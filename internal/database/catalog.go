@@ -25,6 +25,11 @@ func (t Table) System() bool { return len(t.Name) > 0 && t.Name[0] == '_' }
 // IndexState says how far an index is.
 type IndexState string
 
+// PrivateMark begins the names of indexes on tables of users that are the house's own:
+// functions cannot query them, and pushes leave them alone. No declared index can be
+// called so, because it is no identifier.
+const PrivateMark = "!"
+
 // The states of an index. A Building index becomes Ready by DB.Run's doing; an
 // index added as Enabled goes from Building to Enabled by itself.
 const (

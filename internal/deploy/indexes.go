@@ -74,7 +74,7 @@ func planOf(tx *database.Tx, next *schema.Schema) plan {
 		}
 		live[t.Name] = map[string]database.Index{}
 		for _, ix := range tx.Indexes(t.Name) {
-			if !strings.HasPrefix(ix.Name, pendingMark) {
+			if !strings.HasPrefix(ix.Name, pendingMark) && !strings.HasPrefix(ix.Name, database.PrivateMark) {
 				live[t.Name][ix.Name] = ix
 			}
 		}

@@ -147,7 +147,7 @@ func indexFields(tx *database.Tx, table, index string) ([]string, error) {
 		return []string{"_creationTime"}, nil
 	}
 	for _, ix := range tx.Indexes(table) {
-		if ix.Name != index || ix.Kind != database.Ordered || virtualTables[table] { // whose indexes are the house's own
+		if ix.Name != index || ix.Kind != database.Ordered || virtualTables[table] || strings.HasPrefix(ix.Name, database.PrivateMark) { // whose indexes are the house's own
 			continue
 		}
 		switch ix.State {

@@ -130,15 +130,36 @@ func (x *execution) checkDocument(ctx context.Context, table string, id value.ID
 		held = &heldSchemas{active, pending}
 		x.run.schemas[x.space()] = held
 	}
-	if err := held.active.CheckDocument(table, fields, x.tx); err != nil {
+	return held.check(ctx, x.tx, table, id, fields)
+}
+
+// check holds a document against both.
+func (h *heldSchemas) check(ctx context.Context, tx *database.Tx, table string, id value.ID, fields value.Object) error {
+	if err := h.active.CheckDocument(table, fields, tx); err != nil {
 		return err
 	}
-	if x.space() == 0 {
-		if err := checkStaged(ctx, x.tx, held.active, table, id, fields); err != nil {
+	if tx.Space() == 0 {
+		if err := checkStaged(ctx, tx, h.active, table, id, fields); err != nil {
 			return err
 		}
 	}
-	return held.pending.check(ctx, x.tx, table, id, fields)
+	return h.pending.check(ctx, tx, table, id, fields)
+}
+
+// Writes is what holds documents that the house itself writes in a user's name against
+// the schemas, as those of a mutation are. It is good for the transaction; the id is
+// zero for a new document.
+func Writes(ctx context.Context, tx *database.Tx) (check func(table string, id value.ID, fields value.Object) error, err error) {
+	var held heldSchemas
+	if held.active, err = ActiveSchema(ctx, tx); err != nil {
+		return nil, err
+	}
+	if held.pending, err = PendingSchema(ctx, tx); err != nil {
+		return nil, err
+	}
+	return func(table string, id value.ID, fields value.Object) error {
+		return held.check(ctx, tx, table, id, fields)
+	}, nil
 }
 
 // existing finds the document that a write is about.

@@ -89,6 +89,12 @@ var routes = []route{
 	{"GET", "/api/json_schemas", admin, (*Server).jsonSchemas, "", ""},
 	{"GET", "/api/test_streaming_export_connection", admin, (*Server).testStreamingExport, "", ""},
 
+	// streaming import
+	{"PUT", "/api/streaming_import/add_primary_key_indexes", admin, (*Server).addPrimaryKeys, "", ""},
+	{"GET", "/api/streaming_import/primary_key_indexes_ready", admin, (*Server).primaryKeysReady, "", ""},
+	{"PUT", "/api/streaming_import/clear_tables", admin, (*Server).clearTables, "", ""},
+	{"POST", "/api/streaming_import/import_airbyte_records", admin, (*Server).importRecords, "", ""},
+
 	// logs
 	{"GET", "/api/v1/list_log_streams", admin, (*Server).listLogStreams, "", ""},
 	{"GET", "/api/v1/get_log_stream/{id}", admin, (*Server).getLogStream, "", ""},
@@ -122,7 +128,8 @@ var routes = []route{
 	// known, and not offered yet
 	{"", "/api/get_config", anyone, nil, "GetConfigNotSupported", "Reading back pushed sources (`/api/get_config`)"},
 	{"", "/api/get_table_column_names", anyone, nil, "ColumnNamesNotSupported", "Listing the columns of tables"},
-	{"", "/api/streaming_import/", anyone, nil, "StreamingImportNotSupported", "Streaming import"},
+	{"", "/api/streaming_import/replace_tables", anyone, nil, "ReplaceTablesNotSupported", "Replacing tables (which the official service has given up for `clear_tables`)"},
+	{"", "/api/streaming_import/", anyone, nil, "StreamingImportNotSupported", "This route of streaming import (those of the connector for Airbyte are offered)"},
 	{"", "/api/app_metrics/", anyone, nil, "MetricsNotSupported", "Function metrics"},
 	{"", "/api/actions/", anyone, nil, "NodeActionsNotSupported", "Callbacks of a foreign Node.js executor (ours makes none)"},
 	{"", "/api/v1/", anyone, nil, "PlatformRouteNotSupported", "This route of the platform API"},
