@@ -40,7 +40,7 @@ func (s *Service) StartUpload(ctx context.Context) (token string, err error) {
 var errNoUpload = apierr.New(apierr.BadRequest, "UploadNotFound", "There is no such upload, or it was begun over a day ago. Start the import again.")
 
 // partKey is where a part's bytes are.
-func partKey(token string, part int) string { return fmt.Sprintf("imports/%s/%d", token, part) }
+func partKey(token string, part int) string { return fmt.Sprintf("imports/%s-%d", token, part) }
 
 // upload finds the row of an upload that is not finished.
 func upload(ctx context.Context, tx *database.Tx, token string) (*database.Document, error) {
@@ -57,11 +57,9 @@ func (s *Service) UploadPart(ctx context.Context, token string, part int, body i
 	if part < 1 || part > maxParts {
 		return "", apierr.New(apierr.BadRequest, "InvalidPartNumber", "Parts are numbered from 1 to %d.", maxParts)
 	}
-	check := func(tx *database.Tx) error {
-		_, err := upload(ctx, tx, token)
-		return err
-	}
-	if err := s.DB.View(ctx, check); err != nil {
+	// The row is there before the bytes, so that the sweep finds them whatever
+	// becomes of the request; without a sum it is of no part that is complete.
+	if err := s.notePart(ctx, token, part, 0, ""); err != nil {
 		return "", fmt.Errorf("backup: upload part: %w", err)
 	}
 	src := &sourceReader{r: io.LimitReader(body, maxPartSize+1)}
@@ -75,25 +73,33 @@ func (s *Service) UploadPart(ctx context.Context, token string, part int, body i
 		return "", apierr.New(apierr.TooLarge, "PartTooLarge", "A part may have at most %d bytes.", maxPartSize)
 	}
 	name := base64.RawURLEncoding.EncodeToString(sum[:])
-	_, err = s.DB.Update(ctx, func(tx *database.Tx) error {
-		if err := check(tx); err != nil {
+	if err := s.notePart(ctx, token, part, size, name); err != nil {
+		if errors.Is(err, errNoUpload) { // swept meanwhile
+			err = errors.Join(err, s.Blobs.Delete(ctx, partKey(token, part)))
+		}
+		return "", fmt.Errorf("backup: upload part: %w", err)
+	}
+	return name, nil
+}
+
+// notePart writes the row of a part of an upload that is not finished.
+func (s *Service) notePart(ctx context.Context, token string, part int, size int64, sum string) error {
+	_, err := s.DB.Update(ctx, func(tx *database.Tx) error {
+		if _, err := upload(ctx, tx, token); err != nil {
 			return err
 		}
 		old, err := first(ctx, tx, partTable, byToken, database.Asc, value.String(token), value.Float64(part))
 		if err != nil {
 			return err
 		}
-		o := fields("token", value.String(token), "part", value.Float64(part), "size", value.Float64(size), "sum", value.String(name))
+		o := fields("token", value.String(token), "part", value.Float64(part), "size", value.Float64(size), "sum", value.String(sum))
 		if old != nil {
 			return tx.Replace(ctx, old.ID, o)
 		}
 		_, err = tx.Insert(ctx, partTable, o)
 		return err
 	})
-	if err != nil {
-		return "", fmt.Errorf("backup: upload part: %w", err)
-	}
-	return name, nil
+	return err
 }
 
 // sourceReader remembers whether it was the sender's side of a copy that failed.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/persistence"
+	"github.com/lentil-dev/lentil/internal/value"
 )
 
 // How often, and in which portions, old revisions are pruned: every five
@@ -106,12 +107,13 @@ func (db *DB) Prune(ctx context.Context, before persistence.Timestamp) error {
 	}
 }
 
-// dropIndexes removes for good the indexes that were dropped before the horizon.
+// dropIndexes removes for good the indexes that were dropped before the horizon:
+// their entries first, so that whatever ends the process in between, a row is left
+// to find them by.
 func (db *DB) dropIndexes(ctx context.Context, before persistence.Timestamp) error {
-	var drop persistence.Commit
-	drop.Backfill = true
-	_, err := db.Update(ctx, func(tx *Tx) error {
-		drop.Drop = nil
+	drop := persistence.Commit{Backfill: true}
+	var rows []value.ID
+	err := db.View(ctx, func(tx *Tx) error {
 		for id, ix := range tx.cat.dropped {
 			d, err := tx.load(ctx, ix.row)
 			if err != nil {
@@ -120,16 +122,23 @@ func (db *DB) dropIndexes(ctx context.Context, before persistence.Timestamp) err
 			if d == nil || d.TS == 0 || d.TS > before {
 				continue
 			}
-			if err := tx.Delete(ctx, ix.row); err != nil {
-				return err
-			}
-			drop.Drop = append(drop.Drop, id)
+			drop.Drop, rows = append(drop.Drop, id), append(rows, ix.row)
 		}
 		return nil
 	})
-	if err != nil || len(drop.Drop) == 0 {
+	if err != nil || len(rows) == 0 {
 		return err
 	}
-	// If the process ends here the entries stay behind: lost space, no more.
-	return db.append(ctx, drop)
+	if err := db.append(ctx, drop); err != nil {
+		return err
+	}
+	_, err = db.Update(ctx, func(tx *Tx) error {
+		for _, row := range rows {
+			if err := tx.Delete(ctx, row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return err
 }

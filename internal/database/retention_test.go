@@ -1,11 +1,96 @@
 package database
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/persistence"
+	"github.com/lentil-dev/lentil/internal/value"
 )
+
+// crashing is a store that outlives its database, and that fails when it is to drop
+// indexes, if told so.
+type crashing struct {
+	persistence.Store
+	fail bool
+	drop []persistence.IndexID // was to be dropped
+}
+
+// errCrash is how it fails.
+var errCrash = errors.New("the process ends here")
+
+// Append is part of persistence.Store.
+func (s *crashing) Append(ctx context.Context, batch []persistence.Commit) error {
+	for _, c := range batch {
+		if len(c.Drop) > 0 {
+			s.drop = c.Drop
+			if s.fail {
+				return errCrash
+			}
+		}
+	}
+	return s.Store.Append(ctx, batch)
+}
+
+// Close is part of persistence.Store.
+func (*crashing) Close() error { return nil }
+
+// TestDroppedIndexGoesAlsoAfterCrash: the entries of a dropped index go, even if the
+// process ends when they are about to.
+func TestDroppedIndexGoesAlsoAfterCrash(t *testing.T) {
+	t.Parallel()
+	ctx, s := t.Context(), &crashing{Store: persistence.NewMemory(), fail: true}
+	db := openOn(t, s)
+	for _, f := range []func(tx *Tx) error{
+		func(tx *Tx) error { return tx.AddIndex(ctx, "t", "by_x", []string{"x"}, Enabled) },
+		func(tx *Tx) error {
+			_, err := tx.Insert(ctx, "t", value.ObjectOf(value.Field{Name: "x", Value: value.String("a")}))
+			return err
+		},
+		func(tx *Tx) error { return tx.DropIndex(ctx, "t", "by_x") },
+		func(tx *Tx) error { _, err := tx.Insert(ctx, "t", value.Object{}); return err },
+	} {
+		if _, err := db.Update(ctx, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Prune(ctx, db.Latest()); !errors.Is(err, errCrash) {
+		t.Fatalf("prune: %v", err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	entries := func() (n int) {
+		for _, err := range s.Scan(ctx, s.drop[0], persistence.Max, persistence.Span{}, Asc) {
+			if n++; err != nil {
+				t.Fatal(err)
+			}
+		}
+		return n
+	}
+	if entries() != 1 {
+		t.Fatalf("%d entries before", entries())
+	}
+	s.fail = false
+	db = openOn(t, s)
+	if _, err := db.Update(ctx, func(tx *Tx) error { _, err := tx.Insert(ctx, "t", value.Object{}); return err }); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Prune(ctx, db.Latest()); err != nil {
+		t.Fatal(err)
+	}
+	if n := entries(); n != 0 {
+		t.Errorf("%d entries are left", n)
+	}
+	if left := len(db.visible.Load().cat.dropped); left != 0 {
+		t.Errorf("%d dropped indexes are remembered", left)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
 
 func TestHorizonUnderLoad(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/database"
@@ -18,9 +19,12 @@ const (
 	stagedPause = time.Second // after the database could not be read
 )
 
-// Run looks at the documents of tables with staged validators, in the background,
-// until ctx ends.
+// Run looks at the documents of tables with staged validators and removes abandoned
+// pushes, in the background, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
+	var sweeper sync.WaitGroup
+	defer sweeper.Wait()
+	sweeper.Go(func() { s.sweepOn(ctx) })
 	again := time.NewTicker(stagedAgain)
 	defer again.Stop()
 	for ctx.Err() == nil {

@@ -142,6 +142,27 @@ func (s *Service) sweep(id persistence.IndexID, keep []savedSegment) error {
 	return nil
 }
 
+// sweepUndeclared removes what an earlier process left: files of indexes that are
+// not declared any more, and files that were not finished. Nothing is written yet.
+func (s *Service) sweepUndeclared(declared map[persistence.IndexID]bool) error {
+	entries, err := os.ReadDir(s.Dir)
+	if err != nil {
+		return fmt.Errorf("search: sweep: %w", err)
+	}
+	for _, e := range entries {
+		first, rest, _ := strings.Cut(e.Name(), ".")
+		id, err := strconv.ParseUint(first, 16, 64)
+		ours := err == nil && len(first) == 16 && (rest == "index" || strings.HasSuffix(rest, ".segment"))
+		if unfinished := strings.HasPrefix(e.Name(), "new-"); !unfinished && (!ours || declared[persistence.IndexID(id)]) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(s.Dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("search: sweep: %w", err)
+		}
+	}
+	return nil
+}
+
 // errStale says that a saved index is not one of the database as it is now.
 var errStale = errors.New("search: saved index does not belong to the database")
 

@@ -3,9 +3,11 @@ package search
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -214,6 +216,47 @@ func TestFilesOfDroppedIndexGo(t *testing.T) {
 	}
 }
 
+// TestFilesLeftBehindGo holds that a start removes files of indexes that were dropped
+// when nobody was there to remove them, and unfinished files, but nothing else.
+func TestFilesLeftBehindGo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	store := persistence.NewMemory()
+	h, stop := newHouse(t, kept{store}, &Service{Dir: dir})
+	h.declare("t", "text", textIndex)
+	h.declare("t", "near", vectorIndex)
+	h.fill("word")
+	h.found()
+	gone := h.index("near").info.ID
+	stop()
+	h, stop = newHouse(t, kept{store}, &Service{})
+	h.update(func(tx *database.Tx) error { return tx.DropIndex(t.Context(), "t", "near") })
+	stop()
+	for _, name := range []string{"new-1", "notes.txt"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	was := len(must(os.ReadDir(dir)))
+	_, stop = newHouse(t, store, &Service{Dir: dir})
+	defer stop()
+	var left []string
+	for _, e := range must(os.ReadDir(dir)) {
+		if left = append(left, e.Name()); strings.HasPrefix(e.Name(), "new-") || strings.HasPrefix(e.Name(), fmt.Sprintf("%016x", uint64(gone))) {
+			t.Errorf("%s is left", e.Name())
+		}
+	}
+	if !slices.Contains(left, "notes.txt") || len(left) != was-3 {
+		t.Errorf("of %d files %v are left", was, left)
+	}
+}
+
+// kept is a store that outlives its database.
+type kept struct{ persistence.Store }
+
+// Close is part of persistence.Store.
+func (kept) Close() error { return nil }
+
 // TestIndexOfAnotherTimeIsNotReadBack holds that files which are ahead of the
 // database, as after it was restored from a backup, are not believed.
 func TestIndexOfAnotherTimeIsNotReadBack(t *testing.T) {
@@ -224,8 +267,12 @@ func TestIndexOfAnotherTimeIsNotReadBack(t *testing.T) {
 	h.fill("word")
 	x := h.index("text")
 	stop()
-	other, _ := newHouse(t, persistence.NewMemory(), &Service{Dir: dir})
+	otherDir := t.TempDir()
+	other, _ := newHouse(t, persistence.NewMemory(), &Service{Dir: otherDir})
 	other.fill("word")
+	if err := os.CopyFS(otherDir, os.DirFS(dir)); err != nil { // a start would remove them
+		t.Fatal(err)
+	}
 	if err := other.s.readBack(t.Context(), newIndex(x.info, growLimit)); !errors.Is(err, database.ErrTooOld) {
 		t.Errorf("read back: %v", err)
 	}

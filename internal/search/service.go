@@ -35,6 +35,7 @@ type Service struct {
 	indexes map[persistence.IndexID]*index
 	missed  persistence.Timestamp // newest commit that touched an index not followed yet
 	kick    chan struct{}
+	upkeep  sync.Mutex // held by maintain: what one round forgets, another must not save
 }
 
 // keepDead is for how long a replaced revision stays in memory: longer than any
@@ -59,10 +60,17 @@ func (s *Service) Open() error {
 		}
 	}
 	s.indexes, s.kick = map[persistence.IndexID]*index{}, make(chan struct{}, 1)
+	declared := map[persistence.IndexID]bool{}
 	for _, info := range s.DB.SearchedIndexes() {
 		if info.Built {
 			x := newIndex(info, s.limit)
 			s.indexes[info.ID], s.found = x, append(s.found, x)
+		}
+		declared[info.ID] = true
+	}
+	if s.Dir != "" {
+		if err := s.sweepUndeclared(declared); err != nil {
+			s.Log.Warn("files of dropped search indexes not removed", "err", err)
 		}
 	}
 	s.DB.SetSearcher(s)
@@ -232,6 +240,8 @@ func (s *Service) all() func(yield func(*index) bool) {
 // maintain loads what is declared and built but not followed, forgets what is
 // not declared any more, takes in commits, and merges.
 func (s *Service) maintain(ctx context.Context) {
+	s.upkeep.Lock()
+	defer s.upkeep.Unlock()
 	declared := map[persistence.IndexID]bool{}
 	for _, info := range s.DB.SearchedIndexes() {
 		declared[info.ID] = true
