@@ -97,6 +97,11 @@ export const scenarios = {
       { _table: "people", _deleted: false, _component: "", _id: id, name: "late" },
     ]);
     same((await ask(lentil, "GET", `/api/document_deltas?cursor=${deltas.cursor}`)).values, []);
+    const selection = { _other: "excluded", "": { _other: "excluded", people: { _other: "included", name: "excluded" } } };
+    const [narrow] = (
+      await ask(lentil, "GET", `/api/document_deltas?cursor=${page.snapshot}&selection=${encodeURIComponent(JSON.stringify(selection))}`)
+    ).values;
+    same([narrow._id, narrow.name], [id, undefined]);
     const schemas = await ask(lentil, "GET", "/api/json_schemas?deltaSchema=true");
     same(schemas.people.properties.name, { type: "string" });
     same(schemas.notes.properties.author.type, "string");

@@ -31,12 +31,14 @@ const (
 type StreamFilter struct {
 	Table     string
 	Component *string
-	Encoded   bool // values in Convex-JSON rather than clean JSON
+	Selection *Selection // nil for everything
+	Encoded   bool       // values in Convex-JSON rather than clean JSON
 }
 
 // wants tells whether a table is asked for.
 func (f *StreamFilter) wants(component, table string) bool {
-	return (f.Table == "" || f.Table == table) && (f.Component == nil || *f.Component == component)
+	return (f.Table == "" || f.Table == table) && (f.Component == nil || *f.Component == component) &&
+		f.Selection.at(component).at(table).some()
 }
 
 // StreamPage is a page of a snapshot or of changes: each value is a JSON text.
@@ -95,6 +97,12 @@ func (f *StreamFilter) streamed(component, table string, ts persistence.Timestam
 	switch {
 	case d == nil:
 		return append(append(b, `"_id":`...), append(value.AppendQuoted(nil, id.String()), '}')...)
+	case f.Selection != nil:
+		o := f.Selection.at(component).at(table).narrow(d.Object())
+		if f.Encoded {
+			return append(b, value.JSON(o)[1:]...)
+		}
+		return append(b, value.CleanJSON(o)[1:]...)
 	case f.Encoded:
 		return append(b, d.JSON()[1:]...)
 	default:

@@ -14,12 +14,12 @@ import (
 // streamArgs are the arguments of streaming export, in the query of a GET and in the
 // body of a POST. The cursor is a text in a snapshot and a number in changes.
 type streamArgs struct {
-	Snapshot  *int64          `json:"snapshot"`
-	Cursor    json.RawMessage `json:"cursor"`
-	TableName string          `json:"tableName"`
-	Component *string         `json:"component"`
-	Format    string          `json:"format"`
-	Selection json.RawMessage `json:"selection"`
+	Snapshot  *int64            `json:"snapshot"`
+	Cursor    json.RawMessage   `json:"cursor"`
+	TableName string            `json:"tableName"`
+	Component *string           `json:"component"`
+	Format    string            `json:"format"`
+	Selection *backup.Selection `json:"selection"`
 }
 
 // streamArguments reads them.
@@ -35,6 +35,12 @@ func (s *Server) streamArguments(q *request) (a streamArgs, f backup.StreamFilte
 			c := p.Get("component")
 			a.Component = &c
 		}
+		if p.Has("selection") {
+			a.Selection = new(backup.Selection)
+			if err := wire.Decode([]byte(p.Get("selection")), a.Selection); err != nil {
+				return a, f, err
+			}
+		}
 		if p.Has("cursor") {
 			a.Cursor = quote(p.Get("cursor"))
 		}
@@ -46,10 +52,10 @@ func (s *Server) streamArguments(q *request) (a streamArgs, f backup.StreamFilte
 			a.Snapshot = &n
 		}
 	}
-	if len(a.Selection) > 0 && string(a.Selection) != "null" {
-		return a, f, apierr.New(apierr.Unsupported, "SelectionNotSupported", "Selections of columns are not offered by this version of Lentil; name a table with tableName, or leave it out for all.")
+	if a.Selection != nil && (a.TableName != "" || a.Component != nil) {
+		return a, f, apierr.New(apierr.BadRequest, "InvalidSelection", "A selection names its tables and components itself; leave tableName and component out.")
 	}
-	f = backup.StreamFilter{Table: a.TableName, Component: a.Component}
+	f = backup.StreamFilter{Table: a.TableName, Component: a.Component, Selection: a.Selection}
 	switch a.Format {
 	case "", "json", "convex_clean_json":
 	case "convex_encoded_json":
