@@ -37,12 +37,13 @@ type Store struct {
 	db     *pebble.DB
 	closed atomic.Bool
 
-	garbage atomic.Int64 // deletions that Pebble has only in memory, roughly
-	pruned  atomic.Int64 // no record of the log lies below it; a restart forgets it
-	running atomic.Bool  // Pebble is past opening, where it returns errors as it should
-	failure sync.Once
-	broken  chan struct{} // closed after err was set
-	err     error
+	garbage   atomic.Int64 // deletions that Pebble has only in memory, roughly
+	pruned    atomic.Int64 // no record of the log lies below it; a restart forgets it
+	reclaimer reclaimer
+	running   atomic.Bool // Pebble is past opening, where it returns errors as it should
+	failure   sync.Once
+	broken    chan struct{} // closed after err was set
+	err       error
 }
 
 // It is a store.
@@ -184,6 +185,7 @@ func (s *Store) Close() error {
 		return nil
 	default:
 	}
+	s.reclaimer.close()
 	if err := errors.Join(s.db.Close(), s.lock.Close()); err != nil {
 		return fmt.Errorf("data directory %s: close: %w", s.dir, classify(err))
 	}

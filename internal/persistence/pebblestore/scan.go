@@ -248,6 +248,7 @@ const worthFlushing = 10_000
 // stay in memory for long, and what they delete on the disk until then, where
 // Pebble weighs by the deletions in its files what to compact.
 func (s *Store) giveBack() error {
+	s.reclaim()
 	if s.garbage.Load() < worthFlushing {
 		return nil
 	}
