@@ -108,6 +108,28 @@ export const scenarios = {
     same(await ask(lentil, "GET", "/api/test_streaming_export_connection"), {});
   },
 
+  "data sync: one cursor over a snapshot and what changes after it": async (lentil) => {
+    const selection = { _other: "excluded", "": { _other: "excluded", people: { _other: "included", _creationTime: "excluded" } } };
+    const sync = (cursor) => ask(lentil, "POST", "/api/v1/data/sync", { cursor, selection });
+    const before = await client(lentil).mutation(api.data.add, { name: "synced" });
+    let page = await sync();
+    same(page.truncates, [{ component: "", table: "people" }]);
+    same([page.status.type, page.pagination.hasMore], ["snapshotting", true]);
+    const seen = new Map();
+    for (;;) {
+      page.values.forEach(({ value, deleted }) => (deleted ? seen.delete(value._id) : seen.set(value._id, value)));
+      if (page.status.type === "upToDate") break;
+      page = await sync(page.pagination.nextCursor);
+    }
+    same(seen.get(before), { _id: before, name: "synced" });
+    const after = await client(lentil).mutation(api.data.add, { name: "synced later" });
+    const { values, syncId } = await sync(page.pagination.nextCursor);
+    same(syncId, page.syncId);
+    same(values.map(({ component, table, deleted, value }) => ({ component, table, deleted, value })), [
+      { component: "", table: "people", deleted: false, value: { _id: after, name: "synced later" } },
+    ]);
+  },
+
   "log streams: a webhook gets signed events": async (lentil) => {
     const got = [];
     const receiver = createServer((request, answer) => {

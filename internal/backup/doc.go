@@ -1,5 +1,6 @@
 // Package backup carries the data of a deployment out of it and into it: whole as
-// a ZIP file, or single tables as JSON lines, a JSON array or CSV.
+// a ZIP file, or single tables as JSON lines, a JSON array or CSV; and in streams, in
+// which connectors follow what changes, and add records.
 //
 // It is for deployment, which keeps Run going; for wire/convexhttp, which brings
 // requests, uploads and downloads; and for sysudf, which shows how far things are.

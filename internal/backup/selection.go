@@ -31,6 +31,18 @@ func (s *Selection) UnmarshalJSON(b []byte) error {
 	return s.read(b, "the selection", 0)
 }
 
+// MarshalJSON writes it, members in order.
+func (s *Selection) MarshalJSON() ([]byte, error) {
+	switch {
+	case s.below != nil:
+		return json.Marshal(s.below)
+	case s.in:
+		return []byte(`"included"`), nil
+	default:
+		return []byte(`"excluded"`), nil
+	}
+}
+
 // read reads what stands at a place, of which there are depth levels above.
 func (s *Selection) read(b []byte, place string, depth int) error {
 	var word string

@@ -78,6 +78,19 @@ func TestSelection(t *testing.T) {
 	}
 }
 
+// FuzzSyncCursor holds that any text is a cursor or refused with words for its sender.
+func FuzzSyncCursor(f *testing.F) {
+	f.Add("")
+	f.Add(newSyncCursor(7, nil).text())
+	f.Fuzz(func(t *testing.T, s string) {
+		if _, err := parseSyncCursor(s, nil); err != nil {
+			if _, ok := apierr.As(err); !ok {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 // FuzzSelection holds that any JSON is a selection or refused with words for its sender.
 func FuzzSelection(f *testing.F) {
 	f.Add([]byte(`{"_other":"included","":{"_other":"excluded","a":{"_other":"included","b":"excluded"}}}`))

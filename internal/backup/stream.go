@@ -33,6 +33,7 @@ type StreamFilter struct {
 	Component *string
 	Selection *Selection // nil for everything
 	Encoded   bool       // values in Convex-JSON rather than clean JSON
+	wrapped   bool       // in the form of data syncs
 }
 
 // wants tells whether a table is asked for.
@@ -88,26 +89,37 @@ func member(dst []byte, name string, v []byte) []byte {
 
 // streamed is a document as connectors get it.
 func (f *StreamFilter) streamed(component, table string, ts persistence.Timestamp, deleted *bool, id value.ID, d *database.Document) json.RawMessage {
+	if f.wrapped {
+		b := member([]byte{'{'}, "component", value.AppendQuoted(nil, component))
+		b = member(b, "deleted", fmt.Append(nil, d == nil))
+		b = member(b, "table", value.AppendQuoted(nil, table))
+		b = member(b, "ts", fmt.Append(nil, int64(ts)))
+		b = append(b, `"value":{`...)
+		return append(f.appendMembers(b, component, table, id, d), '}')
+	}
 	b := member([]byte{'{'}, "_component", value.AppendQuoted(nil, component))
 	if deleted != nil {
 		b = member(b, "_deleted", fmt.Append(nil, *deleted))
 	}
 	b = member(b, "_table", value.AppendQuoted(nil, table))
 	b = member(b, "_ts", fmt.Append(nil, int64(ts)))
-	switch {
-	case d == nil:
+	return f.appendMembers(b, component, table, id, d)
+}
+
+// appendMembers appends the members of a document that are wanted, and the end of the
+// object; of one that is deleted the id.
+func (f *StreamFilter) appendMembers(b []byte, component, table string, id value.ID, d *database.Document) []byte {
+	if d == nil {
 		return append(append(b, `"_id":`...), append(value.AppendQuoted(nil, id.String()), '}')...)
-	case f.Selection != nil:
-		o := f.Selection.at(component).at(table).narrow(d.Object())
-		if f.Encoded {
-			return append(b, value.JSON(o)[1:]...)
-		}
-		return append(b, value.CleanJSON(o)[1:]...)
-	case f.Encoded:
-		return append(b, d.JSON()[1:]...)
-	default:
-		return append(b, value.CleanJSON(d.Object())[1:]...)
 	}
+	if f.Encoded && f.Selection == nil {
+		return append(b, d.JSON()[1:]...)
+	}
+	o := f.Selection.at(component).at(table).narrow(d.Object())
+	if f.Encoded {
+		return append(b, value.JSON(o)[1:]...)
+	}
+	return append(b, value.CleanJSON(o)[1:]...)
 }
 
 // tooOld says that retention has passed a snapshot.

@@ -88,6 +88,8 @@ var routes = []route{
 	{"POST", "/api/document_deltas", adminOrBody, (*Server).documentDeltas, "", ""},
 	{"GET", "/api/json_schemas", admin, (*Server).jsonSchemas, "", ""},
 	{"GET", "/api/test_streaming_export_connection", admin, (*Server).testStreamingExport, "", ""},
+	{"POST", "/api/v1/data/sync", admin, (*Server).dataSync, "", ""},
+	{"POST", "/api/data_sync_cursor_from_deltas", admin, (*Server).dataSyncCursor, "", ""},
 
 	// streaming import
 	{"PUT", "/api/streaming_import/add_primary_key_indexes", admin, (*Server).addPrimaryKeys, "", ""},
