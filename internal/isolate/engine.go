@@ -33,7 +33,7 @@ type Options struct {
 	BufferLimit int64 // bytes of one invocation's array buffers (default 64 MiB)
 	Actions     int   // top-level actions under way at once, waiting ones included (default 512); beyond, Run answers Overloaded
 	Waiting     int64 // bytes that the heaps of waiting actions may occupy together (default 1 GiB); beyond, an action that would wait ends as Overloaded
-	Isolates    int   // isolates kept alive while idle, all programs together (default Workers)
+	Isolates    int   // isolates kept alive while idle, all programs together (default four times Workers: during a push two programs serve at once, and making an isolate costs as much as many calls)
 	Fresh       bool  // make a new context for each invocation, though the old one be proven fresh
 	Client      *http.Client
 	Log         *slog.Logger
@@ -84,7 +84,7 @@ func Open(opt Options) (*Engine, error) {
 		opt.BufferLimit = defaultBuffers
 	}
 	if opt.Isolates <= 0 {
-		opt.Isolates = opt.Workers
+		opt.Isolates = 4 * opt.Workers
 	}
 	if opt.Client == nil {
 		opt.Client = newClient()
