@@ -55,7 +55,8 @@ type Config struct {
 	// MailFrom is the sender of mail that leaves the house.
 	MailFrom string
 
-	// Workers bounds the JavaScript isolates; 0 means one for each processor.
+	// Workers bounds the queries and mutations that run JavaScript at once, and as many actions; 0 means two for
+	// each processor, four at the least.
 	Workers int
 
 	// Limits bound what clients and load can take.
