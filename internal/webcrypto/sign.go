@@ -1,7 +1,6 @@
 package webcrypto
 
 import (
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/hmac"
@@ -144,7 +143,7 @@ func (p *Params) mac(data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := hmac.New(crypto.Hash(h).New, p.Key)
+	m := hmac.New(h.New, p.Key)
 	m.Write(data)
 	return m.Sum(nil), nil
 }
