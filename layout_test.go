@@ -42,18 +42,24 @@ udf < logstream < sysudf;
 sysudf, persistence/pebblestore, persistence/postgres < deployment;
 # east wing
 database, token < identity;
-connector, identity, mail < authflow;
+identity < webhook, directory, authorization, vault, auditlog, featureflag, application, integration, radar;
+connector, identity < sso;
+application, authorization, directory, featureflag, mail, radar, sso, webhook < authflow;
+identity < transfer; # users in and out, seeds
 # control
 deployment, identity < platform;
 # fronts
 apierr < wire;
 udf, wire < wire/convexsync;
 sysudf, wire < wire/convexhttp;
-authflow, wire < wire/workos, web/login;
+auditlog, authflow, integration, transfer, vault, wire < wire/workos;
+authflow, wire < web/login;
+directory, wire < wire/scim;
+authflow, wire < web/portal;
 platform, wire < wire/management;
 authflow, platform, wire < web/dashboard;
 # roof and door
-web/dashboard, web/login, wire/convexhttp, wire/convexsync, wire/management, wire/workos < server < doctor < cmd/lentil;
+web/dashboard, web/login, web/portal, wire/convexhttp, wire/convexsync, wire/management, wire/scim, wire/workos < server < doctor < cmd/lentil;
 # public
 value < /convex;
 token < /authkit;

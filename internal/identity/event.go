@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// record writes an event in the transaction of what it tells. data is encoded as
+// Record writes an event in the transaction of what it tells. data is encoded as
 // JSON in the shape that webhooks and the events API show (workos-api.md §6.3).
-func (tx *Tx) record(id EnvironmentID, name string, data any) error {
+func (tx *Tx) Record(id EnvironmentID, name string, data any) error {
 	b, err := json.Marshal(data)
 	if err != nil {
 		return fmt.Errorf("identity: encode event %s: %w", name, err)
@@ -40,14 +40,14 @@ type EventErr struct {
 
 // RecordAuthentication writes authentication.<type>_<status>.
 func (tx *Tx) RecordAuthentication(id EnvironmentID, a Authentication) error {
-	return tx.record(id, "authentication."+a.Type+"_"+a.Status, a)
+	return tx.Record(id, "authentication."+a.Type+"_"+a.Status, a)
 }
 
 // RecordCode writes that a code or link was made for an address: name is
 // "email_verification.created" or "password_reset.created". The code itself is
 // not in it.
 func (tx *Tx) RecordCode(id EnvironmentID, name string, c CodeMade) error {
-	return tx.record(id, name, c)
+	return tx.Record(id, name, c)
 }
 
 // CodeMade is the data of RecordCode.

@@ -112,7 +112,7 @@ func (tx *Tx) StartSession(e *Environment, n NewSession) (*Session, string, erro
 	if err := tx.Add(tableSessions, sessionRow(s)); err != nil {
 		return nil, "", err
 	}
-	return &s.Session, text, tx.record(e.ID, "session.created", sessionData(&s.Session, tx.now))
+	return &s.Session, text, tx.Record(e.ID, "session.created", sessionData(&s.Session, tx.now))
 }
 
 // Refresh refusals; all are terminal for the client that gets them. A
@@ -204,7 +204,7 @@ func (tx *Tx) end(f *Found, st *sessionState) error {
 		if err := tx.Put(f.Doc, sessionRow(st)); err != nil {
 			return err
 		}
-		if err := tx.record(st.Environment, "session.revoked", sessionData(&st.Session, tx.now)); err != nil {
+		if err := tx.Record(st.Environment, "session.revoked", sessionData(&st.Session, tx.now)); err != nil {
 			return err
 		}
 	}

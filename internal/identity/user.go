@@ -152,7 +152,7 @@ func (tx *Tx) CreateUser(id EnvironmentID, n NewUser) (*User, error) {
 			return nil, err
 		}
 	}
-	return u, tx.record(id, "user.created", userData(u))
+	return u, tx.Record(id, "user.created", userData(u))
 }
 
 // UpdateUser changes a user. A changed password or address ends all sessions.
@@ -236,7 +236,7 @@ func (tx *Tx) UpdateUser(id EnvironmentID, user UserID, c UserChange) (*User, er
 	if err := tx.Put(f.Doc, userRow(u, k, validFrom)); err != nil {
 		return nil, err
 	}
-	return u, tx.record(id, "user.updated", userData(u))
+	return u, tx.Record(id, "user.updated", userData(u))
 }
 
 // SignedIn notes a sign-in. It is no change of the user: neither updated_at nor an
@@ -276,7 +276,7 @@ func (tx *Tx) DeleteUser(id EnvironmentID, user UserID) error {
 	if err := tx.Remove(f); err != nil {
 		return err
 	}
-	return tx.record(id, "user.deleted", userData(readUser(f.Record)))
+	return tx.Record(id, "user.deleted", userData(readUser(f.Record)))
 }
 
 // Password is the hash of a user's password; "" if the user has none.

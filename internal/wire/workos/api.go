@@ -59,20 +59,22 @@ type Pages interface {
 // Open makes the routes; it starts nothing.
 func (a *API) Open() error {
 	front := wire.Front{Dialect: dialect, Log: a.Log}
-	mux := http.NewServeMux()
+	rt := &router{}
 	for _, row := range a.routes() {
-		mux.Handle(row.Method+" "+row.Path, front.Handle(a.guard(row)))
+		rt.add(row.Method, row.Path, front.Handle(a.guard(row)))
 	}
 	for _, row := range a.routes() {
 		if row.cors != corsNone {
-			mux.Handle("OPTIONS "+row.Path, front.Handle(a.preflight(row.cors)))
+			rt.add(http.MethodOptions, row.Path, front.Handle(a.preflight(row.cors)))
 		}
 	}
+	mux := http.NewServeMux()
 	for _, pattern := range a.Pages.Mounts() {
 		mux.Handle(pattern, a.Pages)
 	}
 	mux.Handle("/", front.Handle(a.other))
-	a.handler = identify(mux)
+	rt.rest = mux
+	a.handler = identify(rt)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package workos
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/lentil-dev/lentil/internal/wire"
 )
@@ -27,19 +28,54 @@ type Route struct {
 	handle  wire.Handler
 }
 
-// routes is the table: every operation the house offers. Unknown members of bodies
-// and unknown query parameters are ignored throughout, as the real service does.
+// routes is the table: every operation the house offers, group by group; each
+// group's rows stand in the file of its shapes. Unknown members of bodies and
+// unknown query parameters are ignored throughout, as the real service does.
 func (a *API) routes() []Route {
+	return slices.Concat(
+		a.signInRoutes(),
+		a.userRoutes(),
+		a.factorRoutes(),
+		a.organizationRoutes(),
+		a.membershipRoutes(),
+		a.invitationRoutes(),
+		a.groupRoutes(),
+		a.roleRoutes(),
+		a.authorizationRoutes(),
+		a.ssoRoutes(),
+		a.directoryRoutes(),
+		a.settingRoutes(),
+		a.eventRoutes(),
+		a.keyRoutes(),
+		a.flagRoutes(),
+		a.applicationRoutes(),
+		a.auditLogRoutes(),
+		a.vaultRoutes(),
+		a.pipeRoutes(),
+		a.radarRoutes(),
+		a.portalRoutes(),
+		a.agentRoutes(),
+		a.emulatorRoutes(),
+		a.operatorRoutes(),
+	)
+}
+
+// signInRoutes are visited by browsers; authenticate is called by browsers and
+// servers, and looks at the API key itself: public clients have none.
+func (a *API) signInRoutes() []Route {
 	return []Route{
-		// Sign-in. authorize and logout are visited by browsers; authenticate is called by
-		// browsers and servers, and looks at the API key itself: public clients have none.
 		{"GET", "/user_management/authorize", "authorize", "public", corsReadable, false, a.authorize},
 		{"POST", "/user_management/authenticate", "authenticate", "key", corsBrowser, true, a.authenticate},
 		{"GET", "/user_management/sessions/logout", "logout", "public", corsNone, false, a.logout},
 		{"POST", "/user_management/sessions/revoke", "revokeSession", "key", corsNone, false, a.revokeSession},
 		{"GET", "/sso/jwks/{clientId}", "getJwks", "public", corsOpen, false, a.jwks},
+		{"GET", "/health", "", "public", corsOpen, false, health},
+	}
+}
 
-		// Users.
+// userRoutes are about users.
+func (a *API) userRoutes() []Route {
+	return []Route{
 		{"GET", "/user_management/users", "listUsers", "key", corsNone, false, a.listUsers},
 		{"POST", "/user_management/users", "createUser", "key", corsNone, false, a.createUser},
 		{"GET", "/user_management/users/{id}", "getUser", "key", corsNone, false, a.getUser},
@@ -47,8 +83,12 @@ func (a *API) routes() []Route {
 		{"DELETE", "/user_management/users/{id}", "deleteUser", "key", corsNone, false, a.deleteUser},
 		{"GET", "/user_management/users/{id}/sessions", "listSessions", "key", corsNone, false, a.listSessions},
 		{"GET", "/user_management/users/{id}/identities", "getUserIdentities", "key", corsNone, false, a.userIdentities},
+	}
+}
 
-		// Settings of the environment.
+// settingRoutes are about the environment itself.
+func (a *API) settingRoutes() []Route {
+	return []Route{
 		{"GET", "/user_management/redirect_uris", "listRedirectUris", "key", corsNone, false, a.listRedirectURIs},
 		{"POST", "/user_management/redirect_uris", "createRedirectUri", "key", corsNone, false, a.createRedirectURI},
 		{"DELETE", "/user_management/redirect_uris/{id}", "deleteRedirectUri", "key", corsNone, false, a.deleteRedirectURI},
@@ -56,9 +96,6 @@ func (a *API) routes() []Route {
 		{"POST", "/user_management/cors_origins", "createCorsOrigin", "key", corsNone, false, a.createCORSOrigin},
 		// Not in the public description, but the convex CLI calls it (workos-api.md §7.1).
 		{"PUT", "/user_management/app_homepage_url", "", "key", corsNone, false, a.setHomepage},
-
-		// Ours.
-		{"GET", "/health", "", "public", corsOpen, false, health},
 	}
 }
 

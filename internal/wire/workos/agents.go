@@ -1,0 +1,6 @@
+package workos
+
+// agentRoutes are about agents.
+func (a *API) agentRoutes() []Route {
+	return nil
+}

@@ -1,0 +1,6 @@
+package workos
+
+// flagRoutes are about feature flags.
+func (a *API) flagRoutes() []Route {
+	return nil
+}

@@ -1,0 +1,6 @@
+package workos
+
+// roleRoutes are about roles and permissions.
+func (a *API) roleRoutes() []Route {
+	return nil
+}

@@ -1,0 +1,6 @@
+package workos
+
+// vaultRoutes are about the vault.
+func (a *API) vaultRoutes() []Route {
+	return nil
+}
