@@ -44,6 +44,9 @@ func (s *Service) Open(ctx context.Context) error {
 	return s.DB.EnsureTables(ctx, tableDefs)
 }
 
+// NotFound is the refusal of another room for a noun of its own that is not there.
+func NotFound(noun, id string) error { return notFound(noun, id) }
+
 // notFound is the refusal for a noun that is not there, or is another
 // environment's.
 func notFound(noun, id string) *apierr.Error {
