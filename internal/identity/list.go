@@ -14,6 +14,13 @@ const (
 	maxPage     = 100
 )
 
+// PageOf reads one page of an index of any table in the house's store, whose fields
+// are prefix… and then the id that cursors name. Rows that read does not want (ok
+// false) do not count.
+func PageOf[T any](tx *Tx, table, index string, prefix []string, p Page, read func(Record) (item T, id string, ok bool)) (*List[T], error) {
+	return page(tx, table, index, prefix, p, read)
+}
+
 // page reads one page of an index whose fields are prefix… and then id. Rows that
 // read does not want (ok false) do not count.
 func page[T any](tx *Tx, table, index string, prefix []string, p Page, read func(Record) (item T, id string, ok bool)) (*List[T], error) {

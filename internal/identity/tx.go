@@ -53,6 +53,10 @@ func key(values ...string) []byte {
 	return k
 }
 
+// Key is the beginning of an index key whose first fields have the given values,
+// for Each and database.Prefix.
+func Key(values ...string) []byte { return key(values...) }
+
 // First finds the first row of an index whose first fields have the given values;
 // nil if there is none.
 func (tx *Tx) First(table, index string, values ...string) (*Found, error) {
