@@ -15,7 +15,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/wire/workos"
 )
 
-var update = flag.Bool("update", false, "rewrite docs/SUPPORTED.md")
+var update = flag.Bool("update", false, "rewrite generated documents")
 
 // supportedPath is the generated statement of what is supported.
 const supportedPath = "docs/SUPPORTED.md"
