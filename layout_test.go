@@ -31,7 +31,9 @@ webcrypto < isolate;
 isolate < node; # a second engine for the same calls: decision 30
 persistence < persistence/persistencetest, persistence/pebblestore, persistence/postgres;
 apierr < isolate, blob;
-apierr < token < connector;
+apierr < outbound; # the one client for addresses that others chose
+apierr < token;
+outbound, token < connector;
 # engine
 apierr, schema, persistence < database < search;
 # west wing
@@ -41,7 +43,7 @@ isolate, node, filestorage, scheduler, search < udf < deploy < backup < sysudf;
 udf < logstream < sysudf;
 sysudf, persistence/pebblestore, persistence/postgres < deployment;
 # east wing
-database, token < identity;
+database, outbound, token < identity;
 identity < webhook, directory, authorization, vault, auditlog, featureflag, application, integration, radar;
 connector, identity < sso;
 application, authorization, directory, featureflag, mail, radar, sso, webhook < authflow;

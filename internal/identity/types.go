@@ -1,6 +1,10 @@
 package identity
 
-import "time"
+import (
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/outbound"
+)
 
 // TimeFormat is how every timestamp of the identity service is written on the
 // wire: UTC with milliseconds.
@@ -19,6 +23,12 @@ const (
 	Staging     EnvironmentKind = "staging"
 	Production  EnvironmentKind = "production"
 )
+
+// Outbound is whom an environment of this kind may call: nobody's real users depend
+// on one in which people develop, and there the servers are on this machine.
+func (k EnvironmentKind) Outbound() outbound.Policy {
+	return outbound.Policy{Loopback: k != Production}
+}
 
 // Environment is one isolated world of users with its own client id, keys and
 // settings.
