@@ -52,6 +52,7 @@ identity < transfer; # users in and out, seeds
 deployment, identity < platform;
 # fronts
 apierr < wire;
+NONE < wire/workos/contract; # what the public description promises; tests alone use it
 udf, wire < wire/convexsync;
 sysudf, wire < wire/convexhttp;
 auditlog, authflow, integration, transfer, vault, wire < wire/workos;

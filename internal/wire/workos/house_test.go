@@ -13,6 +13,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/token"
+	"github.com/lentil-dev/lentil/internal/wire/workos/contract"
 )
 
 // house is an API over a real identity service on the in-memory store.
@@ -22,7 +23,13 @@ type house struct {
 	env *identity.Environment
 	key string
 	log *strings.Builder
+	// judged is the API under the eyes of the contract: an answer that breaks it
+	// fails the test.
+	judged http.Handler
 }
+
+// ServeHTTP answers one request and judges the answer.
+func (h *house) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.judged.ServeHTTP(w, r) }
 
 // newHouse makes a house with one development environment whose app lives at
 // http://localhost:5173.
@@ -48,6 +55,7 @@ func newHouse(t testing.TB, flow Flow) *house {
 	_, err = svc.AddCORSOrigin(ctx, h.env.ID, appOrigin)
 	check(t, err)
 	check(t, h.Open())
+	h.judged = contract.Judge(h.API, func(line string) { t.Error(line) })
 	return h
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/token"
 	"github.com/lentil-dev/lentil/internal/web/login"
 	"github.com/lentil-dev/lentil/internal/wire/workos"
+	"github.com/lentil-dev/lentil/internal/wire/workos/contract"
 )
 
 // The app of the journeys.
@@ -69,8 +70,8 @@ func open(t testing.TB) *house {
 	check(t, pages.Open())
 	api := &workos.API{Identity: svc, Flow: flow, Hasher: flow.Hasher, Pages: pages, Log: log}
 	check(t, api.Open())
-	h.api = api
-	server := httptest.NewServer(api)
+	h.api = contract.Judge(api, func(line string) { t.Error(line) })
+	server := httptest.NewServer(h.api)
 	h.url = server.URL
 	t.Cleanup(func() {
 		server.Close()
