@@ -47,7 +47,8 @@ type attempt struct {
 
 	Stage   stage
 	Email   string          // as typed, to be shown; the key decides
-	User    identity.UserID // whose secret was proven, "" until then
+	User    identity.UserID // whom mail concerns; proves nothing
+	Proof   proof           // what was shown so far
 	Pending registration    // what a sign-up is to become
 	Mailed  mailed
 
@@ -79,8 +80,7 @@ type input interface{}
 type (
 	// passwordChecked is the outcome of checkCredentials.
 	passwordChecked struct {
-		User     identity.UserID // "" if address and password do not match
-		Verified bool
+		User identity.UserID // "" if address and password do not match
 	}
 	// passwordHashed is the outcome of hashPassword.
 	passwordHashed struct{ Hash string }
@@ -90,9 +90,9 @@ type (
 	guessedTooMuch struct{ Retry time.Duration }
 )
 
-// effect is something that somebody else must do. The asking ones come alone and
-// their outcome goes straight back into the machine; of the others, those with
-// mail happen after the attempt is stored and the rest in the same transaction.
+// effect is something that somebody else must do. An asking one comes last, without
+// a step, and its outcome goes straight back into the machine; of the others, those
+// with mail happen after the attempt is stored and the rest in the same transaction.
 type effect interface{ effect() }
 
 // The asking effects.
@@ -103,6 +103,12 @@ type (
 	hashPassword struct{ Password string }
 	// lookAccount asks whether there is an account for an address.
 	lookAccount struct{ Email string }
+	// lookStanding asks for what afterProof must know of an account, found by its id
+	// or, if that is empty, by its address.
+	lookStanding struct {
+		User  identity.UserID
+		Email string
+	}
 )
 
 // The doing effects.
@@ -119,20 +125,22 @@ type (
 	codeRight  struct{}
 	// proveAddress marks the user's address as verified.
 	proveAddress struct{ User identity.UserID }
-	// register makes the pending user, or finds the one that has the address.
-	register struct{}
+	// register makes the pending user; or, with Into, gives what it brings along to
+	// that one, whose address was never proven.
+	register struct{ Into identity.UserID }
 	// changePassword sets a new password and ends all sessions.
 	changePassword struct {
 		User identity.UserID
 		Hash string
 	}
-	// finish issues the authorization code.
-	finish struct{ Method identity.Method }
+	// finish issues the authorization code for what was proven.
+	finish struct{}
 )
 
 func (checkCredentials) effect() {}
 func (hashPassword) effect()     {}
 func (lookAccount) effect()      {}
+func (lookStanding) effect()     {}
 func (mailCode) effect()         {}
 func (mailChanged) effect()      {}
 func (codeFailed) effect()       {}

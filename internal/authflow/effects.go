@@ -8,7 +8,6 @@ import (
 // apply carries out the doing effects in the transaction that stores the attempt.
 func (f *Flow) apply(tx *identity.Tx, v Visitor, e *identity.Environment, a *attempt, step Step, effects []effect) (Step, error) {
 	yes := true
-	verified, method := false, identity.MethodPassword
 	for _, fx := range effects {
 		switch fx := fx.(type) {
 		case mailCode:
@@ -28,17 +27,16 @@ func (f *Flow) apply(tx *identity.Tx, v Visitor, e *identity.Environment, a *att
 				return nil, err
 			}
 		case proveAddress:
-			verified = true
+			if u, err := tx.User(e.ID, fx.User); err == nil && u.EmailVerified {
+				continue // by a new password, just now
+			}
 			if _, err := tx.UpdateUser(e.ID, fx.User, identity.UserChange{EmailVerified: &yes}); err != nil {
 				return f.gone(a, err)
 			}
 		case register:
-			verified = true
-			m, err := f.registerUser(tx, e, a)
-			if err != nil {
-				return nil, err
+			if over, err := f.registerUser(tx, e, a, fx.Into); err != nil || over != nil {
+				return over, err
 			}
-			method = m
 		case changePassword:
 			u, err := tx.UpdateUser(e.ID, fx.User, identity.UserChange{PasswordHash: &fx.Hash, EmailVerified: &yes})
 			if err != nil {
@@ -50,7 +48,7 @@ func (f *Flow) apply(tx *identity.Tx, v Visitor, e *identity.Environment, a *att
 				return nil, err
 			}
 		case finish:
-			return f.finish(tx, v, e, a, method, verified)
+			return f.finish(tx, v, e, a)
 		}
 	}
 	return step, nil
@@ -65,37 +63,40 @@ func (f *Flow) gone(a *attempt, err error) (Step, error) {
 	return &Over{Screen: Screen{Attempt: a.ID}, Reason: OverUnknown}, nil
 }
 
-// registerUser makes the user of a sign-up whose address is proven now. If the
-// address has a user already, the person who reads its mail is signed in as that
-// one: with the password left alone if the address had been proven before, and
-// with the new one if not, since nobody who could read the mail chose the old one.
-func (f *Flow) registerUser(tx *identity.Tx, e *identity.Environment, a *attempt) (identity.Method, error) {
+// registerUser makes the user of a sign-up whose address is proven now, or gives
+// what the sign-up brought along to the user that has the address and never proved
+// it. Somebody else may have done so since the machine looked: then the attempt
+// begins again.
+func (f *Flow) registerUser(tx *identity.Tx, e *identity.Environment, a *attempt, into identity.UserID) (Step, error) {
 	have, err := tx.UserByEmail(e.ID, a.Email)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	hash := a.Pending.PasswordHash
-	defer func() { a.Pending = registration{} }()
+	if have == nil && into != "" || have != nil && (have.ID != into || have.EmailVerified) {
+		a.Stage, a.Proof, a.Pending = atSignIn, proof{}, registration{}
+		return ask(*a, f.world(e, tx.Now(), ""), &Problem{Code: "account_changed", Message: "This account was changed just now. Please sign in again."}), nil
+	}
+	p := a.Pending
+	a.Pending = registration{}
 	if have == nil {
-		u, err := tx.CreateUser(e.ID, identity.NewUser{Email: a.Email, EmailVerified: true, FirstName: a.Pending.FirstName, LastName: a.Pending.LastName, PasswordHash: hash})
+		u, err := tx.CreateUser(e.ID, identity.NewUser{Email: a.Email, EmailVerified: true, FirstName: p.FirstName, LastName: p.LastName, PasswordHash: p.PasswordHash})
 		if err != nil {
-			return "", err
+			return nil, err
 		}
-		a.User = u.ID
-		return identity.MethodPassword, nil
-	}
-	a.User = have.ID
-	if have.EmailVerified {
-		return identity.MethodMagicAuth, nil
+		a.Proof.User = u.ID
+		return nil, nil
 	}
 	yes := true
-	_, err = tx.UpdateUser(e.ID, have.ID, identity.UserChange{EmailVerified: &yes, PasswordHash: &hash})
-	return identity.MethodPassword, err
+	_, err = tx.UpdateUser(e.ID, have.ID, identity.UserChange{EmailVerified: &yes, PasswordHash: &p.PasswordHash})
+	return nil, err
 }
 
+// methodEvents names the authentication event of a method.
+var methodEvents = map[identity.Method]string{identity.MethodPassword: "password", identity.MethodMagicAuth: "magic_auth"}
+
 // finish signs the browser in and issues the authorization code.
-func (f *Flow) finish(tx *identity.Tx, v Visitor, e *identity.Environment, a *attempt, m identity.Method, verified bool) (Step, error) {
-	u, err := tx.User(e.ID, a.User)
+func (f *Flow) finish(tx *identity.Tx, v Visitor, e *identity.Environment, a *attempt) (Step, error) {
+	u, err := tx.User(e.ID, a.Proof.User)
 	if err != nil {
 		return f.gone(a, err)
 	}
@@ -104,6 +105,7 @@ func (f *Flow) finish(tx *identity.Tx, v Visitor, e *identity.Environment, a *at
 			return nil, err
 		}
 	}
+	m := a.Proof.Method
 	b, secret, err := tx.StartBrowser(e, u.ID, m)
 	if err != nil {
 		return nil, err
@@ -111,11 +113,8 @@ func (f *Flow) finish(tx *identity.Tx, v Visitor, e *identity.Environment, a *at
 	if err := knowBrowser(tx, u.ID, v.Browser); err != nil {
 		return nil, err
 	}
-	kinds := []string{"password"}
-	if m == identity.MethodMagicAuth {
-		kinds[0] = "magic_auth"
-	}
-	if verified && m == identity.MethodPassword {
+	kinds := []string{methodEvents[m]}
+	if a.Proof.Fresh && m == identity.MethodPassword {
 		kinds = append(kinds, "email_verification")
 	}
 	for _, kind := range kinds {

@@ -113,7 +113,9 @@ func parseInput(t *testing.T, s string) input {
 	case "GoTo":
 		return GoTo{Place: Place(arg(1)), Email: arg(2)}
 	case "passwordChecked":
-		return passwordChecked{User: identity.UserID(arg(1)), Verified: arg(2) == "verified"}
+		return passwordChecked{User: identity.UserID(arg(1))}
+	case "standing":
+		return standing{User: identity.UserID(arg(1)), Verified: arg(2) == "verified"}
 	case "passwordHashed":
 		return passwordHashed{arg(1)}
 	case "accountLooked":
@@ -174,7 +176,7 @@ func FuzzMachine(f *testing.F) {
 		asked := false // the machine asked for what an outcome answers
 		for _, m := range moves {
 			var in input
-			switch m % 12 {
+			switch m % 13 {
 			case 0:
 				in = EnterPassword{email, secret}
 			case 1:
@@ -188,14 +190,19 @@ func FuzzMachine(f *testing.F) {
 			case 5:
 				in = SendAgain{}
 			case 6:
-				in = GoTo{Place: []Place{SignIn, SignUp, Forgot, "x"}[int(m/12)%4], Email: email}
+				in = GoTo{Place: []Place{SignIn, SignUp, Forgot, "x"}[int(m/13)%4], Email: email}
 			case 7, 8, 9:
 				if !asked {
 					continue // outcomes come from the shell, and only when asked for
 				}
-				in = []input{passwordChecked{}, passwordHashed{"h"}, accountLooked{}}[m%12-7]
+				in = []input{passwordChecked{}, passwordHashed{"h"}, accountLooked{}}[m%13-7]
 			case 10:
 				in = guessedTooMuch{time.Minute}
+			case 12:
+				if !asked {
+					continue
+				}
+				in = standing{User: a.Proof.User, Verified: m/13%2 == 0}
 			case 11:
 				w.Now = w.Now.Add(time.Minute)
 				continue
@@ -205,11 +212,11 @@ func FuzzMachine(f *testing.F) {
 			var fx []effect
 			a, s, fx = next(a, in, w)
 			asked = s == nil
-			if asked != (len(fx) == 1 && asking(fx[0])) {
+			if asked != (len(fx) > 0 && asking(fx[len(fx)-1])) {
 				t.Fatalf("%T at %s: step %T with effects %v", in, before.Stage, s, fx)
 			}
 			if a.Stage == atDone && before.Stage != atDone {
-				if _, ok := in.(EnterCode); !ok && before.Stage != atNewPassword {
+				if before.Proof.Method == "" {
 					t.Fatalf("%T at %s ended the attempt", in, before.Stage)
 				}
 			}
@@ -226,7 +233,7 @@ func FuzzMachine(f *testing.F) {
 // asking reports whether an effect's outcome goes back into the machine.
 func asking(fx effect) bool {
 	switch fx.(type) {
-	case checkCredentials, hashPassword, lookAccount:
+	case checkCredentials, hashPassword, lookAccount, lookStanding:
 		return true
 	}
 	return false

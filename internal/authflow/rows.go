@@ -58,6 +58,8 @@ func attemptRow(a *attempt) identity.Row {
 		identity.Text("id", a.ID), identity.Text("environment", a.Environment), identity.Text("browser", a.Browser), identity.Number("revision", a.Revision),
 		identity.Text("redirect_uri", a.RedirectURI), identity.Bytes("state", a.State), identity.Flag("has_state", a.HasState), identity.Text("challenge", a.Challenge),
 		identity.Flag("sign_up", a.SignUp), identity.Text("stage", a.Stage), identity.Text("email", a.Email), identity.Text("user", a.User),
+		identity.Text("proof_user", a.Proof.User), identity.Text("proof_method", a.Proof.Method), identity.Flag("proof_mailbox", a.Proof.Mailbox),
+		identity.Flag("proof_fresh", a.Proof.Fresh),
 		identity.Text("first_name", a.Pending.FirstName), identity.Text("last_name", a.Pending.LastName), identity.Text("password_hash", a.Pending.PasswordHash),
 		identity.Text("code_hash", a.Mailed.Hash), identity.Time("code_expires", a.Mailed.Expires), identity.Number("code_wrong", a.Mailed.Wrong),
 		identity.Number("code_sends", a.Mailed.Sends), identity.Time("created", a.Created), identity.Time("expires", a.Expires),
@@ -71,6 +73,8 @@ func readAttempt(r identity.Record) attempt {
 		ID: AttemptID(r.Text("id")), Environment: identity.EnvironmentID(r.Text("environment")), Browser: r.Text("browser"), Revision: int(r.Number("revision")),
 		RedirectURI: r.Text("redirect_uri"), State: r.Bytes("state"), HasState: r.Flag("has_state"), Challenge: r.Text("challenge"),
 		SignUp: r.Flag("sign_up"), Stage: stage(r.Text("stage")), Email: r.Text("email"), User: identity.UserID(r.Text("user")),
+		Proof: proof{User: identity.UserID(r.Text("proof_user")), Method: identity.Method(r.Text("proof_method")), Mailbox: r.Flag("proof_mailbox"),
+			Fresh: r.Flag("proof_fresh")},
 		Pending: registration{FirstName: r.Text("first_name"), LastName: r.Text("last_name"), PasswordHash: r.Text("password_hash")},
 		Mailed:  mailed{Hash: r.Text("code_hash"), Expires: r.Time("code_expires"), Wrong: int(r.Number("code_wrong")), Sends: int(r.Number("code_sends"))},
 		Created: r.Time("created"), Expires: r.Time("expires"),
@@ -79,7 +83,7 @@ func readAttempt(r identity.Record) attempt {
 
 // moved reports whether b differs from a in what answers change.
 func (a *attempt) moved(b *attempt) bool {
-	return a.Stage != b.Stage || a.Email != b.Email || a.User != b.User || a.Pending != b.Pending || a.Mailed != b.Mailed
+	return a.Stage != b.Stage || a.Email != b.Email || a.User != b.User || a.Proof != b.Proof || a.Pending != b.Pending || a.Mailed != b.Mailed
 }
 
 // findAttempt finds the row of an attempt, expired or not; nil if there is none.

@@ -47,9 +47,9 @@ type Begun struct {
 	Browser string // the value that BrowserCookie must have from now on
 }
 
-// Step is what the browser is to be shown or sent to. It is one of *AskSignIn,
-// *AskSignUp, *AskCode, *AskForgot, *AskNewPassword, *Done and *Over.
-type Step interface{ step() }
+// Step is what the browser is to be shown or sent to: *Done, *Over, or the page of
+// a stage, which the stage's file declares (*AskSignIn and so on).
+type Step interface{ screen() *Screen }
 
 // Screen is what all steps with a page have in common.
 type Screen struct {
@@ -58,6 +58,9 @@ type Screen struct {
 	Problem     *Problem // what was wrong with the last answer; nil if nothing was
 	Notice      string   // something good to know ("We sent a new code."); may be empty
 }
+
+// screen makes whatever embeds a Screen a Step.
+func (s *Screen) screen() *Screen { return s }
 
 // Problem says what was wrong with an answer, in words for the person.
 type Problem struct {
@@ -78,53 +81,6 @@ const (
 	FieldName     Field = "name"
 )
 
-// AskSignIn asks for Email and Password. Ways on: EnterPassword, GoTo SignUp,
-// GoTo Forgot.
-type AskSignIn struct {
-	Screen
-	Email         string // to be filled in
-	SignUpAllowed bool
-}
-
-// AskSignUp asks for Email, Password and, optionally, names. Ways on: Register,
-// GoTo SignIn.
-type AskSignUp struct {
-	Screen
-	Email, FirstName, LastName string
-	MinPassword                int // characters
-}
-
-// CodeFor is why a code was mailed.
-type CodeFor string
-
-// The reasons for a code.
-const (
-	CodeForVerification CodeFor = "verification" // the address is to be confirmed
-	CodeForReset        CodeFor = "reset"        // the password was forgotten
-)
-
-// AskCode asks for the six digits sent to Email. Ways on: EnterCode, SendAgain,
-// GoTo SignIn.
-type AskCode struct {
-	Screen
-	For   CodeFor
-	Email string
-}
-
-// AskForgot asks for the Email whose password was forgotten. Ways on:
-// ForgotPassword, GoTo SignIn.
-type AskForgot struct {
-	Screen
-	Email string
-}
-
-// AskNewPassword asks for a new Password. Ways on: ChoosePassword.
-type AskNewPassword struct {
-	Screen
-	Email       string // for password managers
-	MinPassword int
-}
-
 // Done ends an attempt: send the browser to RedirectTo. SSO, if not empty, is the
 // new value of the cookie SSOCookie(Client) for SSOMaxAge.
 type Done struct {
@@ -133,6 +89,9 @@ type Done struct {
 	SSO        string
 	SSOMaxAge  time.Duration
 }
+
+// screen is nothing: a redirect shows none.
+func (*Done) screen() *Screen { return nil }
 
 // OverReason says why nothing can be asked any more.
 type OverReason string
@@ -152,36 +111,10 @@ type Over struct {
 	AppURL string
 }
 
-func (*AskSignIn) step()      {}
-func (*AskSignUp) step()      {}
-func (*AskCode) step()        {}
-func (*AskForgot) step()      {}
-func (*AskNewPassword) step() {}
-func (*Done) step()           {}
-func (*Over) step()           {}
-
-// Answer is what a person did on a page. It is one of EnterPassword, Register,
-// EnterCode, ForgotPassword, ChoosePassword, SendAgain and GoTo. An answer that
-// does not fit the present step is no error: the present step is asked again.
+// Answer is what a person did on a page: GoTo, or what the stage's file declares
+// (EnterPassword and so on). An answer that does not fit the present step is no
+// error: the present step is asked again.
 type Answer interface{ answer() }
-
-// EnterPassword answers AskSignIn.
-type EnterPassword struct{ Email, Password string }
-
-// Register answers AskSignUp.
-type Register struct{ Email, Password, FirstName, LastName string }
-
-// EnterCode answers AskCode; spaces and dashes within are fine.
-type EnterCode struct{ Code string }
-
-// ForgotPassword answers AskForgot.
-type ForgotPassword struct{ Email string }
-
-// ChoosePassword answers AskNewPassword.
-type ChoosePassword struct{ Password string }
-
-// SendAgain asks AskCode for another code.
-type SendAgain struct{}
 
 // Place is a page that a person may go to by a link.
 type Place string
@@ -199,10 +132,4 @@ type GoTo struct {
 	Email string // what was typed so far, to be filled in there
 }
 
-func (EnterPassword) answer()  {}
-func (Register) answer()       {}
-func (EnterCode) answer()      {}
-func (ForgotPassword) answer() {}
-func (ChoosePassword) answer() {}
-func (SendAgain) answer()      {}
-func (GoTo) answer()           {}
+func (GoTo) answer() {}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/identity"
 )
 
@@ -22,21 +23,10 @@ func (f *Flow) world(e *identity.Environment, now time.Time, code string) world 
 
 // dress adds the environment to a page.
 func dress(s Step, e *identity.Environment) Step {
-	switch s := s.(type) {
-	case *AskSignIn:
-		s.Environment = *e
-	case *AskSignUp:
-		s.Environment = *e
-	case *AskCode:
-		s.Environment = *e
-	case *AskForgot:
-		s.Environment = *e
-	case *AskNewPassword:
-		s.Environment = *e
-	case *Over:
-		s.Environment = *e
-	case *Done:
-		s.Client = e.ClientID
+	if d, ok := s.(*Done); ok {
+		d.Client = e.ClientID
+	} else if sc := s.screen(); sc != nil {
+		sc.Environment = *e
 	}
 	return s
 }
@@ -119,9 +109,8 @@ func (f *Flow) Step(ctx context.Context, v Visitor, id AttemptID) (s Step, err e
 	return s, err
 }
 
-// maxRounds bounds how often the machine may ask within one answer; it asks once
-// at most for now.
-const maxRounds = 4
+// maxRounds bounds how often the machine may ask within one answer.
+const maxRounds = 8
 
 // Submit answers the present step and says what comes next. Errors are ours
 // alone, or Overloaded when the house is too busy to hash or to send.
@@ -154,19 +143,20 @@ func (f *Flow) Submit(ctx context.Context, v Visitor, id AttemptID, ans Answer) 
 	if retry := f.heldBack(e, v, &a, ans); retry > 0 {
 		in = guessedTooMuch{Retry: retry}
 	}
+	var doing []effect
 	for range maxRounds {
 		moved, step, effects := next(a, in, w)
-		if len(effects) == 1 {
-			outcome, err := f.ask(ctx, v, e, &moved, effects[0])
+		if step == nil && len(effects) > 0 {
+			last := len(effects) - 1
+			outcome, err := f.ask(ctx, v, e, &moved, effects[last])
 			if err != nil {
 				return nil, err
 			}
-			if outcome != nil {
-				a, in = moved, outcome
-				continue
-			}
+			doing = append(doing, effects[:last]...)
+			a, in = moved, outcome
+			continue
 		}
-		return f.commit(ctx, v, e, &old, &moved, step, effects)
+		return f.commit(ctx, v, e, &old, &moved, step, append(doing, effects...))
 	}
 	return nil, fmt.Errorf("authflow: attempt %s asks without end", id)
 }
@@ -208,7 +198,7 @@ func (f *Flow) countMail(e *identity.Environment, v Visitor, emailKey string) {
 	}
 }
 
-// ask carries out an asking effect; the outcome is nil for any other.
+// ask carries out an asking effect.
 func (f *Flow) ask(ctx context.Context, v Visitor, e *identity.Environment, a *attempt, fx effect) (input, error) {
 	switch fx := fx.(type) {
 	case checkCredentials:
@@ -222,7 +212,7 @@ func (f *Flow) ask(ctx context.Context, v Visitor, e *identity.Environment, a *a
 		if user == nil {
 			return passwordChecked{}, nil
 		}
-		return passwordChecked{User: user.ID, Verified: user.EmailVerified}, nil
+		return passwordChecked{User: user.ID}, nil
 	case hashPassword:
 		if a.Stage == atSignUp {
 			if retry := f.mailHeldBack(e, v, a); retry > 0 {
@@ -244,8 +234,36 @@ func (f *Flow) ask(ctx context.Context, v Visitor, e *identity.Environment, a *a
 			return err
 		})
 		return out, err
+	case lookStanding:
+		return f.standing(ctx, e, fx)
 	}
-	return nil, nil
+	return nil, fmt.Errorf("authflow: %T is no question", fx)
+}
+
+// standing is the outcome of lookStanding.
+func (f *Flow) standing(ctx context.Context, e *identity.Environment, ask lookStanding) (st standing, err error) {
+	err = f.Identity.View(ctx, func(tx *identity.Tx) error {
+		st = standing{}
+		u, err := userOf(tx, e, ask.User, ask.Email)
+		if err != nil || u == nil {
+			return err
+		}
+		st.User, st.Verified = u.ID, u.EmailVerified
+		return nil
+	})
+	return st, err
+}
+
+// userOf finds a user by id or, without one, by address; nil if there is none.
+func userOf(tx *identity.Tx, e *identity.Environment, id identity.UserID, email string) (*identity.User, error) {
+	if id == "" {
+		return tx.UserByEmail(e.ID, email)
+	}
+	u, err := tx.User(e.ID, id)
+	if apierr.KindOf(err) == apierr.NotFound {
+		return nil, nil
+	}
+	return u, err
 }
 
 // commit stores a moved attempt with what it brings about, then sends mail.

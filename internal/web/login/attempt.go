@@ -90,20 +90,37 @@ func decodeAnswer(w http.ResponseWriter, r *http.Request) (authflow.Answer, erro
 		return nil, apierr.New(apierr.BadRequest, "malformed_form",
 			"The form could not be read. Go back and try again.").Wrap(err)
 	}
-	f := r.PostForm
-	switch f.Get("step") {
-	case "sign-in":
-		return authflow.EnterPassword{Email: text(f, "email", 320), Password: text(f, "password", 1024)}, nil
-	case "sign-up":
-		return authflow.Register{Email: text(f, "email", 320), Password: text(f, "password", 1024)}, nil
-	case "code":
-		return authflow.EnterCode{Code: text(f, "code", 64)}, nil
-	case "forgot":
-		return authflow.ForgotPassword{Email: text(f, "email", 320)}, nil
-	case "new-password":
-		return authflow.ChoosePassword{Password: text(f, "password", 1024)}, nil
+	if decode, ok := forms[r.PostForm.Get("step")]; ok {
+		return decode(r.PostForm), nil
 	}
 	return nil, apierr.New(apierr.BadRequest, "malformed_form", "The form is not one of ours. Go back and try again.")
+}
+
+// forms is the table of forms, by the value of the hidden field step. The file of a
+// stage declares how its form is read and how its page is filled in.
+var forms = map[string]func(url.Values) authflow.Answer{
+	"sign-in":      decodeSignIn,
+	"sign-up":      decodeSignUp,
+	"code":         decodeCode,
+	"forgot":       decodeForgot,
+	"new-password": decodeNewPassword,
+}
+
+// pageOf is the page of a step that has a form; nil for any other.
+func (p *Pages) pageOf(s authflow.Step) (page, authflow.Screen) {
+	switch s := s.(type) {
+	case *authflow.AskSignIn:
+		return p.signIn(s), s.Screen
+	case *authflow.AskSignUp:
+		return p.signUp(s), s.Screen
+	case *authflow.AskCode:
+		return p.code(s), s.Screen
+	case *authflow.AskForgot:
+		return p.forgot(s), s.Screen
+	case *authflow.AskNewPassword:
+		return p.newPassword(s), s.Screen
+	}
+	return nil, authflow.Screen{}
 }
 
 // text is one field of a form: valid UTF-8 without NUL, not longer than n bytes
@@ -120,33 +137,9 @@ func (p *Pages) step(w http.ResponseWriter, r *http.Request, s authflow.Step, mo
 		return p.done(w, r, s, moved)
 	case *authflow.Over:
 		return p.over(w, r, s)
-	case *authflow.AskSignIn:
-		f := p.form(s.Screen, "Sign in")
-		f.Email = s.Email
-		f.Focus = firstEmpty(f, "email", "password")
-		if !s.SignUpAllowed {
-			f.SignUpLink = ""
-		}
-		return p.ask(w, r, s.Screen, moved, signInPage{f})
-	case *authflow.AskSignUp:
-		f := p.form(s.Screen, "Sign up")
-		f.Email = s.Email
-		f.Focus = firstEmpty(f, "email", "password")
-		f.PasswordHint = passwordHint(s.MinPassword)
-		return p.ask(w, r, s.Screen, moved, signUpPage{f})
-	case *authflow.AskCode:
-		f := p.form(s.Screen, "Check your email")
-		f.Email, f.Focus = s.Email, "code"
-		return p.ask(w, r, s.Screen, moved, codePage{f, s.For == authflow.CodeForReset})
-	case *authflow.AskForgot:
-		f := p.form(s.Screen, "Forgotten password")
-		f.Email, f.Focus = s.Email, "email"
-		return p.ask(w, r, s.Screen, moved, forgotPage{f})
-	case *authflow.AskNewPassword:
-		f := p.form(s.Screen, "Choose a new password")
-		f.Email, f.Focus = s.Email, "password"
-		f.PasswordHint = passwordHint(s.MinPassword)
-		return p.ask(w, r, s.Screen, moved, newPasswordPage{f})
+	}
+	if pg, screen := p.pageOf(s); pg != nil {
+		return p.ask(w, r, screen, moved, pg)
 	}
 	return apierr.New(apierr.Internal, "unknown_step", "unknown step %T", s)
 }

@@ -46,24 +46,6 @@ type form struct {
 	PasswordHint                                   string
 }
 
-// signInPage asks for address and password.
-type signInPage struct{ form }
-
-// signUpPage asks for address and a new password.
-type signUpPage struct{ form }
-
-// codePage asks for the code that was mailed.
-type codePage struct {
-	form
-	Reset bool // the password was forgotten; else the address is to be confirmed
-}
-
-// forgotPage asks where to send a code to somebody who forgot the password.
-type forgotPage struct{ form }
-
-// newPasswordPage asks for the password that replaces a forgotten one.
-type newPasswordPage struct{ form }
-
 // refusalPage explains why there is nothing to sign in to, and the way out.
 type refusalPage struct {
 	frame
@@ -105,16 +87,11 @@ type mailView struct {
 }
 
 // Each page names its template.
-func (signInPage) template() string      { return "sign-in.html" }
-func (signUpPage) template() string      { return "sign-up.html" }
-func (codePage) template() string        { return "code.html" }
-func (forgotPage) template() string      { return "forgot.html" }
-func (newPasswordPage) template() string { return "new-password.html" }
-func (refusalPage) template() string     { return "refusal.html" }
-func (openAppPage) template() string     { return "open-app.html" }
-func (signedOutPage) template() string   { return "signed-out.html" }
-func (homePage) template() string        { return "home.html" }
-func (outboxPage) template() string      { return "outbox.html" }
+func (refusalPage) template() string   { return "refusal.html" }
+func (openAppPage) template() string   { return "open-app.html" }
+func (signedOutPage) template() string { return "signed-out.html" }
+func (homePage) template() string      { return "home.html" }
+func (outboxPage) template() string    { return "outbox.html" }
 
 // press holds the parsed templates and the address of the stylesheet.
 type press struct {

@@ -1,0 +1,66 @@
+package authflow
+
+import "github.com/lentil-dev/lentil/internal/identity"
+
+// proof is what the person has shown so far in an attempt. Every method of signing
+// in ends by filling it in and calling prove.
+type proof struct {
+	User    identity.UserID // the account; "" while a sign-up waits to become one
+	Method  identity.Method // of the first factor; "" until it is proven
+	Mailbox bool            // a code or link that was mailed came back
+	Fresh   bool            // an address that was not proven before is now
+}
+
+// prove notes that the person is who the account says, and asks for what the next
+// step depends on. The effects are carried out whatever that step is.
+func prove(a attempt, p proof, effects ...effect) (attempt, Step, []effect) {
+	a.Proof = p
+	return a, nil, append(effects, lookStanding{User: p.User, Email: a.Email})
+}
+
+// standing is what the house knows of an account whose owner has proven a method:
+// the outcome of lookStanding.
+type standing struct {
+	User     identity.UserID // "" if the address has no account
+	Verified bool            // its address was proven before
+}
+
+// afterProof decides what follows a proof, in this order: the address is verified,
+// the account made if there is none, and the attempt done. It is asked again after
+// each of these steps, so that each only has to look at its own condition.
+func afterProof(a attempt, st standing, w world) (attempt, Step, []effect) {
+	p := &a.Proof
+	if p.Method == "" { // nothing was proven: a page overtook the question
+		return a, ask(a, w, nil), nil
+	}
+	var effects []effect
+	switch {
+	case st.User == "" && !p.Mailbox, p.User != "" && p.User != st.User: // deleted meanwhile
+		a.Stage, a.Proof, a.User = atSignIn, proof{}, ""
+		return a, ask(a, w, nil), nil
+	case st.User == "":
+		if !w.SignUpAllowed { // closed since the page was opened
+			a.Stage, a.Proof, a.Pending = atSignIn, proof{}, registration{}
+			return a, ask(a, w, &signUpClosed), nil
+		}
+		p.Fresh = true
+		effects = append(effects, register{})
+	case p.User == "" && st.Verified:
+		// A sign-up for an address that has an account: who reads its mail is signed in
+		// as that one, and its password is left alone.
+		p.User, p.Method, a.Pending = st.User, identity.MethodMagicAuth, registration{}
+	case p.User == "":
+		// That account's address was never proven: nobody who could read the mail chose
+		// its password, which gives way to the new one.
+		p.User, p.Fresh = st.User, true
+		effects = append(effects, register{Into: st.User})
+	case !st.Verified && !p.Mailbox:
+		a.User = p.User
+		return mailNew(a, w, atVerify, CodeForVerification, true)
+	case !st.Verified:
+		p.Fresh = true
+		effects = append(effects, proveAddress{User: p.User})
+	}
+	a.Stage, a.Mailed = atDone, mailed{}
+	return a, &Done{}, append(effects, finish{})
+}

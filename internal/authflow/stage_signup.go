@@ -1,0 +1,58 @@
+package authflow
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/lentil-dev/lentil/internal/identity"
+)
+
+// AskSignUp asks for Email, Password and, optionally, names. Ways on: Register,
+// GoTo SignIn.
+type AskSignUp struct {
+	Screen
+	Email, FirstName, LastName string
+	MinPassword                int // characters
+}
+
+// Register answers AskSignUp.
+type Register struct{ Email, Password, FirstName, LastName string }
+
+func (Register) answer() {}
+
+// askSignUp is the page with Email, Password and names.
+func askSignUp(a attempt, _ world, s Screen) Step {
+	return &AskSignUp{Screen: s, Email: a.Email, FirstName: a.Pending.FirstName, LastName: a.Pending.LastName, MinPassword: minPassword}
+}
+
+// nextSignUp keeps what was entered there until the address is proven.
+func nextSignUp(a attempt, in input, w world) (attempt, Step, []effect) {
+	switch in := in.(type) {
+	case Register:
+		a.Pending = registration{FirstName: strings.TrimSpace(keepTyped(in.FirstName)), LastName: strings.TrimSpace(keepTyped(in.LastName))}
+		email, _, ok := identity.ParseEmail(in.Email)
+		if !ok {
+			a.Email = keepTyped(in.Email)
+			p := badEmail
+			return a, ask(a, w, &p), nil
+		}
+		a.Email = email
+		if !w.SignUpAllowed {
+			a.Stage = atSignIn
+			return a, ask(a, w, &signUpClosed), nil
+		}
+		if utf8.RuneCountInString(a.Pending.FirstName) > 100 || utf8.RuneCountInString(a.Pending.LastName) > 100 {
+			return a, ask(a, w, &Problem{Field: FieldName, Code: "name_too_long", Message: "Names may have at most 100 characters."}), nil
+		}
+		if p := checkPassword(in.Password, email); p != nil {
+			return a, ask(a, w, p), nil
+		}
+		return a, nil, []effect{hashPassword{Password: in.Password}}
+	case passwordHashed:
+		a.Pending.PasswordHash = in.Hash
+		return mailNew(a, w, atVerify, CodeForVerification, true)
+	case guessedTooMuch:
+		return a, ask(a, w, tooMuch("", in.Retry)), nil
+	}
+	return a, ask(a, w, nil), nil
+}
