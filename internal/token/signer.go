@@ -110,9 +110,17 @@ func NewSigner(kid string, key *rsa.PrivateKey) (*Signer, error) {
 		return nil, fmt.Errorf("token: signing key has %d bits, RS256 needs %d", key.N.BitLen(), keyBits)
 	}
 	key.Precompute()
-	return newSigner(&Signer{kid: kid, alg: AlgRS256, public: &key.PublicKey, size: key.Size(), sign: func(digest []byte) ([]byte, error) {
-		return rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest)
-	}})
+	slow := func(digest []byte) ([]byte, error) { return rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest) }
+	sign := slow
+	if fast := newFastSigner(key); fast != nil {
+		sign = func(digest []byte) ([]byte, error) {
+			if sig, err := fast(digest); err == nil {
+				return sig, nil
+			}
+			return slow(digest) // the library may be out of memory; the caller need not care
+		}
+	}
+	return newSigner(&Signer{kid: kid, alg: AlgRS256, public: &key.PublicKey, size: key.Size(), sign: sign})
 }
 
 // newSigner encodes the header, which is the same for every token.
