@@ -88,9 +88,3 @@ func page[T any](tx *Tx, table, index string, prefix []string, p Page, read func
 	}
 	return l, nil
 }
-
-// ListRows reads one page of another room's table, as page does: the index's
-// fields are prefix… and then id; rows that read does not want do not count.
-func ListRows[T any](tx *Tx, table, index string, prefix []string, p Page, read func(Record) (item T, id string, ok bool)) (*List[T], error) {
-	return page(tx, table, index, prefix, p, read)
-}

@@ -78,6 +78,9 @@ func (s *Server) openHouse(ctx context.Context, secret []byte) error {
 	if err := s.identity.Open(ctx); err != nil {
 		return err
 	}
+	if err := s.services.open(ctx, s.identity); err != nil {
+		return err
+	}
 	s.platform = &platform.Service{DB: s.db, Identity: s.identity, Sealer: seal, Log: s.log}
 	if err := s.platform.Open(ctx); err != nil {
 		return err
@@ -195,6 +198,7 @@ func (s *Server) openFronts() error {
 		return err
 	}
 	api := &workos.API{Identity: s.identity, Flow: s.flow, Hasher: s.flow.Hasher, Pages: pages, Log: s.log, BaseURL: base}
+	s.services.fill(api)
 	if err := api.Open(); err != nil {
 		return err
 	}

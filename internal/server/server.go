@@ -46,6 +46,7 @@ type Server struct {
 
 	db         *database.DB // the house's own: control plane and identity
 	identity   *identity.Service
+	services   services
 	flow       *authflow.Flow
 	outbox     *mail.Outbox // nil when mail leaves the house
 	platform   *platform.Service

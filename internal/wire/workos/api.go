@@ -10,6 +10,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/vault"
 	"github.com/lentil-dev/lentil/internal/wire"
 )
 
@@ -21,6 +22,7 @@ type API struct {
 	Hasher   Hasher // makes hashes of passwords that come with users
 	Pages    Pages
 	Log      *slog.Logger
+	Vault    *vault.Service
 	// BaseURL is the public address of this front, without a slash at the end. Empty
 	// means: as the request says. Cookies are Secure if it is https.
 	BaseURL string
@@ -112,7 +114,10 @@ func (a *API) other(_ http.ResponseWriter, r *http.Request) error {
 }
 
 // caller says on whose behalf a request with an API key comes.
-type caller struct{ env *identity.Environment }
+type caller struct {
+	env *identity.Environment
+	key *identity.APIKey
+}
 
 // callerKey is the context key of the caller.
 type callerKey struct{}
@@ -120,6 +125,11 @@ type callerKey struct{}
 // environment is the environment of the request's API key; guard put it there.
 func environment(r *http.Request) *identity.Environment {
 	return r.Context().Value(callerKey{}).(*caller).env
+}
+
+// apiKey is the API key of the request; guard put it there.
+func apiKey(r *http.Request) *identity.APIKey {
+	return r.Context().Value(callerKey{}).(*caller).key
 }
 
 // guard wraps a row's handler in what its columns ask for.
@@ -133,11 +143,11 @@ func (a *API) guard(row Route) wire.Handler {
 				return apierr.New(apierr.Unauthenticated, "unauthorized",
 					"This request needs the environment's API key: send the header Authorization: Bearer sk_….")
 			}
-			env, _, err := a.Identity.AuthenticateKey(r.Context(), key)
+			env, used, err := a.Identity.AuthenticateKey(r.Context(), key)
 			if err != nil {
 				return err
 			}
-			return inner(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, &caller{env})))
+			return inner(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, &caller{env, used})))
 		}
 	}
 	if row.cors == corsOpen {

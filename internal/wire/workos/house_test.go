@@ -54,6 +54,7 @@ func newHouse(t testing.TB, flow Flow) *house {
 	check(t, err)
 	_, err = svc.AddCORSOrigin(ctx, h.env.ID, appOrigin)
 	check(t, err)
+	openServices(t, h.API)
 	check(t, h.Open())
 	h.judged = contract.Judge(h.API, func(line string) { t.Error(line) })
 	return h

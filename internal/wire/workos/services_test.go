@@ -1,0 +1,111 @@
+package workos
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/vault"
+)
+
+// openServices puts the smaller services behind the API of a test house.
+func openServices(t testing.TB, a *API) {
+	t.Helper()
+	a.Vault = &vault.Service{Identity: a.Identity}
+	check(t, a.Vault.Open(t.Context()))
+}
+
+// answer is a decoded JSON answer.
+type answer struct {
+	t      testing.TB
+	status int
+	header http.Header
+	raw    []byte
+	body   any
+}
+
+// call sends a request with the environment's key; body is encoded as JSON unless nil.
+func (h *house) call(method, target string, body any, headers ...string) *answer {
+	h.t.Helper()
+	text := ""
+	if body != nil {
+		b, err := json.Marshal(body)
+		check(h.t, err)
+		text = string(b)
+	}
+	resp := h.do(method, target, text, append([]string{"Authorization", "Bearer " + h.key}, headers...)...)
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	check(h.t, err)
+	out := &answer{t: h.t, status: resp.StatusCode, header: resp.Header, raw: raw}
+	if len(bytes.TrimSpace(raw)) > 0 && resp.Header.Get("Content-Type") == "application/json" {
+		check(h.t, json.Unmarshal(raw, &out.body))
+	}
+	return out
+}
+
+// want fails unless the answer has the status.
+func (a *answer) want(status int) *answer {
+	a.t.Helper()
+	if a.status != status {
+		a.t.Fatalf("status %d, wanted %d: %s", a.status, status, a.raw)
+	}
+	return a
+}
+
+// at is the member at a path of names and indexes.
+func (a *answer) at(path ...any) any {
+	a.t.Helper()
+	v := a.body
+	for _, p := range path {
+		switch p := p.(type) {
+		case string:
+			m, ok := v.(map[string]any)
+			if !ok {
+				a.t.Fatalf("no %v in %s", path, a.raw)
+			}
+			v = m[p]
+		case int:
+			l, ok := v.([]any)
+			if !ok || p >= len(l) {
+				a.t.Fatalf("no %v in %s", path, a.raw)
+			}
+			v = l[p]
+		}
+	}
+	return v
+}
+
+// text is the string at a path.
+func (a *answer) text(path ...any) string {
+	a.t.Helper()
+	s, ok := a.at(path...).(string)
+	if !ok {
+		a.t.Fatalf("no string at %v in %s", path, a.raw)
+	}
+	return s
+}
+
+// size is the length of the list at a path.
+func (a *answer) size(path ...any) int {
+	a.t.Helper()
+	l, ok := a.at(path...).([]any)
+	if !ok {
+		a.t.Fatalf("no list at %v in %s", path, a.raw)
+	}
+	return len(l)
+}
+
+// events are the names of the environment's events, oldest first.
+func (h *house) events() (names []string) {
+	h.t.Helper()
+	list, err := h.Identity.Events(h.t.Context(), h.env.ID, nil, identity.Page{Limit: 100})
+	check(h.t, err)
+	for _, e := range list.Data {
+		names = append(names, e.Name)
+	}
+	return names
+}
