@@ -115,8 +115,9 @@ func (a *API) other(_ http.ResponseWriter, r *http.Request) error {
 
 // caller says on whose behalf a request with an API key comes.
 type caller struct {
-	env *identity.Environment
-	key *identity.APIKey
+	env      *identity.Environment
+	key      *identity.APIKey
+	required []string // of the body
 }
 
 // callerKey is the context key of the caller.
@@ -136,7 +137,7 @@ func apiKey(r *http.Request) *identity.APIKey {
 func (a *API) guard(row Route) wire.Handler {
 	h := row.handle
 	if row.Auth == "key" && !row.ownAuth {
-		inner := h
+		inner, required := h, requiredBy(row.Operation)
 		h = func(w http.ResponseWriter, r *http.Request) error {
 			key, ok := bearer(r)
 			if !ok {
@@ -147,7 +148,7 @@ func (a *API) guard(row Route) wire.Handler {
 			if err != nil {
 				return err
 			}
-			return inner(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, &caller{env, used})))
+			return inner(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, &caller{env, used, required})))
 		}
 	}
 	if row.cors == corsOpen {

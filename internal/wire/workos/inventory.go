@@ -10,7 +10,8 @@ import (
 )
 
 // operationsTSV is the inventory of the public API, version 0.61 of its
-// description: group, operation, method, path, and who may call it. Facts only.
+// description: group, operation, method, path, who may call it, and the members that
+// every form of its body must have. Facts only.
 //
 //go:embed operations.tsv
 var operationsTSV string
@@ -22,6 +23,8 @@ type Operation struct {
 	Method string
 	Path   string // with {placeholders}
 	Auth   string // "key" for a bearer API key, "token" for another bearer, "public"
+
+	Required []string // members that every form of its body must have
 }
 
 // Inventory returns every operation of the public API in the order of its description.
@@ -29,10 +32,10 @@ var Inventory = sync.OnceValue(func() []Operation {
 	var ops []Operation
 	for line := range strings.Lines(operationsTSV) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		if len(f) != 5 {
+		if len(f) != 6 {
 			panic(fmt.Sprintf("workos: inventory row %d has %d columns", len(ops)+1, len(f)))
 		}
-		ops = append(ops, Operation{Group: f[0], Name: f[1], Method: f[2], Path: f[3], Auth: f[4]})
+		ops = append(ops, Operation{Group: f[0], Name: f[1], Method: f[2], Path: f[3], Auth: f[4], Required: strings.Fields(f[5])})
 	}
 	return ops
 })

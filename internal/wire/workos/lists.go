@@ -69,6 +69,9 @@ func decodeBody(r *http.Request, v any) error {
 	if err != nil {
 		return err
 	}
+	if err := checkRequired(r, b); err != nil {
+		return err
+	}
 	if len(b) == 0 {
 		return nil
 	}

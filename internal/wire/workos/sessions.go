@@ -68,7 +68,7 @@ func (a *API) revokeSession(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if body.SessionID == "" {
-		return invalid("The member session_id is missing.")
+		return missing("session_id")
 	}
 	err := a.Identity.RevokeSession(r.Context(), environment(r).ID, identity.SessionID(body.SessionID))
 	if e, ok := apierr.As(err); ok && e.Kind == apierr.NotFound {

@@ -44,7 +44,7 @@ func (a *API) createRedirectURI(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if body.URI == "" {
-		return invalid("The member uri is missing.")
+		return missing("uri")
 	}
 	u, err := a.Identity.AddRedirectURI(r.Context(), environment(r).ID, body.URI)
 	if err != nil {
@@ -101,7 +101,7 @@ func (a *API) createCORSOrigin(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if body.Origin == "" {
-		return invalid("The member origin is missing.")
+		return missing("origin")
 	}
 	o, err := a.Identity.AddCORSOrigin(r.Context(), environment(r).ID, body.Origin)
 	if err != nil {
@@ -120,7 +120,7 @@ func (a *API) setHomepage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if body.URL == "" {
-		return invalid("The member url is missing.")
+		return missing("url")
 	}
 	if err := a.Identity.SetHomepage(r.Context(), environment(r).ID, body.URL); err != nil {
 		return err

@@ -129,7 +129,7 @@ func (a *API) createUser(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if b.Email.value == "" {
-		return invalid("The member email is missing.")
+		return missing("email")
 	}
 	hash, err := a.passwordHash(r, &b)
 	if err != nil {

@@ -24,6 +24,13 @@ func TestContractHasTheInventory(t *testing.T) {
 		} else if len(o.Answers) == 0 {
 			t.Errorf("%s has no answers", op.Name)
 		}
+		var required []string
+		for _, m := range c.Required(o.Body) {
+			required = append(required, m.Name)
+		}
+		if !slices.Equal(required, op.Required) {
+			t.Errorf("%s requires %v, in the inventory %v", op.Name, required, op.Required)
+		}
 	}
 	if len(c.Events) < 90 {
 		t.Errorf("only %d events", len(c.Events))
