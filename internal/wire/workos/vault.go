@@ -32,7 +32,11 @@ func inVault(h wire.Handler) wire.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		err := h(w, r)
 		if e, ok := apierr.As(err); ok && e.Kind != apierr.Internal {
-			return e.With(map[string]string{"error": e.Message})
+			more := map[string]any{"error": e.Message}
+			if faults, ok := e.Details.([]fieldFault); ok {
+				more["errors"] = faults
+			}
+			return e.With(more)
 		}
 		return err
 	}
