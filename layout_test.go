@@ -77,6 +77,7 @@ database !< isolate;  database !< token;  persistence/pebblestore !< database;  
 // Each has a line in docs/decisions/0005-modules.md.
 var owners = map[string][]string{
 	"github.com/andybalholm/brotli":     {"internal/wire"},
+	"github.com/boombuler/barcode":      {"internal/identity"},
 	"github.com/cockroachdb/pebble/v2":  {"internal/persistence/pebblestore"},
 	"github.com/coder/websocket":        {"internal/wire/convexsync"},
 	"github.com/go-jose/go-jose/v4":     {"internal/token"},

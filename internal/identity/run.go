@@ -45,6 +45,7 @@ func (s *Service) sweep(ctx context.Context) error {
 	}{
 		{tableSessions, "on_forget", now},
 		{tableBrowsers, "on_expires", now},
+		{tableChallenges, "on_expires", now.Add(-challengeLifetime)},
 		{tableEvents, "by_creation_time", now.Add(-keepEvents)},
 	} {
 		if err := s.Sweep(ctx, sw.table, sw.index, sw.until); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,7 +42,7 @@ func (s *Service) Open(ctx context.Context) error {
 	s.signers = map[KeyID]*token.Signer{}
 	s.sets = map[EnvironmentID]publishedKeys{}
 	s.used = map[APIKeyID]time.Time{}
-	return s.DB.EnsureTables(ctx, tableDefs)
+	return s.DB.EnsureTables(ctx, slices.Concat(tableDefs, factorTables))
 }
 
 // NotFound is the refusal of another room for a noun of its own that is not there.

@@ -264,6 +264,9 @@ func (tx *Tx) DeleteUser(id EnvironmentID, user UserID) error {
 	if err := tx.endSessions(user); err != nil {
 		return err
 	}
+	if err := tx.deleteFactors(user); err != nil {
+		return err
+	}
 	p, err := tx.First(tablePasswords, "on_user", string(user))
 	if err != nil {
 		return err

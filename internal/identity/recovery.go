@@ -1,0 +1,107 @@
+package identity
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"strings"
+)
+
+// Recovery codes: ten of them, fifty random bits each, so that a plain hash is
+// enough to store (they cannot be tried out).
+const (
+	recoveryCodes  = 10
+	recoveryLength = 10 // base32 characters
+)
+
+// RecoveryCodes makes codes of at least 63 random bytes. They stand in for a lost
+// factor, each once.
+func RecoveryCodes(seed []byte) []string {
+	const letters = "abcdefghjkmnpqrstuvwxyz23456789x" // 32 letters hard to mix up; x twice costs nothing that matters
+	out := make([]string, recoveryCodes)
+	var bits, have uint64
+	for i := range out {
+		var b strings.Builder
+		for n := range recoveryLength {
+			if n == recoveryLength/2 {
+				b.WriteByte('-')
+			}
+			if have < 5 {
+				bits, have, seed = bits<<8|uint64(seed[0]), have+8, seed[1:]
+			}
+			have -= 5
+			b.WriteByte(letters[bits>>have&31])
+		}
+		out[i] = b.String()
+	}
+	return out
+}
+
+// recoveryHash is how a recovery code is stored. Case, spaces and dashes do not
+// matter, as people copy codes from paper.
+func recoveryHash(user UserID, code string) string {
+	code = strings.Map(func(r rune) rune {
+		if r == '-' || r == ' ' || r == '\u2013' || r == '\t' {
+			return -1
+		}
+		return r
+	}, strings.ToLower(code))
+	sum := sha256.Sum256([]byte("lentil recovery code\x00" + string(user) + "\x00" + code))
+	return hex.EncodeToString(sum[:])
+}
+
+// SetRecoveryCodes replaces a user's recovery codes.
+func (tx *Tx) SetRecoveryCodes(user UserID, codes []string) error {
+	hashes := make([]string, len(codes))
+	for i, c := range codes {
+		hashes[i] = recoveryHash(user, c)
+	}
+	row, err := tx.First(tableRecovery, "on_user", string(user))
+	if err != nil {
+		return err
+	}
+	if row != nil {
+		return tx.Patch(row, Row{Texts("hashes", hashes), Time("created", tx.now)})
+	}
+	return tx.Add(tableRecovery, Row{Text("user", user), Texts("hashes", hashes), Time("created", tx.now)})
+}
+
+// UseRecoveryCode takes one of a user's codes, which works no second time. left is
+// how many there are afterwards.
+func (tx *Tx) UseRecoveryCode(user UserID, code string) (ok bool, left int, err error) {
+	row, err := tx.First(tableRecovery, "on_user", string(user))
+	if err != nil || row == nil {
+		return false, 0, err
+	}
+	hash := recoveryHash(user, code)
+	var rest []string
+	for _, h := range row.Texts("hashes") {
+		if subtle.ConstantTimeCompare([]byte(h), []byte(hash)) == 1 {
+			ok = true
+			continue
+		}
+		rest = append(rest, h)
+	}
+	if !ok {
+		return false, len(rest), nil
+	}
+	return true, len(rest), tx.Patch(row, Row{Texts("hashes", rest)})
+}
+
+// RecoveryCodesLeft counts a user's unused recovery codes.
+func (tx *Tx) RecoveryCodesLeft(user UserID) (int, error) {
+	row, err := tx.First(tableRecovery, "on_user", string(user))
+	if err != nil || row == nil {
+		return 0, err
+	}
+	return len(row.Texts("hashes")), nil
+}
+
+// dropRecoveryCodes forgets a user's recovery codes.
+func (tx *Tx) dropRecoveryCodes(user UserID) error {
+	row, err := tx.First(tableRecovery, "on_user", string(user))
+	if err != nil || row == nil {
+		return err
+	}
+	return tx.Remove(row)
+}
