@@ -28,6 +28,7 @@ NONE < apierr < value < schema;
 # tools: each handles one foreign thing; none knows documents, users or protocols
 NONE < persistence, blob, isolate, mail, webcrypto;
 webcrypto < isolate;
+apierr < sideprocess;
 isolate < node; # a second engine for the same calls: decision 30
 persistence < persistence/persistencetest, persistence/pebblestore, persistence/postgres;
 apierr < isolate, blob;
@@ -46,7 +47,7 @@ sysudf, persistence/pebblestore, persistence/postgres < deployment;
 database, outbound, token < identity;
 identity < webhook, directory, authorization, vault, auditlog, featureflag, application, integration, radar;
 connector, identity < sso;
-application, authorization, directory, featureflag, mail, radar, sso, webhook < authflow;
+application, authorization, directory, featureflag, mail, radar, sideprocess, sso, webhook < authflow;
 identity < transfer; # users in and out, seeds
 # control
 deployment, identity < platform;
