@@ -62,6 +62,9 @@ func (h *houseFlags) config(e *env, f *pflag.FlagSet, out *talk) (server.Config,
 		}
 	}
 	cfg.Version = version()
+	if path, err := os.Executable(); err == nil { // else the house hashes by itself
+		cfg.Hashes = []string{path, hashesName}
+	}
 	cfg.Notice = out.notice
 	cfg.Log = newLog(e, h.verbose)
 	if err := cfg.FromEnv(e.getenv); err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/sideprocess"
 )
 
 // The cost of a hash: OWASP's second choice for argon2id, 19 MiB, two passes, one
@@ -51,6 +53,8 @@ type Hasher struct {
 	Queue   int    // waiting; 0 means 64; more are refused as Overloaded
 	Memory  uint32 // KiB for each hash; 0 means 19 MiB
 	Passes  uint32 // 0 means 2
+	// Side computes; nil means this process. A side process calls ServeHashes.
+	Side *sideprocess.Pool
 
 	once  sync.Once
 	slots chan struct{} // one token per running hash
@@ -93,16 +97,8 @@ func (h *Hasher) enter(ctx context.Context) (leave func(), err error) {
 
 // Hash makes the PHC text of a password under a fresh salt.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
-	leave, err := h.enter(ctx)
-	if err != nil {
-		return "", err
-	}
-	defer leave()
-	salt := make([]byte, argonSalt)
-	rand.Read(salt)
-	sum := argon2.IDKey([]byte(password), salt, h.Passes, h.Memory, argonLanes, argonKey)
-	enc := base64.RawStdEncoding
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.Memory, h.Passes, argonLanes, enc.EncodeToString(salt), enc.EncodeToString(sum)), nil
+	a, err := h.do(ctx, hashRequest{Password: password})
+	return a.Hash, err
 }
 
 // Verify reports whether the password is the one that was hashed. An empty or
@@ -110,18 +106,86 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 // does not tell whether there is an account. stale says that the hash should be
 // made anew with the present cost.
 func (h *Hasher) Verify(ctx context.Context, hash, password string) (ok, stale bool, err error) {
+	a, err := h.do(ctx, hashRequest{Verify: true, Hash: hash, Password: password})
+	return a.OK, a.Stale, err
+}
+
+// do waits for its turn and computes, in a side process if there is one.
+func (h *Hasher) do(ctx context.Context, q hashRequest) (a hashAnswer, err error) {
 	leave, err := h.enter(ctx)
 	if err != nil {
-		return false, false, err
+		return a, err
 	}
 	defer leave()
-	p, readable := parsePHC(hash)
-	if !readable {
-		p = phc{memory: h.Memory, passes: h.Passes, lanes: argonLanes, salt: make([]byte, argonSalt), sum: make([]byte, argonKey)}
+	q.Memory, q.Passes = h.Memory, h.Passes
+	if h.Side == nil {
+		return q.compute(), nil
 	}
-	sum := argon2.IDKey([]byte(password), p.salt, p.passes, p.memory, p.lanes, uint32(len(p.sum)))
+	ctx, cancel := context.WithTimeout(ctx, hashPatience)
+	defer cancel()
+	request, err := json.Marshal(q)
+	if err != nil {
+		return a, fmt.Errorf("authflow: hash: %w", err)
+	}
+	answer, err := h.Side.Call(ctx, request)
+	if ctx.Err() != nil {
+		return a, errBusy.Wrap(ctx.Err())
+	}
+	if err == nil {
+		err = json.Unmarshal(answer, &a)
+	}
+	if err != nil {
+		return a, fmt.Errorf("authflow: hash: %w", err)
+	}
+	return a, nil
+}
+
+// hashRequest is what is to be computed: a hash, or whether one matches.
+type hashRequest struct {
+	Verify   bool
+	Hash     string
+	Password string
+	Memory   uint32
+	Passes   uint32
+}
+
+// hashAnswer is the result of a hashRequest.
+type hashAnswer struct {
+	Hash      string
+	OK, Stale bool
+}
+
+// compute does the work; it needs nothing but the request.
+func (q hashRequest) compute() hashAnswer {
+	if !q.Verify {
+		salt := make([]byte, argonSalt)
+		rand.Read(salt)
+		sum := argon2.IDKey([]byte(q.Password), salt, q.Passes, q.Memory, argonLanes, argonKey)
+		enc := base64.RawStdEncoding
+		return hashAnswer{Hash: fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, q.Memory, q.Passes, argonLanes, enc.EncodeToString(salt), enc.EncodeToString(sum))}
+	}
+	p, readable := parsePHC(q.Hash)
+	if !readable {
+		p = phc{memory: q.Memory, passes: q.Passes, lanes: argonLanes, salt: make([]byte, argonSalt), sum: make([]byte, argonKey)}
+	}
+	sum := argon2.IDKey([]byte(q.Password), p.salt, p.passes, p.memory, p.lanes, uint32(len(p.sum)))
 	same := subtle.ConstantTimeCompare(sum, p.sum) == 1
-	return same && readable, p.memory != h.Memory || p.passes != h.Passes || p.lanes != argonLanes, nil
+	return hashAnswer{OK: same && readable, Stale: p.memory != q.Memory || p.passes != q.Passes || p.lanes != argonLanes}
+}
+
+// ServeHashes is what a side process of a Hasher does.
+func ServeHashes() error {
+	return sideprocess.Serve(func(request []byte) []byte {
+		var q hashRequest
+		if err := json.Unmarshal(request, &q); err != nil {
+			return nil // the parent will not be able to read this, and says so
+		}
+		b, err := json.Marshal(q.compute())
+		if err != nil {
+			return nil
+		}
+		return b
+	})
 }
 
 // phc is a parsed hash.

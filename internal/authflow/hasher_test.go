@@ -1,12 +1,14 @@
 package authflow
 
 import (
+	"os"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/sideprocess"
 )
 
 func TestHasherVerifies(t *testing.T) {
@@ -106,5 +108,46 @@ func TestVerifyWorksAsHardForNobody(t *testing.T) {
 	}
 	if somebody, nobody := filled(hash), filled(""); somebody != nobody || nobody < 19 {
 		t.Errorf("somebody %d MiB, nobody %d MiB", somebody, nobody)
+	}
+}
+
+// sideFlag makes the test binary hash for TestHasherComputesBeside.
+const sideFlag = "-hash-passwords"
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == sideFlag {
+		if err := ServeHashes(); err != nil {
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func TestHasherComputesBeside(t *testing.T) {
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	side := &sideprocess.Pool{Command: []string{path, sideFlag}}
+	t.Cleanup(func() { side.Close() })
+	here, there := &Hasher{Memory: 64, Passes: 1}, &Hasher{Memory: 64, Passes: 1, Side: side}
+	hash, err := there.Hash(t.Context(), "correct horse battery staple")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range []*Hasher{here, there} {
+		for password, want := range map[string]bool{"correct horse battery staple": true, "correct horse battery stapl": false, "": false} {
+			if ok, stale, err := h.Verify(t.Context(), hash, password); ok != want || stale || err != nil {
+				t.Errorf("Verify(%q) = %v, %v, %v", password, ok, stale, err)
+			}
+		}
+		if ok, _, err := h.Verify(t.Context(), "", "anything"); ok || err != nil {
+			t.Errorf("nobody's password matches: %v, %v", ok, err)
+		}
+	}
+	side.Close()
+	if _, _, err := there.Verify(t.Context(), hash, "correct horse battery staple"); err == nil {
+		t.Error("a pool that is closed verifies")
 	}
 }

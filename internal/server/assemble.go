@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"runtime"
 
 	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/database"
@@ -18,6 +19,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/persistence/pebblestore"
 	"github.com/lentil-dev/lentil/internal/platform"
+	"github.com/lentil-dev/lentil/internal/sideprocess"
 	"github.com/lentil-dev/lentil/internal/token"
 	"github.com/lentil-dev/lentil/internal/web/login"
 	"github.com/lentil-dev/lentil/internal/wire/workos"
@@ -85,7 +87,12 @@ func (s *Server) openHouse(ctx context.Context, secret []byte) error {
 	if err := s.platform.Open(ctx); err != nil {
 		return err
 	}
-	s.flow = &authflow.Flow{Identity: s.identity, Hasher: &authflow.Hasher{}, Log: s.log}
+	hasher := &authflow.Hasher{}
+	if len(s.cfg.Hashes) > 0 {
+		hasher.Side = &sideprocess.Pool{Command: s.cfg.Hashes, Workers: max(1, runtime.NumCPU()/2), Log: s.log}
+		s.onClose(hasher.Side.Close)
+	}
+	s.flow = &authflow.Flow{Identity: s.identity, Hasher: hasher, Log: s.log}
 	if s.cfg.SMTP != "" {
 		if s.flow.Mail, err = mail.ParseSMTP(s.cfg.SMTP, s.cfg.MailFrom); err != nil {
 			return err

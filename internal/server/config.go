@@ -76,6 +76,10 @@ type Config struct {
 	NodeWorkers, NodeMemory int
 	NodeTimeout             time.Duration
 
+	// Hashes is the program, with its arguments, that hashes passwords beside the
+	// house: it calls authflow.ServeHashes. Empty means within the house.
+	Hashes []string
+
 	// Version is told to clients that ask.
 	Version string
 	// Notice is told what a person at the terminal should know, such as a port
