@@ -96,7 +96,7 @@ func (f *Flow) Redeem(ctx context.Context, r GrantRequest) (*Grant, error) {
 	}
 	return &Grant{
 		Environment: g.environment, User: g.user, Session: g.session.ID, AccessToken: access, RefreshToken: g.refresh,
-		OrganizationID: g.session.Organization, AuthenticationMethod: g.session.Method,
+		OrganizationID: string(g.session.Organization), AuthenticationMethod: g.session.Method,
 	}, nil
 }
 
@@ -277,7 +277,7 @@ func (f *Flow) redeemRefresh(ctx context.Context, g *grantCall) error {
 			refusal, g.session = refused, s // and the transaction stands: reuse ended the session
 			return nil
 		}
-		if g.Organization != "" && g.Organization != s.Organization {
+		if g.Organization != "" && identity.OrganizationID(g.Organization) != s.Organization {
 			return oauth("organization_not_found", "Organizations are not available in this version of Lentil.")
 		}
 		g.session, g.refresh = s, next

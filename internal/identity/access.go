@@ -11,16 +11,16 @@ import (
 // accessClaims is the payload of an access token (workos-api.md §2.1). It is kept
 // small: sealed into a cookie together with the user it must stay under 4 KB.
 type accessClaims struct {
-	Issuer       string    `json:"iss"`
-	Subject      UserID    `json:"sub"`
-	Audience     string    `json:"aud,omitempty"`
-	Session      SessionID `json:"sid"`
-	ID           string    `json:"jti"`
-	Client       ClientID  `json:"client_id"`
-	Organization string    `json:"org_id,omitempty"`
-	AuthTime     int64     `json:"auth_time,omitempty"`
-	Expires      int64     `json:"exp"`
-	Issued       int64     `json:"iat"`
+	Issuer       string         `json:"iss"`
+	Subject      UserID         `json:"sub"`
+	Audience     string         `json:"aud,omitempty"`
+	Session      SessionID      `json:"sid"`
+	ID           string         `json:"jti"`
+	Client       ClientID       `json:"client_id"`
+	Organization OrganizationID `json:"org_id,omitempty"`
+	AuthTime     int64          `json:"auth_time,omitempty"`
+	Expires      int64          `json:"exp"`
+	Issued       int64          `json:"iat"`
 }
 
 // AccessToken signs a fresh access token for a session. Signing takes most of a

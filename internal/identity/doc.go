@@ -1,7 +1,8 @@
 // Package identity owns the nouns of the identity service and their rules:
 // environments with their API keys, redirect URIs, CORS origins and signing
 // keys; users and their passwords' hashes; sessions and the refresh tokens that
-// belong to them; and the events that record what happened to any of these.
+// belong to them; organizations with their domains, members, groups and roles; and
+// the events that record what happened to any of these.
 //
 // It knows nothing of HTTP, of JSON shapes, of pages or of how somebody signs in;
 // wire/workos and web/login speak, authflow decides, identity keeps.
@@ -11,6 +12,9 @@
 //     through another environment's id.
 //   - An e-mail address belongs to at most one user of an environment, whatever
 //     its case.
+//   - A domain is verified for at most one organization of an environment, and a
+//     user is a member of an organization at most once.
+//   - What is deleted takes along all that is only its own, sessions first.
 //   - A row and the event that tells of it are written by the same transaction.
 //   - No secret is stored that could be used as it is: API keys are kept as
 //     hashes, signing keys sealed under the house's master key, refresh tokens

@@ -50,6 +50,9 @@ func (s Settings) Defaulted() Settings {
 	if s.InactivityTimeout <= 0 {
 		s.InactivityTimeout = defaultInactivity
 	}
+	if s.DefaultRole == "" {
+		s.DefaultRole = DefaultRole
+	}
 	return s
 }
 
@@ -80,6 +83,7 @@ func environmentRow(e *Environment, secret string) Row {
 		Duration("access_lifetime", e.Settings.AccessTokenLifetime), Duration("reuse_window", e.Settings.RefreshReuseWindow),
 		Duration("session_lifetime", e.Settings.SessionLifetime), Duration("inactivity", e.Settings.InactivityTimeout),
 		Flag("sign_up_disabled", e.Settings.SignUpDisabled), Texts("logout_redirects", e.Settings.LogoutRedirects),
+		Text("default_role", e.Settings.DefaultRole), Flag("single_role", e.Settings.SingleRole),
 		Time("created", e.Created), Time("updated", e.Updated), Text("secret", secret),
 	}
 }
@@ -93,6 +97,7 @@ func readEnvironment(r Record) *Environment {
 			AccessTokenLifetime: r.Duration("access_lifetime"), RefreshReuseWindow: r.Duration("reuse_window"),
 			SessionLifetime: r.Duration("session_lifetime"), InactivityTimeout: r.Duration("inactivity"),
 			SignUpDisabled: r.Flag("sign_up_disabled"), LogoutRedirects: r.Texts("logout_redirects"),
+			DefaultRole: r.Text("default_role"), SingleRole: r.Flag("single_role"),
 		},
 		Created: r.Time("created"), Updated: r.Time("updated"), sealed: r.Text("secret"),
 	}
@@ -185,6 +190,9 @@ func (s *Service) CreateEnvironment(ctx context.Context, n NewEnvironment) (*Env
 		if err := tx.Add(tableEnvironments, environmentRow(e, e.sealed)); err != nil {
 			return err
 		}
+		if err := tx.firstRoles(e.ID); err != nil {
+			return err
+		}
 		_, err := tx.addSigningKey(e.ID, key, tx.now)
 		return err
 	})
@@ -267,6 +275,13 @@ func (s *Service) ChangeSettings(ctx context.Context, id EnvironmentID, change f
 		change(&e.Settings)
 		if err := e.Settings.check(e.Kind); err != nil {
 			return err
+		}
+		if role := e.Settings.DefaultRole; role != "" {
+			if f, err := tx.roleRowOf(id, "", role); err != nil {
+				return err
+			} else if f == nil {
+				return apierr.New(apierr.BadRequest, "invalid_settings", "The default role must be one of the environment; %q is none.", role)
+			}
 		}
 		e.Updated = tx.later(e.Updated)
 		return tx.Put(f.Doc, environmentRow(e, e.sealed))

@@ -31,6 +31,28 @@ type (
 	KeyID string
 	// EventID is "event_…".
 	EventID string
+	// OrganizationID is "org_…".
+	OrganizationID string
+	// DomainID is "org_domain_…".
+	DomainID string
+	// MembershipID is "om_…".
+	MembershipID string
+	// RoleID is "role_…"; roles are mostly named by their slugs.
+	RoleID string
+	// PermissionID is "perm_…".
+	PermissionID string
+	// GroupID is "group_…".
+	GroupID string
+)
+
+// Prefixes of the ids of organizations and what belongs to them.
+const (
+	organizationPrefix = "org_"
+	domainPrefix       = "org_domain_"
+	membershipPrefix   = "om_"
+	rolePrefix         = "role_"
+	permissionPrefix   = "perm_"
+	groupPrefix        = "group_"
 )
 
 // NewID makes an id of the given prefix ("user_"): the prefix and a fresh ULID.

@@ -22,6 +22,9 @@ type Service struct {
 	Sealer *token.Sealer
 	// Log receives what a person would want to know tomorrow.
 	Log *slog.Logger
+	// Gone are called, within the transaction, before a noun is deleted, by the rooms
+	// above that keep rows of it.
+	Gone []func(tx *Tx, what Gone) error
 
 	events sequence // ids of events
 
@@ -42,7 +45,30 @@ func (s *Service) Open(ctx context.Context) error {
 	s.signers = map[KeyID]*token.Signer{}
 	s.sets = map[EnvironmentID]publishedKeys{}
 	s.used = map[APIKeyID]time.Time{}
-	return s.DB.EnsureTables(ctx, slices.Concat(tableDefs, factorTables))
+	if err := s.DB.EnsureTables(ctx, slices.Concat(tableDefs, factorTables)); err != nil {
+		return err
+	}
+	return s.ensureRoles(ctx)
+}
+
+// Gone says what is about to be deleted: the last of the ids that is set. The
+// others say where it belongs.
+type Gone struct {
+	Environment  EnvironmentID
+	User         UserID
+	Organization OrganizationID
+	Membership   MembershipID
+	Group        GroupID
+}
+
+// gone tells the rooms above what is about to be deleted.
+func (s *Service) gone(tx *Tx, what Gone) error {
+	for _, tell := range s.Gone {
+		if err := tell(tx, what); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // NotFound is the refusal of another room for a noun of its own that is not there.

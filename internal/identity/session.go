@@ -16,7 +16,7 @@ const keepEnded = 30 * 24 * time.Hour
 // NewSession is what begins a session.
 type NewSession struct {
 	User          UserID
-	Organization  string
+	Organization  OrganizationID
 	Method        Method
 	Authenticated time.Time
 	Browser       BrowserID // the browser's sign-in it came from; "" if none
@@ -58,7 +58,7 @@ func sessionRow(s *sessionState) Row {
 func readSession(r Record) *sessionState {
 	s := &sessionState{
 		Session: Session{
-			ID: SessionID(r.Text("id")), Environment: EnvironmentID(r.Text("environment")), User: UserID(r.Text("user")), Organization: r.Text("organization"),
+			ID: SessionID(r.Text("id")), Environment: EnvironmentID(r.Text("environment")), User: UserID(r.Text("user")), Organization: OrganizationID(r.Text("organization")),
 			Method: Method(r.Text("method")), IPAddress: r.Text("ip_address"), UserAgent: r.Text("user_agent"), Authenticated: r.Time("authenticated"),
 			Created: r.Time("created"), Updated: r.Time("updated"), Expires: r.Time("expires"), Ended: r.Time("ended"),
 		},

@@ -16,6 +16,14 @@ const (
 	tableSessions     = "sessions"         // of applications
 	tableBrowsers     = "browser_sessions" // of browsers on the sign-in pages' host
 	tableEvents       = "events"           //
+
+	tableOrganizations = "organizations"            //
+	tableDomains       = "organization_domains"     // apart from organizations, since sign-in looks them up
+	tableMemberships   = "organization_memberships" //
+	tableRoles         = "roles"                    // of environments (organization is empty) and of organizations
+	tablePermissions   = "permissions"              //
+	tableGroups        = "groups"                   //
+	tableGroupMembers  = "group_members"            //
 )
 
 // tableDefs is what Open asks the database for.
@@ -50,6 +58,7 @@ var tableDefs = []database.TableDef{
 	{Name: tableSessions, Indexes: []database.IndexDef{
 		{Name: "on_id", Fields: []string{"id"}},
 		{Name: "on_user", Fields: []string{"user", "id"}},
+		{Name: "on_organization", Fields: []string{"organization", "user"}},
 		{Name: "on_forget", Fields: []string{"forget"}},
 	}},
 	{Name: tableBrowsers, Indexes: []database.IndexDef{
@@ -60,5 +69,37 @@ var tableDefs = []database.TableDef{
 	}},
 	{Name: tableEvents, Indexes: []database.IndexDef{
 		{Name: "on_environment", Fields: []string{"environment", "id"}},
+	}},
+	{Name: tableOrganizations, Indexes: []database.IndexDef{
+		{Name: "on_environment", Fields: []string{"environment", "id"}},
+		{Name: "on_external_id", Fields: []string{"environment", "external_id"}},
+		{Name: "on_stripe", Fields: []string{"environment", "stripe_customer_id"}},
+	}},
+	{Name: tableDomains, Indexes: []database.IndexDef{
+		{Name: "on_environment", Fields: []string{"environment", "id"}},
+		{Name: "on_organization", Fields: []string{"environment", "organization", "id"}},
+		{Name: "on_domain", Fields: []string{"environment", "domain", "organization"}},
+		{Name: "on_check", Fields: []string{"check"}},
+	}},
+	{Name: tableMemberships, Indexes: []database.IndexDef{
+		{Name: "on_environment", Fields: []string{"environment", "id"}},
+		{Name: "on_user", Fields: []string{"environment", "user", "status", "id"}},
+		{Name: "on_organization", Fields: []string{"environment", "organization", "status", "id"}},
+		{Name: "on_member", Fields: []string{"environment", "organization", "user"}},
+	}},
+	{Name: tableRoles, Indexes: []database.IndexDef{
+		{Name: "on_slug", Fields: []string{"environment", "organization", "slug"}},
+	}},
+	{Name: tablePermissions, Indexes: []database.IndexDef{
+		{Name: "on_environment", Fields: []string{"environment", "id"}},
+		{Name: "on_slug", Fields: []string{"environment", "slug"}},
+	}},
+	{Name: tableGroups, Indexes: []database.IndexDef{
+		{Name: "on_organization", Fields: []string{"environment", "organization", "id"}},
+		{Name: "on_environment", Fields: []string{"environment", "id"}},
+	}},
+	{Name: tableGroupMembers, Indexes: []database.IndexDef{
+		{Name: "on_group", Fields: []string{"group", "membership"}},
+		{Name: "on_membership", Fields: []string{"membership", "group"}},
 	}},
 }

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/database"
@@ -132,4 +133,17 @@ func (tx *Tx) Remove(f *Found) error {
 		return fmt.Errorf("identity: delete row: %w", err)
 	}
 	return nil
+}
+
+// ascending is database.Asc, short.
+const ascending = database.Asc
+
+// prefixOf is the part of an index whose first fields have the given values.
+func prefixOf(values ...string) database.Interval { return database.Prefix(key(values...)) }
+
+// without removes one text from a list; it reports whether it was there.
+func without(list *[]string, text string) bool {
+	n := len(*list)
+	*list = slices.DeleteFunc(*list, func(s string) bool { return s == text })
+	return len(*list) < n
 }

@@ -68,6 +68,11 @@ type Settings struct {
 	SignUpDisabled bool
 	// LogoutRedirects are further addresses that a sign-out may return to.
 	LogoutRedirects []string
+	// DefaultRole is the slug of the environment's role that members without
+	// another have; default "member".
+	DefaultRole string
+	// SingleRole allows members one role each.
+	SingleRole bool
 }
 
 // AudienceSetting says when access tokens carry an aud claim.
@@ -189,7 +194,7 @@ type Session struct {
 	ID            SessionID
 	Environment   EnvironmentID
 	User          UserID
-	Organization  string
+	Organization  OrganizationID
 	Method        Method
 	IPAddress     string
 	UserAgent     string

@@ -71,15 +71,7 @@ func (u *User) check() error {
 			return apierr.New(apierr.BadRequest, "invalid_request_parameters", "%s is longer than %d characters.", f.name, f.max)
 		}
 	}
-	if len(u.Metadata) > maxMetadata {
-		return apierr.New(apierr.BadRequest, "invalid_metadata", "Metadata may have at most %d keys.", maxMetadata)
-	}
-	for k, v := range u.Metadata {
-		if k == "" || utf8.RuneCountInString(k) > maxMetadataKey || utf8.RuneCountInString(v) > maxMetadataValue {
-			return apierr.New(apierr.BadRequest, "invalid_metadata", "Metadata keys have 1 to %d characters, values at most %d.", maxMetadataKey, maxMetadataValue)
-		}
-	}
-	return nil
+	return checkMetadata(u.Metadata)
 }
 
 // userRowOf finds a user's row; nil if there is none.
@@ -206,20 +198,7 @@ func (tx *Tx) UpdateUser(id EnvironmentID, user UserID, c UserChange) (*User, er
 		}
 		u.ExternalID = *c.ExternalID
 	}
-	if c.Metadata != nil {
-		m := maps.Clone(u.Metadata)
-		if m == nil {
-			m = map[string]string{}
-		}
-		for mk, mv := range c.Metadata {
-			if mv == "" {
-				delete(m, mk)
-			} else {
-				m[mk] = mv
-			}
-		}
-		u.Metadata = m
-	}
+	u.Metadata = mergeMetadata(u.Metadata, c.Metadata)
 	if err := u.check(); err != nil {
 		return nil, err
 	}
@@ -265,6 +244,18 @@ func (tx *Tx) DeleteUser(id EnvironmentID, user UserID) error {
 		return err
 	}
 	if err := tx.deleteFactors(user); err != nil {
+		return err
+	}
+	memberships, err := tx.All(tableMemberships, "on_user", string(id), string(user))
+	if err != nil {
+		return err
+	}
+	for i := range memberships {
+		if err := tx.removeMember(&memberships[i]); err != nil {
+			return err
+		}
+	}
+	if err := tx.s.gone(tx, Gone{Environment: id, User: user}); err != nil {
 		return err
 	}
 	p, err := tx.First(tablePasswords, "on_user", string(user))
@@ -384,10 +375,6 @@ func timeKey(ms int64) []byte { return value.AppendKey(nil, value.Float64(ms)) }
 
 // userData is a user as events show it (workos-api.md §1.6).
 func userData(u *User) any {
-	metadata := u.Metadata
-	if metadata == nil {
-		metadata = map[string]string{}
-	}
 	var last *string
 	if !u.LastSignIn.IsZero() {
 		last = nullable(FormatTime(u.LastSignIn))
@@ -395,7 +382,7 @@ func userData(u *User) any {
 	return map[string]any{
 		"object": "user", "id": u.ID, "email": u.Email, "email_verified": u.EmailVerified,
 		"first_name": nullable(u.FirstName), "last_name": nullable(u.LastName), "profile_picture_url": nullable(u.ProfilePictureURL),
-		"last_sign_in_at": last, "external_id": nullable(u.ExternalID), "metadata": metadata, "locale": nullable(u.Locale),
+		"last_sign_in_at": last, "external_id": nullable(u.ExternalID), "metadata": shownMetadata(u.Metadata), "locale": nullable(u.Locale),
 		"created_at": FormatTime(u.Created), "updated_at": FormatTime(u.Updated),
 	}
 }

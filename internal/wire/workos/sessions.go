@@ -119,7 +119,7 @@ func (a *API) listSessions(w http.ResponseWriter, r *http.Request) error {
 			method = "unknown"
 		}
 		return sessionObject{
-			Object: "session", ID: string(s.ID), UserID: string(s.User), OrganizationID: s.Organization,
+			Object: "session", ID: string(s.ID), UserID: string(s.User), OrganizationID: string(s.Organization),
 			Status: string(s.Status(now)), AuthMethod: method,
 			IPAddress: orNull(s.IPAddress), UserAgent: orNull(s.UserAgent),
 			ExpiresAt: identity.FormatTime(s.Expires), EndedAt: timeOrNull(s.Ended),
