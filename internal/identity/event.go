@@ -45,8 +45,11 @@ func (tx *Tx) RecordAuthentication(id EnvironmentID, a Authentication) error {
 
 // RecordCode writes that a code or link was made for an address: name is
 // "email_verification.created" or "password_reset.created". The code itself is
-// not in it.
+// not in it. CreateCode and CreatePasswordReset do so by themselves.
 func (tx *Tx) RecordCode(id EnvironmentID, name string, c CodeMade) error {
+	if c.UpdatedAt == "" && c.Object != "password_reset" {
+		c.UpdatedAt = c.CreatedAt
+	}
 	return tx.Record(id, name, c)
 }
 
@@ -58,6 +61,7 @@ type CodeMade struct {
 	Email     string  `json:"email"`
 	ExpiresAt string  `json:"expires_at"`
 	CreatedAt string  `json:"created_at"`
+	UpdatedAt string  `json:"updated_at,omitempty"` // not of password resets
 }
 
 // Events lists an environment's history, oldest first unless told otherwise,

@@ -45,7 +45,7 @@ func (s *Service) Open(ctx context.Context) error {
 	s.signers = map[KeyID]*token.Signer{}
 	s.sets = map[EnvironmentID]publishedKeys{}
 	s.used = map[APIKeyID]time.Time{}
-	if err := s.DB.EnsureTables(ctx, slices.Concat(tableDefs, factorTables)); err != nil {
+	if err := s.DB.EnsureTables(ctx, slices.Concat(tableDefs, factorTables, codeTables)); err != nil {
 		return err
 	}
 	return s.ensureRoles(ctx)

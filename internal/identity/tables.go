@@ -24,6 +24,8 @@ const (
 	tablePermissions   = "permissions"              //
 	tableGroups        = "groups"                   //
 	tableGroupMembers  = "group_members"            //
+	tableCodes         = "one_time_codes"           // sealed
+	tableResets        = "password_resets"          // sealed
 )
 
 // tableDefs is what Open asks the database for.

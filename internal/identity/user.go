@@ -246,6 +246,12 @@ func (tx *Tx) DeleteUser(id EnvironmentID, user UserID) error {
 	if err := tx.deleteFactors(user); err != nil {
 		return err
 	}
+	if err := tx.voidCodes(user, ""); err != nil {
+		return err
+	}
+	if err := tx.voidResets(user); err != nil {
+		return err
+	}
 	memberships, err := tx.All(tableMemberships, "on_user", string(id), string(user))
 	if err != nil {
 		return err
