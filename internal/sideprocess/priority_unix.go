@@ -7,8 +7,6 @@ import (
 	"os"
 	"runtime"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // niceness is how far a child steps back: a tenth of the share of an ordinary
@@ -28,7 +26,7 @@ func stepBack() error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, niceness); err != nil {
+	if err := lower(); err != nil {
 		return fmt.Errorf("sideprocess: lower the priority: %w", err)
 	}
 	if runtime.GOOS != "linux" {
