@@ -38,6 +38,11 @@ type Flow struct {
 	Mail     mail.Sender
 	Hasher   *Hasher // nil means one with its defaults
 	Log      *slog.Logger
+	Flags    FlagSource // nil means that there are none
+	Rules    EntryRules // nil means that there are none
+
+	templates templateCache
+	seldom    seldom
 
 	limits  throttle
 	once    sync.Once

@@ -29,7 +29,7 @@ type GrantRequest struct {
 	Code         string
 	CodeVerifier string
 	RefreshToken string // from the body, else from the cookie
-	Organization string
+	Organization identity.OrganizationID
 
 	Email, Password                       string
 	PendingAuthenticationToken            string
@@ -50,8 +50,9 @@ type Grant struct {
 	Session              identity.SessionID
 	AccessToken          string
 	RefreshToken         string
-	OrganizationID       string // empty if none; then the field is left out
+	OrganizationID       identity.OrganizationID // empty if none; then the field is left out
 	AuthenticationMethod identity.Method
+	Impersonator         *identity.Impersonator // nil if it is the user
 }
 
 // Refusal rides in the Details of every *apierr.Error that Redeem returns and
@@ -64,4 +65,16 @@ type Refusal struct {
 	Email                      string
 	EmailVerificationID        string
 	AuthKitRedirectURL         string
+
+	ConnectionIDs    []string             // of sso_required
+	User             *identity.User       // of step-ups that know it
+	Organizations    []OrganizationChoice // of organization_selection_required
+	Factors          []identity.Factor    // of mfa_challenge
+	RadarChallengeID string               // of radar_challenge
+}
+
+// OrganizationChoice is an organization that a person may choose.
+type OrganizationChoice struct {
+	ID   identity.OrganizationID `json:"id"`
+	Name string                  `json:"name"`
 }

@@ -39,7 +39,7 @@ func (f *Flow) redeemPassword(ctx context.Context, g *grantCall) error {
 		if err := tx.RecordAuthentication(g.environment.ID, authentication("password", "succeeded", user, g.IPAddress, g.UserAgent, user.Email)); err != nil {
 			return err
 		}
-		return g.start(tx, identity.NewSession{User: user.ID, Method: identity.MethodPassword, Authenticated: tx.Now()})
+		return f.start(tx, g, identity.NewSession{User: user.ID, Method: identity.MethodPassword, Authenticated: tx.Now()})
 	})
 }
 
@@ -118,7 +118,7 @@ func (f *Flow) redeemVerification(ctx context.Context, g *grantCall) error {
 				return err
 			}
 		}
-		return g.start(tx, identity.NewSession{User: user.ID, Method: identity.MethodPassword, Authenticated: tx.Now()})
+		return f.start(tx, g, identity.NewSession{User: user.ID, Method: identity.MethodPassword, Authenticated: tx.Now()})
 	})
 	if err != nil {
 		return err

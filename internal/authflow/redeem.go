@@ -46,6 +46,8 @@ type grantCall struct {
 	user        *identity.User
 	refresh     string
 	signer      *token.Signer
+	claims      *claims       // of the access token, see tell
+	custom      []token.Claim // by the environment's template
 }
 
 // oauth makes a refusal in the form {error, error_description}.
@@ -90,13 +92,14 @@ func (f *Flow) Redeem(ctx context.Context, r GrantRequest) (*Grant, error) {
 	if err := kind.redeem(f, ctx, g); err != nil {
 		return nil, shaped(err)
 	}
-	access, err := identity.AccessToken(g.environment, g.signer, g.session, time.Now())
+	access, err := g.sign(time.Now())
 	if err != nil {
 		return nil, err
 	}
+	f.warnOfSize(g, access)
 	return &Grant{
 		Environment: g.environment, User: g.user, Session: g.session.ID, AccessToken: access, RefreshToken: g.refresh,
-		OrganizationID: string(g.session.Organization), AuthenticationMethod: g.session.Method,
+		OrganizationID: g.session.Organization, AuthenticationMethod: g.session.Method, Impersonator: g.session.Impersonator,
 	}, nil
 }
 
@@ -143,7 +146,7 @@ func (g *grantCall) enter(tx *identity.Tx) error {
 }
 
 // start begins the session that a grant leads to.
-func (g *grantCall) start(tx *identity.Tx, n identity.NewSession) (err error) {
+func (f *Flow) start(tx *identity.Tx, g *grantCall, n identity.NewSession) (err error) {
 	if n.IPAddress == "" {
 		n.IPAddress = g.IPAddress
 	}
@@ -156,8 +159,10 @@ func (g *grantCall) start(tx *identity.Tx, n identity.NewSession) (err error) {
 	if err = tx.SignedIn(g.environment.ID, n.User); err != nil {
 		return err
 	}
-	g.user, err = tx.User(g.environment.ID, n.User)
-	return err
+	if g.user, err = tx.User(g.environment.ID, n.User); err != nil {
+		return err
+	}
+	return f.tell(tx, g)
 }
 
 // codeReplay is how long the same Idempotency-Key gets the same answer to a code:
@@ -190,7 +195,7 @@ func (f *Flow) redeemCode(ctx context.Context, g *grantCall) error {
 			return err
 		}
 		if !c.Redeemed.IsZero() {
-			if again, err := g.again(tx, c); again || err != nil {
+			if again, err := f.again(tx, g, c); again || err != nil {
 				return err
 			}
 			// RFC 6749 §4.1.2: what a code used twice has brought forth is not to be
@@ -208,7 +213,7 @@ func (f *Flow) redeemCode(ctx context.Context, g *grantCall) error {
 			}
 			return err
 		}
-		if err := g.start(tx, identity.NewSession{User: c.User, Method: c.Method, Authenticated: c.Authenticated, Browser: c.Browser, IPAddress: c.IPAddress, UserAgent: c.UserAgent}); err != nil {
+		if err := f.start(tx, g, identity.NewSession{User: c.User, Method: c.Method, Authenticated: c.Authenticated, Browser: c.Browser, IPAddress: c.IPAddress, UserAgent: c.UserAgent}); err != nil {
 			return err
 		}
 		c.Session, c.Redeemed = g.session.ID, tx.Now()
@@ -246,7 +251,7 @@ func (g *grantCall) proves(c *grantCode) error {
 
 // again repeats the answer to a code for a client that did not receive it, known by
 // its Idempotency-Key.
-func (g *grantCall) again(tx *identity.Tx, c *grantCode) (bool, error) {
+func (f *Flow) again(tx *identity.Tx, g *grantCall, c *grantCode) (bool, error) {
 	if g.IdempotencyKey == "" || c.Idempotency != secretHash("idempotency key", g.IdempotencyKey) || tx.Now().Sub(c.Redeemed) > codeReplay {
 		return false, nil
 	}
@@ -254,8 +259,10 @@ func (g *grantCall) again(tx *identity.Tx, c *grantCode) (bool, error) {
 	if g.session, g.refresh, err = tx.NewestToken(g.environment, c.Session); err != nil || g.session == nil {
 		return false, err
 	}
-	g.user, err = tx.User(g.environment.ID, c.User)
-	return err == nil, err
+	if g.user, err = tx.User(g.environment.ID, c.User); err != nil {
+		return false, err
+	}
+	return true, f.tell(tx, g)
 }
 
 // redeemRefresh is the refresh_token grant.
@@ -277,15 +284,25 @@ func (f *Flow) redeemRefresh(ctx context.Context, g *grantCall) error {
 			refusal, g.session = refused, s // and the transaction stands: reuse ended the session
 			return nil
 		}
-		if g.Organization != "" && identity.OrganizationID(g.Organization) != s.Organization {
-			return oauth("organization_not_found", "Organizations are not available in this version of Lentil.")
-		}
 		g.session, g.refresh = s, next
 		g.user, err = tx.User(g.environment.ID, s.User)
 		if apierr.KindOf(err) == apierr.NotFound {
 			return oauth("invalid_grant", "Session has already ended.")
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		// Clients send the organization they are in with every refresh: that is no
+		// switch (workos-api.md §1.1.3).
+		if g.Organization != "" && g.Organization != s.Organization {
+			if err := f.mayEnter(tx, g, g.Organization); err != nil {
+				return err
+			}
+			if g.session, err = tx.MoveSession(g.environment, s.ID, g.Organization); err != nil {
+				return err
+			}
+		}
+		return f.tell(tx, g)
 	})
 	if err != nil {
 		return err

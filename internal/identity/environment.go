@@ -58,6 +58,10 @@ func (s Settings) Defaulted() Settings {
 
 // Issuer is the iss claim of the environment's tokens.
 func (e *Environment) Issuer() string {
+	if e.Settings.IssuerTemplate == "" && e.Settings.Domain != "" {
+		// The host changes and the path stays, so that discovery finds its way.
+		return "https://" + e.Settings.Domain + "/user_management/" + string(e.ClientID)
+	}
 	return strings.ReplaceAll(e.Settings.Defaulted().IssuerTemplate, clientPlaceholder, string(e.ClientID))
 }
 
@@ -84,6 +88,8 @@ func environmentRow(e *Environment, secret string) Row {
 		Duration("session_lifetime", e.Settings.SessionLifetime), Duration("inactivity", e.Settings.InactivityTimeout),
 		Flag("sign_up_disabled", e.Settings.SignUpDisabled), Texts("logout_redirects", e.Settings.LogoutRedirects),
 		Text("default_role", e.Settings.DefaultRole), Flag("single_role", e.Settings.SingleRole),
+		Flag("amr", e.Settings.AMR), Duration("key_rotation", e.Settings.KeyRotation), Text("domain", e.Settings.Domain), Text("jwt_template", e.Settings.JWTTemplate.Content),
+		Time("jwt_template_created", e.Settings.JWTTemplate.Created), Time("jwt_template_updated", e.Settings.JWTTemplate.Updated),
 		Time("created", e.Created), Time("updated", e.Updated), Text("secret", secret),
 	}
 }
@@ -98,6 +104,8 @@ func readEnvironment(r Record) *Environment {
 			SessionLifetime: r.Duration("session_lifetime"), InactivityTimeout: r.Duration("inactivity"),
 			SignUpDisabled: r.Flag("sign_up_disabled"), LogoutRedirects: r.Texts("logout_redirects"),
 			DefaultRole: r.Text("default_role"), SingleRole: r.Flag("single_role"),
+			AMR: r.Flag("amr"), KeyRotation: r.Duration("key_rotation"), Domain: r.Text("domain"),
+			JWTTemplate: JWTTemplate{Content: r.Text("jwt_template"), Created: r.Time("jwt_template_created"), Updated: r.Time("jwt_template_updated")},
 		},
 		Created: r.Time("created"), Updated: r.Time("updated"), sealed: r.Text("secret"),
 	}
@@ -130,9 +138,21 @@ func (s Settings) check(kind EnvironmentKind) error {
 		{"refresh reuse window", s.RefreshReuseWindow, time.Hour},
 		{"session lifetime", s.SessionLifetime, 400 * 24 * time.Hour}, // browsers cap cookies at 400 days
 		{"inactivity timeout", s.InactivityTimeout, 400 * 24 * time.Hour},
+		{"age of signing keys", s.KeyRotation, 400 * 24 * time.Hour},
 	} {
 		if d.d < 0 || d.d > 0 && d.d < time.Second || d.d > d.max {
 			return bad("The %s must lie between 1 s and %s.", d.name, d.max)
+		}
+	}
+	if s.KeyRotation > 0 && s.KeyRotation < 2*(keyLead+keyOverlap) {
+		return bad("Signing keys cannot be replaced more often than every %s.", 2*(keyLead+keyOverlap))
+	}
+	if s.Domain != "" && !domainName(s.Domain) {
+		return bad("The authentication domain must be a host name such as auth.example.com; %q is none.", s.Domain)
+	}
+	if s.JWTTemplate.Content != "" {
+		if _, err := token.ParseTemplate(s.JWTTemplate.Content); err != nil {
+			return err
 		}
 	}
 	for _, uri := range s.LogoutRedirects {

@@ -2,7 +2,6 @@ package identity_test
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -435,47 +434,6 @@ func TestSigningKeysOverlapWhenRotated(t *testing.T) {
 	}
 	if _, err := s.RotateSigningKey(t.Context(), e.ID); err == nil {
 		t.Error("rotated twice at once")
-	}
-}
-
-func TestAccessTokenClaims(t *testing.T) {
-	t.Parallel()
-	s, e := house(t, identity.Settings{})
-	sess, _ := start(t, s, e)
-	var sg *token.Signer
-	err := s.View(t.Context(), func(tx *identity.Tx) (err error) {
-		sg, err = tx.Signer(e.ID)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
-	a, err := identity.AccessToken(e, sg, sess, now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, _ := identity.AccessToken(e, sg, sess, now)
-	if a == b {
-		t.Error("two tokens of one moment are equal")
-	}
-	parts := strings.Split(a, ".")
-	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	var c map[string]any
-	if err := json.Unmarshal(raw, &c); err != nil {
-		t.Fatal(err)
-	}
-	if c["sub"] != string(sess.User) || c["sid"] != string(sess.ID) || c["client_id"] != string(e.ClientID) || c["iss"] != e.Issuer() ||
-		c["exp"].(float64)-c["iat"].(float64) != 300 || !identity.ValidID("", c["jti"].(string)) {
-		t.Errorf("claims %v", c)
-	}
-	for _, absent := range []string{"aud", "org_id"} {
-		if _, ok := c[absent]; ok {
-			t.Errorf("%s is there", absent)
-		}
 	}
 }
 

@@ -18,6 +18,8 @@ type NewSession struct {
 	User          UserID
 	Organization  OrganizationID
 	Method        Method
+	Second        string        // see Session
+	Impersonator  *Impersonator // nil if it is the user
 	Authenticated time.Time
 	Browser       BrowserID // the browser's sign-in it came from; "" if none
 	IPAddress     string
@@ -46,8 +48,13 @@ func sessionRow(s *sessionState) Row {
 		}
 		recent = append(recent, float64(e.from), float64(e.to), float64(e.at.UnixMilli()), late)
 	}
+	var who Impersonator
+	if s.Impersonator != nil {
+		who = *s.Impersonator
+	}
 	return Row{
 		Text("id", s.ID), Text("environment", s.Environment), Text("user", s.User), Text("organization", s.Organization), Text("method", s.Method),
+		Text("second", s.Second), Text("impersonator", who.Email), Text("impersonation_reason", who.Reason),
 		Text("ip_address", s.IPAddress), Text("user_agent", s.UserAgent), Time("authenticated", s.Authenticated), Time("created", s.Created),
 		Time("updated", s.Updated), Time("expires", s.Expires), Time("ended", s.Ended), Text("browser", s.browser), Bytes("seed", s.seed),
 		Number("newest", s.lineage.newest), Numbers("recent", recent), Time("forget", forget.Add(keepEnded)),
@@ -59,10 +66,13 @@ func readSession(r Record) *sessionState {
 	s := &sessionState{
 		Session: Session{
 			ID: SessionID(r.Text("id")), Environment: EnvironmentID(r.Text("environment")), User: UserID(r.Text("user")), Organization: OrganizationID(r.Text("organization")),
-			Method: Method(r.Text("method")), IPAddress: r.Text("ip_address"), UserAgent: r.Text("user_agent"), Authenticated: r.Time("authenticated"),
+			Method: Method(r.Text("method")), Second: r.Text("second"), IPAddress: r.Text("ip_address"), UserAgent: r.Text("user_agent"), Authenticated: r.Time("authenticated"),
 			Created: r.Time("created"), Updated: r.Time("updated"), Expires: r.Time("expires"), Ended: r.Time("ended"),
 		},
 		browser: BrowserID(r.Text("browser")), seed: r.Bytes("seed"), lineage: lineage{newest: uint32(r.Number("newest"))},
+	}
+	if who := r.Text("impersonator"); who != "" {
+		s.Impersonator = &Impersonator{Email: who, Reason: r.Text("impersonation_reason")}
 	}
 	recent := r.Numbers("recent")
 	for i := 0; i+3 < len(recent); i += 4 {
@@ -96,7 +106,7 @@ func (tx *Tx) StartSession(e *Environment, n NewSession) (*Session, string, erro
 	s := &sessionState{
 		Session: Session{
 			ID: SessionID(NewID(sessionPrefix)), Environment: e.ID, User: n.User, Organization: n.Organization, Method: n.Method,
-			IPAddress: clip(n.IPAddress, 64), UserAgent: clip(n.UserAgent, 512), Authenticated: n.Authenticated,
+			Second: n.Second, Impersonator: n.Impersonator, IPAddress: clip(n.IPAddress, 64), UserAgent: clip(n.UserAgent, 512), Authenticated: n.Authenticated,
 			Created: tx.now, Updated: tx.now, Expires: e.Settings.expiry(tx.now, tx.now),
 		},
 		browser: n.Browser, seed: seed,
@@ -166,6 +176,21 @@ func (tx *Tx) Refresh(e *Environment, text string) (s *Session, next string, ref
 	}
 	next, err = refreshText(key, st.ID, st.seed, v.give)
 	return &st.Session, next, nil, err
+}
+
+// MoveSession gives a session another organization; the caller has checked that the
+// user may.
+func (tx *Tx) MoveSession(e *Environment, id SessionID, org OrganizationID) (*Session, error) {
+	f, err := tx.First(tableSessions, "on_id", string(id))
+	if err != nil {
+		return nil, err
+	}
+	if f == nil || f.Text("environment") != string(e.ID) {
+		return nil, notFound("Session", string(id))
+	}
+	st := readSession(f.Record)
+	st.Organization, st.Updated = org, tx.later(st.Updated)
+	return &st.Session, tx.Put(f.Doc, sessionRow(st))
 }
 
 // NewestToken is the refresh token that a session would accept now, for the
@@ -291,17 +316,6 @@ func (s *Service) RevokeSession(ctx context.Context, id EnvironmentID, session S
 	})
 }
 
-// sessionMethods are the methods as session objects spell them.
-var sessionMethods = map[Method]string{MethodPassword: "password", MethodMagicAuth: "magic_code"}
-
-// AuthMethod is the method as session objects spell it.
-func (m Method) AuthMethod() string {
-	if s, ok := sessionMethods[m]; ok {
-		return s
-	}
-	return "unknown"
-}
-
 // sessionData is a session as events show it.
 func sessionData(s *Session, now time.Time) any {
 	var ended *string
@@ -315,6 +329,9 @@ func sessionData(s *Session, now time.Time) any {
 	}
 	if s.Organization != "" {
 		m["organization_id"] = s.Organization
+	}
+	if s.Impersonator != nil {
+		m["impersonator"] = map[string]any{"email": s.Impersonator.Email, "reason": nullable(s.Impersonator.Reason)}
 	}
 	return m
 }

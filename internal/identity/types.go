@@ -73,6 +73,25 @@ type Settings struct {
 	DefaultRole string
 	// SingleRole allows members one role each.
 	SingleRole bool
+	// AMR adds the claim amr to tokens: how the user proved who they are (RFC 8176).
+	AMR bool
+	// KeyRotation is the age at which a signing key is replaced; 0 means never by
+	// itself.
+	KeyRotation time.Duration
+	// Domain is the environment's own authentication domain ("auth.example.com", with
+	// a port if it has one): there its pages and API answer, its cookies live, and
+	// its tokens are issued unless IssuerTemplate says otherwise.
+	Domain string
+	// JWTTemplate makes further claims; see token.Template.
+	JWTTemplate JWTTemplate
+}
+
+// JWTTemplate is an environment's template of claims; Content is empty if there is
+// none.
+type JWTTemplate struct {
+	Content string
+	Created time.Time
+	Updated time.Time
 }
 
 // AudienceSetting says when access tokens carry an aud claim.
@@ -169,16 +188,6 @@ type UserChange struct {
 	PasswordHash      *string
 }
 
-// Method is how a session's user proved who they are, in the spelling of the
-// authentication_method field.
-type Method string
-
-// The methods that exist so far.
-const (
-	MethodPassword  Method = "Password"
-	MethodMagicAuth Method = "MagicAuth"
-)
-
 // SessionStatus is what has become of a session.
 type SessionStatus string
 
@@ -196,6 +205,8 @@ type Session struct {
 	User          UserID
 	Organization  OrganizationID
 	Method        Method
+	Second        string        // the second factor that was shown, as amr spells it ("otp"); "" if none
+	Impersonator  *Impersonator // who acts as the user; nil if it is the user
 	IPAddress     string
 	UserAgent     string
 	Authenticated time.Time // when the user last proved who they are (auth_time)
@@ -203,6 +214,13 @@ type Session struct {
 	Updated       time.Time
 	Expires       time.Time // the earlier of lifetime and inactivity
 	Ended         time.Time // zero while active
+}
+
+// Impersonator is a person of the operator's who uses a session as if they were the
+// user.
+type Impersonator struct {
+	Email  string
+	Reason string // "" if none was given
 }
 
 // Status tells a session's state at the given time.

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -267,4 +268,23 @@ func (s *Service) originRegistered(ctx context.Context, origin string, id ...str
 // the rows whose time is not set.
 func sweepSpan(t time.Time) database.Interval {
 	return database.Interval{Lower: timeKey(1), Upper: timeKey(t.UnixMilli() + 1)}
+}
+
+// domainName tells whether s is a host name in lower case, with or without a port.
+func domainName(s string) bool {
+	host, port, cut := strings.Cut(s, ":")
+	if cut {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 || port[0] == '0' || port[0] == '+' {
+			return false
+		}
+	}
+	if len(host) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(host, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return false
+		}
+	}
+	return true
 }

@@ -42,11 +42,13 @@ type authenticateBody struct {
 
 // grantAnswer is the answer to a grant. There is no expires_in and no token_type.
 type grantAnswer struct {
-	User           userObject      `json:"user"`
-	OrganizationID string          `json:"organization_id,omitempty"`
-	AccessToken    string          `json:"access_token"`
-	RefreshToken   string          `json:"refresh_token,omitempty"`
-	Method         identity.Method `json:"authentication_method,omitempty"`
+	User           userObject              `json:"user"`
+	OrganizationID identity.OrganizationID `json:"organization_id,omitempty"`
+	AccessToken    string                  `json:"access_token"`
+	RefreshToken   string                  `json:"refresh_token,omitempty"`
+	Method         identity.Method         `json:"authentication_method,omitempty"`
+
+	Impersonator *impersonatorObject `json:"impersonator,omitempty"`
 }
 
 // authenticate is POST /user_management/authenticate.
@@ -83,6 +85,9 @@ func (a *API) authenticate(w http.ResponseWriter, r *http.Request) error {
 	}
 	answer := grantAnswer{User: newUserObject(g.User), OrganizationID: g.OrganizationID, AccessToken: g.AccessToken,
 		RefreshToken: g.RefreshToken, Method: g.AuthenticationMethod}
+	if who := g.Impersonator; who != nil {
+		answer.Impersonator = &impersonatorObject{who.Email, orNull(who.Reason)}
+	}
 	if r.Header.Get("Origin") != "" {
 		a.rememberBrowser(w, r, g)
 		if fromCookie {
@@ -114,7 +119,7 @@ func (a *API) admitClient(r *http.Request, client string) error {
 func grantRequest(r *http.Request, b *authenticateBody, ip string) authflow.GrantRequest {
 	q := authflow.GrantRequest{
 		Type: authflow.GrantType(b.GrantType), ClientID: b.ClientID, ClientSecret: b.ClientSecret,
-		Code: b.Code, CodeVerifier: b.CodeVerifier, RefreshToken: b.RefreshToken, Organization: b.OrganizationID,
+		Code: b.Code, CodeVerifier: b.CodeVerifier, RefreshToken: b.RefreshToken, Organization: identity.OrganizationID(b.OrganizationID),
 		Email: b.Email, Password: b.Password, PendingAuthenticationToken: b.PendingAuthenticationTok,
 		AuthenticationChallengeID: b.AuthenticationChallengeID, DeviceCode: b.DeviceCode,
 		InvitationToken: b.InvitationToken, IPAddress: clip(b.IPAddress, 64), UserAgent: clip(b.UserAgent, 512),

@@ -93,10 +93,27 @@ func addRefusal(body map[string]any, d *authflow.Refusal) {
 		"email":                        d.Email,
 		"email_verification_id":        d.EmailVerificationID,
 		"authkit_redirect_url":         d.AuthKitRedirectURL,
+		"radar_challenge_id":           d.RadarChallengeID,
 	} {
 		if value != "" {
 			body[name] = value
 		}
+	}
+	if d.ConnectionIDs != nil {
+		body["connection_ids"] = d.ConnectionIDs
+	}
+	if d.User != nil {
+		body["user"] = newUserObject(d.User)
+	}
+	if d.Organizations != nil {
+		body["organizations"] = d.Organizations
+	}
+	if d.Factors != nil {
+		factors := []map[string]string{}
+		for _, f := range d.Factors {
+			factors = append(factors, map[string]string{"id": string(f.ID), "type": string(f.Type)})
+		}
+		body["authentication_factors"] = factors
 	}
 }
 

@@ -94,6 +94,8 @@ func (a *API) settingRoutes() []Route {
 		{"DELETE", "/user_management/redirect_uris/{id}", "deleteRedirectUri", "key", corsNone, false, a.deleteRedirectURI},
 		{"GET", "/user_management/cors_origins", "listCorsOrigins", "key", corsNone, false, a.listCORSOrigins},
 		{"POST", "/user_management/cors_origins", "createCorsOrigin", "key", corsNone, false, a.createCORSOrigin},
+		{"GET", "/user_management/jwt_template", "getJwtTemplate", "key", corsNone, false, a.getJWTTemplate},
+		{"PUT", "/user_management/jwt_template", "updateJwtTemplate", "key", corsNone, false, a.setJWTTemplate},
 		// Not in the public description, but the convex CLI calls it (workos-api.md §7.1).
 		{"PUT", "/user_management/app_homepage_url", "", "key", corsNone, false, a.setHomepage},
 	}

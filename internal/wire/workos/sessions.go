@@ -95,11 +95,14 @@ type sessionObject struct {
 	EndedAt        *string `json:"ended_at"`
 	CreatedAt      string  `json:"created_at"`
 	UpdatedAt      string  `json:"updated_at"`
+
+	Impersonator *impersonatorObject `json:"impersonator,omitempty"`
 }
 
-// authMethods are the methods in the spelling of session lists.
-var authMethods = map[identity.Method]string{
-	identity.MethodPassword: "password", identity.MethodMagicAuth: "magic_code",
+// impersonatorObject is who acts as the user.
+type impersonatorObject struct {
+	Email  string  `json:"email"`
+	Reason *string `json:"reason"`
 }
 
 // listSessions is GET /user_management/users/{id}/sessions.
@@ -114,17 +117,17 @@ func (a *API) listSessions(w http.ResponseWriter, r *http.Request) error {
 	}
 	now := time.Now()
 	return writeList(w, list, func(s *identity.Session) sessionObject {
-		method := authMethods[s.Method]
-		if method == "" {
-			method = "unknown"
-		}
-		return sessionObject{
+		o := sessionObject{
 			Object: "session", ID: string(s.ID), UserID: string(s.User), OrganizationID: string(s.Organization),
-			Status: string(s.Status(now)), AuthMethod: method,
+			Status: string(s.Status(now)), AuthMethod: s.Method.AuthMethod(),
 			IPAddress: orNull(s.IPAddress), UserAgent: orNull(s.UserAgent),
 			ExpiresAt: identity.FormatTime(s.Expires), EndedAt: timeOrNull(s.Ended),
 			CreatedAt: identity.FormatTime(s.Created), UpdatedAt: identity.FormatTime(s.Updated),
 		}
+		if s.Impersonator != nil {
+			o.Impersonator = &impersonatorObject{s.Impersonator.Email, orNull(s.Impersonator.Reason)}
+		}
+		return o
 	})
 }
 
