@@ -26,6 +26,7 @@ const (
 	atSignUp      stage = "sign-up"
 	atVerify      stage = "verify"       // a code for the address was mailed
 	atForgot      stage = "forgot"       //
+	atMagic       stage = "magic"        // a code to sign in with was mailed
 	atReset       stage = "reset"        // a code for a new password was mailed
 	atNewPassword stage = "new-password" // that code was right
 	atDone        stage = "done"
@@ -123,8 +124,12 @@ type (
 	// codeFailed counts a wrong code; codeRight forgets the wrong ones.
 	codeFailed struct{}
 	codeRight  struct{}
-	// proveAddress marks the user's address as verified.
-	proveAddress struct{ User identity.UserID }
+	// proveAddress marks the user's address as verified. With Alone nothing but the
+	// mailbox was proven: a password that somebody chose before is dropped.
+	proveAddress struct {
+		User  identity.UserID
+		Alone bool
+	}
 	// register makes the pending user; or, with Into, gives what it brings along to
 	// that one, whose address was never proven.
 	register struct{ Into identity.UserID }
@@ -156,4 +161,5 @@ type world struct {
 	Now           time.Time
 	Code          string // six random digits, for the case that one is needed
 	SignUpAllowed bool
+	Methods       identity.SignInMethods
 }

@@ -11,26 +11,37 @@ func (f *Flow) apply(tx *identity.Tx, v Visitor, e *identity.Environment, a *att
 	for _, fx := range effects {
 		switch fx := fx.(type) {
 		case mailCode:
-			name, prefix := "email_verification.created", "email_verification_"
-			if fx.For == CodeForReset {
-				name, prefix = "password_reset.created", "password_reset_"
-			}
-			if fx.Code == "" {
+			kind := map[CodeFor]string{CodeForReset: "password_reset", CodeForSignIn: "magic_auth"}[fx.For]
+			if kind == "" {
+				kind = "email_verification"
+			} else if a.User == "" {
 				continue // nobody to tell of
 			}
-			made := identity.CodeMade{Object: name[:len(name)-len(".created")], ID: identity.NewID(prefix), Email: a.Email,
+			if fx.Code == "" {
+				continue
+			}
+			made := identity.CodeMade{Object: kind, ID: identity.NewID(kind + "_"), Email: a.Email,
 				ExpiresAt: identity.FormatTime(a.Mailed.Expires), CreatedAt: identity.FormatTime(tx.Now())}
+			if fx.For != CodeForReset {
+				made.UpdatedAt = made.CreatedAt
+			}
 			if a.User != "" {
 				made.UserID = &a.User
 			}
-			if err := tx.RecordCode(e.ID, name, made); err != nil {
+			if err := tx.RecordCode(e.ID, kind+".created", made); err != nil {
 				return nil, err
 			}
 		case proveAddress:
 			if u, err := tx.User(e.ID, fx.User); err == nil && u.EmailVerified {
 				continue // by a new password, just now
 			}
-			if _, err := tx.UpdateUser(e.ID, fx.User, identity.UserChange{EmailVerified: &yes}); err != nil {
+			change := identity.UserChange{EmailVerified: &yes}
+			if have, err := tx.Password(fx.User); err != nil {
+				return nil, err
+			} else if none := ""; have != "" && fx.Alone {
+				change.PasswordHash = &none
+			}
+			if _, err := tx.UpdateUser(e.ID, fx.User, change); err != nil {
 				return f.gone(a, err)
 			}
 		case register:

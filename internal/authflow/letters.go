@@ -56,6 +56,7 @@ type letterKind string
 const (
 	letterSignUp  letterKind = "sign-up"
 	letterVerify  letterKind = "verification"
+	letterMagic   letterKind = "magic"
 	letterReset   letterKind = "reset"
 	letterChanged letterKind = "changed"
 )
@@ -79,6 +80,8 @@ func (f *Flow) lettersOf(e *identity.Environment, a *attempt, effects []effect) 
 			switch {
 			case fx.For == CodeForReset:
 				l.Kind = letterReset
+			case fx.For == CodeForSignIn:
+				l.Kind = letterMagic
 			case a.User == "":
 				l.Kind = letterSignUp
 			}
@@ -204,12 +207,14 @@ func (f *Flow) write(ctx context.Context, l letter) (*mail.Message, error) {
 		subject = "Your code for " + app
 	case letterVerify:
 		subject = "Your code for " + app
+	case letterMagic:
+		subject = "Your " + app + " sign-in code"
 	case letterReset:
 		subject = "Reset your " + app + " password"
 	case letterChanged:
 		subject = "Your " + app + " password was changed"
 	}
-	if l.Kind != letterSignUp && u == nil || l.Kind != letterChanged && l.Code == "" {
+	if l.Kind != letterSignUp && l.Kind != letterMagic && u == nil || l.Kind != letterChanged && l.Code == "" {
 		return nil, nil
 	}
 	return compose(to, oneLine(subject), file, oneLine(app), l.Code)

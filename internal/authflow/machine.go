@@ -13,6 +13,7 @@ import (
 // and no other output, and is tested by transcripts.
 //
 //	sign-in ──password right──────────────────────┐
+//	   ├─────▶ magic ──code right─────────────────┤
 //	   ├─────▶ sign-up ──▶ verify ──code right────┼──▶ afterProof
 //	   └─────▶ forgot ──▶ reset ──▶ new-password ─┘
 //
@@ -48,6 +49,8 @@ func rowOf(s stage) stageRow {
 		return stageRow{askSignUp, nextSignUp}
 	case atVerify:
 		return stageRow{askVerify, nextVerify}
+	case atMagic:
+		return stageRow{askMagic, nextMagic}
 	case atForgot:
 		return stageRow{askForgot, nextForgot}
 	case atReset:
@@ -81,7 +84,9 @@ func goTo(a attempt, g GoTo, w world) (attempt, Step, []effect) {
 			to = atSignIn
 		}
 	case Forgot:
-		to = atForgot
+		if to = atForgot; w.Methods.NoPassword {
+			to = atSignIn
+		}
 	default:
 		return a, ask(a, w, nil), nil
 	}

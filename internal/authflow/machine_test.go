@@ -20,7 +20,8 @@ var update = flag.Bool("update", false, "rewrite testdata")
 // A transcript is a conversation with the machine. Lines that begin with
 //
 //	>   are inputs: an answer or an outcome, with its fields, "_" for an empty one
-//	+   let time pass; "code" sets the next fresh code; "closed" ends sign-ups
+//	+   let time pass; "code" sets the next fresh code; "closed" ends sign-ups;
+//	    "without" takes a method away
 //	<   are steps, ~ effects: what the machine answered
 //
 // and all others are comments.
@@ -73,11 +74,16 @@ func replay(t *testing.T, text string) string {
 			w.Code = rest
 		case "closed":
 			w.SignUpAllowed = false
+		case "without":
+			w.Methods.NoPassword = w.Methods.NoPassword || rest == "password"
+			w.Methods.NoMagicCode = w.Methods.NoMagicCode || rest == "magic code"
 		case ">":
 			var s Step
 			var fx []effect
 			a, s, fx = next(a, parseInput(t, rest), w)
-			if s != nil {
+			if _, ok := s.(*Done); ok {
+				fmt.Fprintf(&out, "< Done by %+v\n", a.Proof)
+			} else if s != nil {
 				fmt.Fprintf(&out, "< %s\n", showStep(s))
 			}
 			for _, e := range fx {
@@ -100,6 +106,8 @@ func parseInput(t *testing.T, s string) input {
 	switch f[0] {
 	case "EnterPassword":
 		return EnterPassword{arg(1), arg(2)}
+	case "AskForCode":
+		return AskForCode{arg(1)}
 	case "Register":
 		return Register{Email: arg(1), Password: arg(2), FirstName: arg(3), LastName: arg(4)}
 	case "EnterCode":
@@ -176,7 +184,7 @@ func FuzzMachine(f *testing.F) {
 		asked := false // the machine asked for what an outcome answers
 		for _, m := range moves {
 			var in input
-			switch m % 13 {
+			switch m % 14 {
 			case 0:
 				in = EnterPassword{email, secret}
 			case 1:
@@ -190,19 +198,21 @@ func FuzzMachine(f *testing.F) {
 			case 5:
 				in = SendAgain{}
 			case 6:
-				in = GoTo{Place: []Place{SignIn, SignUp, Forgot, "x"}[int(m/13)%4], Email: email}
+				in = GoTo{Place: []Place{SignIn, SignUp, Forgot, "x"}[int(m/14)%4], Email: email}
 			case 7, 8, 9:
 				if !asked {
 					continue // outcomes come from the shell, and only when asked for
 				}
-				in = []input{passwordChecked{}, passwordHashed{"h"}, accountLooked{}}[m%13-7]
+				in = []input{passwordChecked{}, passwordHashed{"h"}, accountLooked{}}[m%14-7]
 			case 10:
 				in = guessedTooMuch{time.Minute}
+			case 13:
+				in = AskForCode{email}
 			case 12:
 				if !asked {
 					continue
 				}
-				in = standing{User: a.Proof.User, Verified: m/13%2 == 0}
+				in = standing{User: a.Proof.User, Verified: m/14%2 == 0}
 			case 11:
 				w.Now = w.Now.Add(time.Minute)
 				continue

@@ -59,7 +59,7 @@ func afterProof(a attempt, st standing, w world) (attempt, Step, []effect) {
 		return mailNew(a, w, atVerify, CodeForVerification, true)
 	case !st.Verified:
 		p.Fresh = true
-		effects = append(effects, proveAddress{User: p.User})
+		effects = append(effects, proveAddress{User: p.User, Alone: p.Method == identity.MethodMagicAuth})
 	}
 	a.Stage, a.Mailed = atDone, mailed{}
 	return a, &Done{}, append(effects, finish{})

@@ -16,6 +16,7 @@ type CodeFor string
 const (
 	CodeForVerification CodeFor = "verification" // the address is to be confirmed
 	CodeForReset        CodeFor = "reset"        // the password was forgotten
+	CodeForSignIn       CodeFor = "sign-in"      // in place of a password
 )
 
 // AskCode asks for the six digits sent to Email. Ways on: EnterCode, SendAgain,
@@ -91,7 +92,9 @@ func nextVerify(a attempt, in input, w world) (attempt, Step, []effect) {
 	return nextCode(a, in, w, CodeForVerification, true, func(a attempt) (attempt, Step, []effect) {
 		p := a.Proof
 		if p.Mailbox = true; p.Method == "" {
-			p.Method = identity.MethodPassword
+			if p.Method = identity.MethodPassword; a.Pending.PasswordHash == "" {
+				p.Method = identity.MethodMagicAuth
+			}
 		}
 		return prove(a, p, codeRight{})
 	})

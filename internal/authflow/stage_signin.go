@@ -2,12 +2,13 @@ package authflow
 
 import "github.com/lentil-dev/lentil/internal/identity"
 
-// AskSignIn asks for Email and Password. Ways on: EnterPassword, GoTo SignUp,
-// GoTo Forgot.
+// AskSignIn asks for Email and, where passwords are offered, Password. Ways on:
+// EnterPassword, AskForCode, GoTo SignUp, GoTo Forgot.
 type AskSignIn struct {
 	Screen
 	Email         string // to be filled in
 	SignUpAllowed bool
+	Methods       identity.SignInMethods
 }
 
 // EnterPassword answers AskSignIn.
@@ -17,13 +18,21 @@ func (EnterPassword) answer() {}
 
 // askSignIn is the page with Email and Password.
 func askSignIn(a attempt, w world, s Screen) Step {
-	return &AskSignIn{Screen: s, Email: a.Email, SignUpAllowed: w.SignUpAllowed}
+	return &AskSignIn{Screen: s, Email: a.Email, SignUpAllowed: w.SignUpAllowed, Methods: w.Methods}
 }
 
 // nextSignIn checks what was entered there.
 func nextSignIn(a attempt, in input, w world) (attempt, Step, []effect) {
 	switch in := in.(type) {
+	case AskForCode:
+		return magicRequested(a, in.Email, w)
+	case accountLooked:
+		a.User = in.User
+		return mailNew(a, w, atMagic, CodeForSignIn, in.User != "" || w.SignUpAllowed)
 	case EnterPassword:
+		if w.Methods.NoPassword {
+			return magicRequested(a, in.Email, w)
+		}
 		email, _, ok := identity.ParseEmail(in.Email)
 		if !ok {
 			a.Email = keepTyped(in.Email)

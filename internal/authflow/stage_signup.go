@@ -7,10 +7,11 @@ import (
 	"github.com/lentil-dev/lentil/internal/identity"
 )
 
-// AskSignUp asks for Email, Password and, optionally, names. Ways on: Register,
-// GoTo SignIn.
+// AskSignUp asks for Email, Password (if offered) and, optionally, names. Ways on:
+// Register, GoTo SignIn.
 type AskSignUp struct {
 	Screen
+	Methods                    identity.SignInMethods
 	Email, FirstName, LastName string
 	MinPassword                int // characters
 }
@@ -21,8 +22,8 @@ type Register struct{ Email, Password, FirstName, LastName string }
 func (Register) answer() {}
 
 // askSignUp is the page with Email, Password and names.
-func askSignUp(a attempt, _ world, s Screen) Step {
-	return &AskSignUp{Screen: s, Email: a.Email, FirstName: a.Pending.FirstName, LastName: a.Pending.LastName, MinPassword: minPassword}
+func askSignUp(a attempt, w world, s Screen) Step {
+	return &AskSignUp{Screen: s, Methods: w.Methods, Email: a.Email, FirstName: a.Pending.FirstName, LastName: a.Pending.LastName, MinPassword: minPassword}
 }
 
 // nextSignUp keeps what was entered there until the address is proven.
@@ -44,10 +45,18 @@ func nextSignUp(a attempt, in input, w world) (attempt, Step, []effect) {
 		if utf8.RuneCountInString(a.Pending.FirstName) > 100 || utf8.RuneCountInString(a.Pending.LastName) > 100 {
 			return a, ask(a, w, &Problem{Field: FieldName, Code: "name_too_long", Message: "Names may have at most 100 characters."}), nil
 		}
+		if w.Methods.NoPassword && w.Methods.NoMagicCode {
+			return a, ask(a, w, &methodNotOffered), nil
+		}
+		if w.Methods.NoPassword {
+			return a, nil, []effect{lookAccount{Email: email}} // for the limits on mail alone
+		}
 		if p := checkPassword(in.Password, email); p != nil {
 			return a, ask(a, w, p), nil
 		}
 		return a, nil, []effect{hashPassword{Password: in.Password}}
+	case accountLooked:
+		return mailNew(a, w, atVerify, CodeForVerification, true)
 	case passwordHashed:
 		a.Pending.PasswordHash = in.Hash
 		return mailNew(a, w, atVerify, CodeForVerification, true)

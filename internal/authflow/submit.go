@@ -18,7 +18,7 @@ func randomBytes(b []byte) { rand.Read(b) }
 
 // world is what the machine may know of an environment.
 func (f *Flow) world(e *identity.Environment, now time.Time, code string) world {
-	return world{Now: now, Code: code, SignUpAllowed: !e.Settings.SignUpDisabled}
+	return world{Now: now, Code: code, SignUpAllowed: !e.Settings.SignUpDisabled, Methods: e.Settings.SignIn}
 }
 
 // dress adds the environment to a page.
@@ -214,7 +214,7 @@ func (f *Flow) ask(ctx context.Context, v Visitor, e *identity.Environment, a *a
 		}
 		return passwordChecked{User: user.ID}, nil
 	case hashPassword:
-		if a.Stage == atSignUp {
+		if a.Stage == atSignUp { // mail follows
 			if retry := f.mailHeldBack(e, v, a); retry > 0 {
 				return guessedTooMuch{Retry: retry}, nil
 			}

@@ -81,7 +81,7 @@ func (e *Environment) TokenAudience() string {
 
 // environmentRow writes an environment; secret is sealed already.
 func environmentRow(e *Environment, secret string) Row {
-	return Row{
+	return append(e.Settings.signInFields(),
 		Text("id", e.ID), Text("client_id", e.ClientID), Text("name", e.Name), Text("kind", e.Kind),
 		Text("issuer", e.Settings.IssuerTemplate), Text("audience", e.Settings.Audience), Text("homepage", e.Settings.HomepageURL),
 		Duration("access_lifetime", e.Settings.AccessTokenLifetime), Duration("reuse_window", e.Settings.RefreshReuseWindow),
@@ -91,12 +91,12 @@ func environmentRow(e *Environment, secret string) Row {
 		Flag("amr", e.Settings.AMR), Duration("key_rotation", e.Settings.KeyRotation), Text("domain", e.Settings.Domain), Text("jwt_template", e.Settings.JWTTemplate.Content),
 		Time("jwt_template_created", e.Settings.JWTTemplate.Created), Time("jwt_template_updated", e.Settings.JWTTemplate.Updated),
 		Time("created", e.Created), Time("updated", e.Updated), Text("secret", secret),
-	}
+	)
 }
 
 // readEnvironment is the reverse of environmentRow.
 func readEnvironment(r Record) *Environment {
-	return &Environment{
+	e := &Environment{
 		ID: EnvironmentID(r.Text("id")), ClientID: ClientID(r.Text("client_id")), Name: r.Text("name"), Kind: EnvironmentKind(r.Text("kind")),
 		Settings: Settings{
 			IssuerTemplate: r.Text("issuer"), Audience: AudienceSetting(r.Text("audience")), HomepageURL: r.Text("homepage"),
@@ -109,6 +109,8 @@ func readEnvironment(r Record) *Environment {
 		},
 		Created: r.Time("created"), Updated: r.Time("updated"), sealed: r.Text("secret"),
 	}
+	e.Settings.readSignIn(r)
+	return e
 }
 
 // check refuses settings that could not work.
@@ -123,6 +125,9 @@ func (s Settings) check(kind EnvironmentKind) error {
 	case AudienceAuto, AudienceAlways, AudienceNever:
 	default:
 		return bad("The audience setting must be empty, %q or %q.", AudienceAlways, AudienceNever)
+	}
+	if err := s.checkSignIn(kind); err != nil {
+		return err
 	}
 	if s.HomepageURL != "" {
 		if err := checkHomepage(s.HomepageURL); err != nil {

@@ -66,6 +66,13 @@ type Settings struct {
 	InactivityTimeout time.Duration
 	// SignUpDisabled closes the sign-up page.
 	SignUpDisabled bool
+	// SignIn says by which methods people may sign in, MFA when a second factor is
+	// asked for.
+	SignIn SignInMethods
+	MFA    MFAPolicy
+	// InitiateLoginURI is the application's address at which sign-ins begin that it
+	// did not begin itself: by an invitation's link, or by an identity provider.
+	InitiateLoginURI string
 	// LogoutRedirects are further addresses that a sign-out may return to.
 	LogoutRedirects []string
 	// DefaultRole is the slug of the environment's role that members without

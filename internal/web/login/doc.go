@@ -14,6 +14,8 @@
 //     the browser is authflow's cookie, which is HttpOnly and host-only.
 //   - GET changes nothing that matters: links move within an attempt, and "Resend code"
 //     sends at most what authflow's limits allow; prefetches are refused.
-//   - Each form page has exactly one button, "Continue"; other ways on are links.
+//   - Each form page has exactly one button named "Continue", and it comes first, so
+//     that the Enter key presses it; other ways on are links, or buttons where what
+//     was typed has to come along.
 //   - No page contains inline script or style, and none loads from another host.
 package login

@@ -9,7 +9,8 @@ import (
 // codePage asks for the code that was mailed.
 type codePage struct {
 	form
-	Reset bool // the password was forgotten; else the address is to be confirmed
+	Reset bool // the password was forgotten
+	Magic bool // in place of a password; else the address is to be confirmed
 }
 
 func (codePage) template() string { return "code.html" }
@@ -18,7 +19,7 @@ func (codePage) template() string { return "code.html" }
 func (p *Pages) code(s *authflow.AskCode) page {
 	f := p.form(s.Screen, "Check your email")
 	f.Email, f.Focus = s.Email, "code"
-	return codePage{f, s.For == authflow.CodeForReset}
+	return codePage{f, s.For == authflow.CodeForReset, s.For == authflow.CodeForSignIn}
 }
 
 // decodeCode reads the form.

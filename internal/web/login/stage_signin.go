@@ -6,8 +6,11 @@ import (
 	"github.com/lentil-dev/lentil/internal/authflow"
 )
 
-// signInPage asks for address and password.
-type signInPage struct{ form }
+// signInPage asks for the address and, where they are offered, for the password.
+type signInPage struct {
+	form
+	Password, MagicCode bool
+}
 
 func (signInPage) template() string { return "sign-in.html" }
 
@@ -15,14 +18,19 @@ func (signInPage) template() string { return "sign-in.html" }
 func (p *Pages) signIn(s *authflow.AskSignIn) page {
 	f := p.form(s.Screen, "Sign in")
 	f.Email = s.Email
-	f.Focus = firstEmpty(f, "email", "password")
+	if f.Focus = firstEmpty(f, "email", "password"); s.Methods.NoPassword {
+		f.Focus = "email"
+	}
 	if !s.SignUpAllowed {
 		f.SignUpLink = ""
 	}
-	return signInPage{f}
+	return signInPage{f, !s.Methods.NoPassword, !s.Methods.NoPassword && !s.Methods.NoMagicCode}
 }
 
 // decodeSignIn reads the form.
 func decodeSignIn(f url.Values) authflow.Answer {
+	if f.Get("way") == "code" {
+		return authflow.AskForCode{Email: text(f, "email", 320)}
+	}
 	return authflow.EnterPassword{Email: text(f, "email", 320), Password: text(f, "password", 1024)}
 }

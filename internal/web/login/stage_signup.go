@@ -6,8 +6,11 @@ import (
 	"github.com/lentil-dev/lentil/internal/authflow"
 )
 
-// signUpPage asks for address and a new password.
-type signUpPage struct{ form }
+// signUpPage asks for the address and, where they are offered, for a new password.
+type signUpPage struct {
+	form
+	Password bool
+}
 
 func (signUpPage) template() string { return "sign-up.html" }
 
@@ -15,9 +18,11 @@ func (signUpPage) template() string { return "sign-up.html" }
 func (p *Pages) signUp(s *authflow.AskSignUp) page {
 	f := p.form(s.Screen, "Sign up")
 	f.Email = s.Email
-	f.Focus = firstEmpty(f, "email", "password")
+	if f.Focus = firstEmpty(f, "email", "password"); s.Methods.NoPassword {
+		f.Focus = "email"
+	}
 	f.PasswordHint = passwordHint(s.MinPassword)
-	return signUpPage{f}
+	return signUpPage{f, !s.Methods.NoPassword}
 }
 
 // decodeSignUp reads the form.

@@ -2,5 +2,8 @@ package workos
 
 // operatorRoutes are about what an operator does beyond the public API.
 func (a *API) operatorRoutes() []Route {
-	return nil
+	return []Route{
+		{"GET", "/_lentil/v1/settings", "", "key", corsNone, false, a.getSettings},
+		{"PATCH", "/_lentil/v1/settings", "", "key", corsNone, false, a.patchSettings},
+	}
 }
