@@ -2,9 +2,7 @@ package identity
 
 import (
 	"crypto/rand"
-	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -72,31 +70,4 @@ func ValidID(prefix, s string) bool {
 	}
 	_, err := ulid.ParseStrict(rest)
 	return err == nil
-}
-
-// sequence makes ULIDs each of which is greater than all before it, also within
-// one millisecond and when the clock steps back: events are read by cursor in the
-// order of their ids. The zero value is ready.
-type sequence struct {
-	mu      sync.Mutex // leaf
-	last    uint64     // milliseconds
-	entropy *ulid.MonotonicEntropy
-}
-
-// next makes the next ULID.
-func (s *sequence) next() (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.entropy == nil {
-		s.entropy = ulid.Monotonic(rand.Reader, 0)
-	}
-	s.last = max(s.last, ulid.Timestamp(time.Now()))
-	id, err := ulid.New(s.last, s.entropy)
-	if err != nil { // 2⁸⁰ ids in one millisecond: borrow from the next
-		s.last++
-		if id, err = ulid.New(s.last, s.entropy); err != nil {
-			return "", fmt.Errorf("identity: make id: %w", err)
-		}
-	}
-	return id.String(), nil
 }

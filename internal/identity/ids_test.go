@@ -33,16 +33,3 @@ func FuzzValidID(f *testing.F) {
 		}
 	})
 }
-
-func TestSequenceGrowsStrictly(t *testing.T) {
-	t.Parallel()
-	var s sequence
-	last := ""
-	for range 10_000 {
-		id, err := s.next()
-		if err != nil || id <= last || !ValidID("", id) {
-			t.Fatalf("%q after %q: %v", id, last, err)
-		}
-		last = id
-	}
-}

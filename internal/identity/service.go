@@ -26,12 +26,13 @@ type Service struct {
 	// above that keep rows of it.
 	Gone []func(tx *Tx, what Gone) error
 
-	events sequence // ids of events
+	events chronicle
 
 	mu      sync.Mutex // leaf; guards the caches below
 	signers map[KeyID]*token.Signer
 	sets    map[EnvironmentID]publishedKeys
 	used    map[APIKeyID]time.Time // uses not yet written down
+	clients map[EnvironmentID]ClientID
 }
 
 // Open makes the tables; it starts nothing.
@@ -45,7 +46,11 @@ func (s *Service) Open(ctx context.Context) error {
 	s.signers = map[KeyID]*token.Signer{}
 	s.sets = map[EnvironmentID]publishedKeys{}
 	s.used = map[APIKeyID]time.Time{}
+	s.clients = map[EnvironmentID]ClientID{}
 	if err := s.DB.EnsureTables(ctx, slices.Concat(tableDefs, factorTables, codeTables)); err != nil {
+		return err
+	}
+	if err := s.seedEvents(ctx); err != nil {
 		return err
 	}
 	return s.ensureRoles(ctx)

@@ -72,6 +72,8 @@ var tableDefs = []database.TableDef{
 	}},
 	{Name: tableEvents, Indexes: []database.IndexDef{
 		{Name: "on_environment", Fields: []string{"environment", "id"}},
+		{Name: "on_event", Fields: []string{"environment", "event", "id"}},
+		{Name: "on_organization", Fields: []string{"environment", "organization", "event", "id"}},
 	}},
 	{Name: tableOrganizations, Indexes: []database.IndexDef{
 		{Name: "on_environment", Fields: []string{"environment", "id"}},

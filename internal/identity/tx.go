@@ -17,6 +17,7 @@ type Tx struct {
 	s   *Service
 	ctx context.Context // the transaction's, whose lifetime is one closure call
 	now time.Time       // of this run of the closure, to the millisecond
+	rec *recording      // of the transaction's events, over all runs of the closure
 }
 
 // Now is the time as of which the transaction happens.
@@ -25,18 +26,22 @@ func (tx *Tx) Now() time.Time { return tx.now }
 // Update runs f in a transaction and commits it. f may run again after a
 // conflict: no mail, no hashing, no sends within.
 func (s *Service) Update(ctx context.Context, f func(*Tx) error) error {
-	_, err := s.DB.Update(ctx, func(tx *database.Tx) error { return f(s.wrap(ctx, tx)) })
+	rec := &recording{}
+	committed := false
+	defer func() { s.events.end(rec, committed) }() // also if f panics
+	_, err := s.DB.Update(ctx, func(tx *database.Tx) error { return f(s.wrap(ctx, tx, rec)) })
+	committed = err == nil
 	return err
 }
 
 // View runs f in a transaction that writes nothing.
 func (s *Service) View(ctx context.Context, f func(*Tx) error) error {
-	return s.DB.View(ctx, func(tx *database.Tx) error { return f(s.wrap(ctx, tx)) })
+	return s.DB.View(ctx, func(tx *database.Tx) error { return f(s.wrap(ctx, tx, nil)) })
 }
 
 // wrap makes a Tx of a database transaction.
-func (s *Service) wrap(ctx context.Context, tx *database.Tx) *Tx {
-	return &Tx{Tx: tx, s: s, ctx: ctx, now: time.Now().UTC().Truncate(time.Millisecond)}
+func (s *Service) wrap(ctx context.Context, tx *database.Tx, rec *recording) *Tx {
+	return &Tx{Tx: tx, s: s, ctx: ctx, now: time.Now().UTC().Truncate(time.Millisecond), rec: rec}
 }
 
 // Found is a row and where it lies.

@@ -243,10 +243,30 @@ func (s *Session) Status(now time.Time) SessionStatus {
 
 // Event is one line of an environment's history.
 type Event struct {
-	ID      EventID
-	Name    string // "user.created"
-	Data    []byte // JSON
-	Created time.Time
+	ID           EventID
+	Name         string // "user.created"
+	Organization string // "" if it is about none
+	Data         []byte // JSON
+	Context      []byte // JSON, and empty for none
+	Created      time.Time
+}
+
+// EventQuery says which events of an environment are wanted. They come oldest
+// first, whatever the query.
+type EventQuery struct {
+	Names        []string  // none means all
+	Organization string    // "" means of any and of none
+	Start, End   time.Time // both inclusive; zero means open
+	After        EventID   // strictly newer
+	Before       EventID   // strictly older: the page next to it
+	Limit        int       // 1–100; 0 means 10
+}
+
+// Actor is who caused what an event tells.
+type Actor struct {
+	ID     string  `json:"id"`
+	Source string  `json:"source"` // "api", "dashboard", "admin_portal" or "system"
+	Name   *string `json:"name"`
 }
 
 // Order is the direction of a list by age.

@@ -157,6 +157,7 @@ func (tx *Tx) UpdateUser(id EnvironmentID, user UserID, c UserChange) (*User, er
 		return nil, notFound("User", string(user))
 	}
 	u, k, validFrom := readUser(f.Record), f.Text("email_key"), f.Time("valid_from")
+	before := userData(u)
 	set := func(dst *string, src *string) {
 		if src != nil {
 			*dst = *src
@@ -215,7 +216,7 @@ func (tx *Tx) UpdateUser(id EnvironmentID, user UserID, c UserChange) (*User, er
 	if err := tx.Put(f.Doc, userRow(u, k, validFrom)); err != nil {
 		return nil, err
 	}
-	return u, tx.Record(id, "user.updated", userData(u))
+	return u, tx.RecordChange(id, "user.updated", userData(u), before)
 }
 
 // SignedIn notes a sign-in. It is no change of the user: neither updated_at nor an
