@@ -19,8 +19,14 @@ func readEvent(r Record) Event {
 		Context: []byte(r.Text("context")), Created: r.Time("created")}
 }
 
-// Events lists a part of an environment's history, oldest first.
-func (s *Service) Events(ctx context.Context, id EnvironmentID, q EventQuery) (l *List[Event], err error) {
+// Events lists the named events of an environment, all if none is named, oldest
+// first whatever the page's order.
+func (s *Service) Events(ctx context.Context, id EnvironmentID, names []string, p Page) (*List[Event], error) {
+	return s.History(ctx, id, EventQuery{Names: names, After: EventID(p.After), Before: EventID(p.Before), Limit: p.Limit})
+}
+
+// History lists a part of an environment's events, oldest first.
+func (s *Service) History(ctx context.Context, id EnvironmentID, q EventQuery) (l *List[Event], err error) {
 	horizon, err := s.events.horizon(ctx, id)
 	if err != nil {
 		return nil, err

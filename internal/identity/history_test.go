@@ -45,7 +45,7 @@ func record(t *testing.T, s *identity.Service, e *identity.Environment, data map
 // names lists what a query finds.
 func names(t *testing.T, s *identity.Service, e *identity.Environment, q identity.EventQuery) (list []string, after string) {
 	t.Helper()
-	l, err := s.Events(t.Context(), e.ID, q)
+	l, err := s.History(t.Context(), e.ID, q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestEventsAreFilteredByNameOrganizationAndTime(t *testing.T) {
 	if got, _ := names(t, s, e, identity.EventQuery{Organization: "org_2", Names: []string{"api_key.created", "user.created"}}); !cmp.Equal(got, []string{"api_key.created"}) {
 		t.Errorf("by both: %v", got)
 	}
-	l, err := s.Events(t.Context(), e.ID, identity.EventQuery{Limit: 3})
+	l, err := s.History(t.Context(), e.ID, identity.EventQuery{Limit: 3})
 	if err != nil || len(l.Data) != 3 || l.After != string(l.Data[2].ID) {
 		t.Fatalf("%+v %v", l, err)
 	}
@@ -134,7 +134,7 @@ func TestEventsTellWhoAndWhatWas(t *testing.T) {
 		t.Fatal(err)
 	}
 	record(t, s, e, map[string]any{}, "flag.created")
-	l, err := s.Events(t.Context(), e.ID, identity.EventQuery{})
+	l, err := s.History(t.Context(), e.ID, identity.EventQuery{})
 	if err != nil || len(l.Data) != 3 {
 		t.Fatalf("%+v %v", l, err)
 	}
@@ -195,7 +195,7 @@ func TestReadersMissNothingWhileManyWrite(t *testing.T) {
 	seen := map[string]bool{}
 	var after identity.EventID
 	for last := false; ; {
-		l, err := s.Events(ctx, e.ID, identity.EventQuery{Names: []string{"user.created"}, After: after, Limit: 100})
+		l, err := s.History(ctx, e.ID, identity.EventQuery{Names: []string{"user.created"}, After: after, Limit: 100})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -285,7 +285,7 @@ func TestEventIdsRiseOverRestarts(t *testing.T) {
 		if err != nil || !strings.HasPrefix(string(newest), "event_") {
 			t.Fatalf("%q %v", newest, err)
 		}
-		l, err := s.Events(t.Context(), e.ID, identity.EventQuery{After: identity.EventID(last), Limit: 100})
+		l, err := s.History(t.Context(), e.ID, identity.EventQuery{After: identity.EventID(last), Limit: 100})
 		if err != nil || len(l.Data) != 20 || l.Data[19].ID != newest || string(l.Data[0].ID) <= last {
 			t.Fatalf("%d events, newest %s, last %s: %v", len(l.Data), newest, last, err)
 		}

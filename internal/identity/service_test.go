@@ -214,7 +214,7 @@ func TestServiceUserLifecycleWritesEvents(t *testing.T) {
 	if _, err := s.User(t.Context(), e.ID, u.ID); apierr.KindOf(err) != apierr.NotFound {
 		t.Errorf("deleted user: %v", err)
 	}
-	l, err := s.Events(t.Context(), e.ID, identity.EventQuery{Names: []string{"user.created", "user.updated", "user.deleted"}})
+	l, err := s.Events(t.Context(), e.ID, []string{"user.created", "user.updated", "user.deleted"}, identity.Page{})
 	if err != nil {
 		t.Fatal(err)
 	}

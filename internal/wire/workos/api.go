@@ -148,7 +148,8 @@ func (a *API) guard(row Route) wire.Handler {
 			if err != nil {
 				return err
 			}
-			return inner(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, &caller{env, used, required})))
+			ctx := identity.WithActor(r.Context(), identity.Actor{ID: string(used.ID), Source: "api", Name: orNull(used.Name)})
+			return inner(w, r.WithContext(context.WithValue(ctx, callerKey{}, &caller{env, used, required})))
 		}
 	}
 	if row.cors == corsOpen {
