@@ -93,6 +93,7 @@ func (tx *Tx) UpdateGroup(id EnvironmentID, org OrganizationID, group GroupID, n
 		return nil, err
 	}
 	g := readGroup(f.Record)
+	before := groupData(g)
 	if name != nil {
 		g.Name = strings.TrimSpace(*name)
 	}
@@ -106,7 +107,7 @@ func (tx *Tx) UpdateGroup(id EnvironmentID, org OrganizationID, group GroupID, n
 	if err := tx.Put(f.Doc, groupRow(g)); err != nil {
 		return nil, err
 	}
-	return g, tx.Record(id, "group.updated", groupData(g))
+	return g, tx.RecordChange(id, "group.updated", groupData(g), before)
 }
 
 // SetGroupRoles makes these the roles that every member has through a group. It is

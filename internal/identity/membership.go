@@ -262,6 +262,7 @@ func (tx *Tx) UpdateMembership(id EnvironmentID, membership MembershipID, c Memb
 		return nil, err
 	}
 	m := readMembership(f.Record)
+	before := membershipData(m)
 	if c.Roles != nil {
 		if m.Roles, err = tx.memberRoles(id, m.Organization, c.Roles); err != nil {
 			return nil, err
@@ -284,7 +285,7 @@ func (tx *Tx) UpdateMembership(id EnvironmentID, membership MembershipID, c Memb
 	if err := tx.Put(f.Doc, membershipRow(m)); err != nil {
 		return nil, err
 	}
-	return m, tx.Record(id, "organization_membership.updated", membershipData(m))
+	return m, tx.RecordChange(id, "organization_membership.updated", membershipData(m), before)
 }
 
 // SetMembershipActive deactivates or reactivates a membership; doing it twice is

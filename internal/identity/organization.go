@@ -207,6 +207,7 @@ func (tx *Tx) UpdateOrganization(id EnvironmentID, org OrganizationID, c Organiz
 	if err != nil {
 		return nil, err
 	}
+	before := organizationData(o)
 	if c.Name != nil {
 		o.Name = strings.TrimSpace(*c.Name)
 	}
@@ -239,7 +240,7 @@ func (tx *Tx) UpdateOrganization(id EnvironmentID, org OrganizationID, c Organiz
 	if err := tx.Put(f.Doc, organizationRow(o)); err != nil {
 		return nil, err
 	}
-	if err := tx.Record(id, "organization.updated", organizationData(o)); err != nil {
+	if err := tx.RecordChange(id, "organization.updated", organizationData(o), before); err != nil {
 		return nil, err
 	}
 	return o, made()

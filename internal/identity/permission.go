@@ -111,6 +111,7 @@ func (tx *Tx) UpdatePermission(id EnvironmentID, slug string, name, description 
 		return nil, err
 	}
 	p := readPermission(f.Record)
+	before := permissionData(p)
 	if p.System {
 		return nil, systemPermission(slug)
 	}
@@ -127,7 +128,7 @@ func (tx *Tx) UpdatePermission(id EnvironmentID, slug string, name, description 
 	if err := tx.Put(f.Doc, permissionRow(p)); err != nil {
 		return nil, err
 	}
-	return p, tx.Record(id, "permission.updated", permissionData(p))
+	return p, tx.RecordChange(id, "permission.updated", permissionData(p), before)
 }
 
 // systemPermission is the refusal to change what is the house's own.
