@@ -150,7 +150,7 @@ func (tx *Tx) CreateCode(id EnvironmentID, n NewCode) (*OneTimeCode, error) {
 			return nil, err
 		}
 	}
-	ulid, err := tx.s.events.next() // grows, so that the newest is the last
+	ulid, err := tx.s.ids.next() // grows, so that the newest is the last
 	if err != nil {
 		return nil, err
 	}

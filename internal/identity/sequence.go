@@ -45,11 +45,42 @@ type recording struct {
 	done  chan struct{}            // made with the first event
 }
 
-// sequence makes rising ULIDs.
+// sequence makes ULIDs each of which is greater than all before it, also within one
+// millisecond and when the clock steps back. The zero value is ready.
 type sequence struct {
 	last    uint64 // milliseconds
 	newest  string // the id given last
 	entropy *ulid.MonotonicEntropy
+}
+
+// next makes the next ULID, of the time now if that is not over.
+func (s *sequence) next(now time.Time) (string, error) {
+	if s.entropy == nil {
+		s.entropy = ulid.Monotonic(rand.Reader, 0)
+	}
+	s.last = max(s.last, ulid.Timestamp(now))
+	u, err := ulid.New(s.last, s.entropy)
+	if err != nil { // the random part overflowed: borrow from the next millisecond
+		s.last++
+		if u, err = ulid.New(s.last, s.entropy); err != nil {
+			return "", fmt.Errorf("identity: make id: %w", err)
+		}
+	}
+	return u.String(), nil
+}
+
+// rising is a sequence for nouns whose newest must be the last. The zero value is
+// ready.
+type rising struct {
+	mu  sync.Mutex // leaf
+	seq sequence
+}
+
+// next makes the next ULID.
+func (r *rising) next() (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seq.next(time.Now())
 }
 
 // next makes an id for an event of r in an environment whose clock shows now.
@@ -58,21 +89,13 @@ func (c *chronicle) next(r *recording, env EnvironmentID, now time.Time) (id str
 	defer c.mu.Unlock()
 	s := c.of[env]
 	if s == nil {
-		s = &sequence{entropy: ulid.Monotonic(rand.Reader, 0)}
-		if c.of == nil {
-			c.of, c.open = map[EnvironmentID]*sequence{}, map[*recording]struct{}{}
-		}
-		c.of[env] = s
+		s = c.begin(env, &sequence{})
 	}
-	s.last = max(s.last, ulid.Timestamp(now))
-	u, err := ulid.New(s.last, s.entropy)
-	if err != nil { // the random part overflowed: borrow from the next millisecond
-		s.last++
-		if u, err = ulid.New(s.last, s.entropy); err != nil {
-			return "", time.Time{}, fmt.Errorf("identity: make id: %w", err)
-		}
+	u, err := s.next(now)
+	if err != nil {
+		return "", time.Time{}, err
 	}
-	id = eventPrefix + u.String()
+	id = eventPrefix + u
 	s.newest = id
 	if r.first == nil {
 		r.first, r.done = map[EnvironmentID]string{}, make(chan struct{})
@@ -92,11 +115,17 @@ func (c *chronicle) seed(env EnvironmentID, id EventID) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	// The random part of that id is somewhere in its millisecond; begin after it.
+	c.begin(env, &sequence{last: u.Time() + 1, newest: string(id)})
+}
+
+// begin puts the sequence of an environment; c.mu is held.
+func (c *chronicle) begin(env EnvironmentID, s *sequence) *sequence {
 	if c.of == nil {
 		c.of, c.open = map[EnvironmentID]*sequence{}, map[*recording]struct{}{}
 	}
-	// The random part of that id is somewhere in its millisecond; begin after it.
-	c.of[env] = &sequence{last: u.Time() + 1, newest: string(id), entropy: ulid.Monotonic(rand.Reader, 0)}
+	c.of[env] = s
+	return s
 }
 
 // end notes that r's transaction is over.

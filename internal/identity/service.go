@@ -27,6 +27,7 @@ type Service struct {
 	Gone []func(tx *Tx, what Gone) error
 
 	events chronicle
+	ids    rising // of nouns whose newest must be the last
 
 	mu      sync.Mutex // leaf; guards the caches below
 	signers map[KeyID]*token.Signer
