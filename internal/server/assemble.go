@@ -80,7 +80,7 @@ func (s *Server) openHouse(ctx context.Context, secret []byte) error {
 	if err := s.identity.Open(ctx); err != nil {
 		return err
 	}
-	if err := s.services.open(ctx, s.identity); err != nil {
+	if err := s.services.open(ctx, s.identity, s.log); err != nil {
 		return err
 	}
 	s.platform = &platform.Service{DB: s.db, Identity: s.identity, Sealer: seal, Log: s.log}

@@ -2,7 +2,10 @@ package server
 
 import (
 	"context"
+	"log/slog"
 
+	"github.com/lentil-dev/lentil/internal/auditlog"
+	"github.com/lentil-dev/lentil/internal/featureflag"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/vault"
 	"github.com/lentil-dev/lentil/internal/wire/workos"
@@ -10,16 +13,27 @@ import (
 
 // services are the smaller services beside sign-in.
 type services struct {
-	vault vault.Service
+	vault     vault.Service
+	flags     featureflag.Service
+	auditLogs auditlog.Service
 }
 
 // open opens them all over the house's identity service.
-func (s *services) open(ctx context.Context, id *identity.Service) error {
-	s.vault.Identity = id
-	return s.vault.Open(ctx)
+func (s *services) open(ctx context.Context, id *identity.Service, log *slog.Logger) error {
+	s.vault.Identity, s.flags.Identity = id, id
+	s.auditLogs.Identity, s.auditLogs.Log = id, log
+	for _, open := range []func(context.Context) error{s.vault.Open, s.flags.Open, s.auditLogs.Open} {
+		if err := open(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// Run keeps going what works in the background, until ctx ends.
+func (s *services) Run(ctx context.Context) error { return s.auditLogs.Run(ctx) }
 
 // fill puts them behind the API.
 func (s *services) fill(api *workos.API) {
-	api.Vault = &s.vault
+	api.Vault, api.Flags, api.AuditLogs = &s.vault, &s.flags, &s.auditLogs
 }

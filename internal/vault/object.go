@@ -22,6 +22,7 @@ type Object struct {
 	Context     Context
 	KeyID       string
 	Version     string
+	number      int // of the version: ids of one millisecond do not sort
 	UpdatedBy   Actor
 	Created     time.Time
 	Updated     time.Time
@@ -39,7 +40,7 @@ type Version struct {
 func objectRow(o *Object) identity.Row {
 	return identity.Row{
 		identity.Text("id", o.ID), identity.Text("environment", o.Environment), identity.Text("name", o.Name), identity.Map("context", o.Context),
-		identity.Text("key", o.KeyID), identity.Text("version", o.Version), identity.Text("by_id", o.UpdatedBy.ID),
+		identity.Text("key", o.KeyID), identity.Text("version", o.Version), identity.Number("number", o.number), identity.Text("by_id", o.UpdatedBy.ID),
 		identity.Text("by_name", o.UpdatedBy.Name), identity.Time("created", o.Created), identity.Time("updated", o.Updated),
 	}
 }
@@ -47,7 +48,7 @@ func objectRow(o *Object) identity.Row {
 // readObject is the reverse of objectRow.
 func readObject(r identity.Record) *Object {
 	o := &Object{ID: r.Text("id"), Environment: identity.EnvironmentID(r.Text("environment")), Name: r.Text("name"), Context: r.Map("context"),
-		KeyID: r.Text("key"), Version: r.Text("version"), UpdatedBy: Actor{r.Text("by_id"), r.Text("by_name")},
+		KeyID: r.Text("key"), Version: r.Text("version"), number: int(r.Number("number")), UpdatedBy: Actor{r.Text("by_id"), r.Text("by_name")},
 		Created: r.Time("created"), Updated: r.Time("updated")}
 	if o.Context == nil {
 		o.Context = Context{}
@@ -63,6 +64,7 @@ func (o *Object) binding() []byte {
 // write seals a value as the object's present version.
 func (s *Service) write(tx *identity.Tx, o *Object, k *kek, value string) error {
 	o.Version, o.KeyID, o.Updated = identity.NewID("vault_version_"), k.id, tx.Now()
+	o.number++
 	key := newKey()
 	sealed := aead(key).Seal(nil, nil, []byte(value), o.binding())
 	etag := sha256.Sum256(sealed)
@@ -74,8 +76,8 @@ func (s *Service) write(tx *identity.Tx, o *Object, k *kek, value string) error 
 		return err
 	}
 	return tx.Add(tableVersions, identity.Row{
-		identity.Text("id", o.Version), identity.Text("environment", o.Environment), identity.Text("object", o.ID), identity.Text("key", k.id),
-		identity.Text("etag", hex.EncodeToString(etag[:16])), identity.Number("size", len(value)), identity.Time("created", tx.Now()),
+		identity.Text("id", o.Version), identity.Text("environment", o.Environment), identity.Text("object", o.ID), identity.Number("number", o.number),
+		identity.Text("key", k.id), identity.Text("etag", hex.EncodeToString(etag[:16])), identity.Number("size", len(value)), identity.Time("created", tx.Now()),
 	})
 }
 

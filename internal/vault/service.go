@@ -28,7 +28,7 @@ var tableDefs = []database.TableDef{
 		{Name: "on_name", Fields: []string{"environment", "name"}},
 	}},
 	{Name: tableVersions, Indexes: []database.IndexDef{
-		{Name: "on_object", Fields: []string{"environment", "object", "id"}},
+		{Name: "on_object", Fields: []string{"environment", "object", "number"}},
 	}},
 	{Name: tableValues, Indexes: []database.IndexDef{
 		{Name: "on_version", Fields: []string{"environment", "version"}},

@@ -33,8 +33,10 @@ func (h *house) answer(method, target, body string, headers ...string) (int, str
 // takesTheUnknown are operations that answer something else than 404 about an id
 // that names nothing, and why.
 var takesTheUnknown = map[string]string{
-	"revokeSession":   "the description has 400 only",
-	"deleteDirectory": "deleting is the same twice; the description has no 404",
+	"revokeSession":    "the description has 400 only",
+	"addFlagTarget":    "an id of no kind is 400 invalid_resource_id_format",
+	"removeFlagTarget": "an id of no kind is 400 invalid_resource_id_format",
+	"deleteDirectory":  "deleting is the same twice; the description has no 404",
 }
 
 // TestEveryOperationAtItsCorners asks each offered operation that takes an API key

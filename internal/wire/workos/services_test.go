@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/lentil-dev/lentil/internal/auditlog"
+	"github.com/lentil-dev/lentil/internal/featureflag"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/vault"
 )
@@ -16,6 +18,10 @@ func openServices(t testing.TB, a *API) {
 	t.Helper()
 	a.Vault = &vault.Service{Identity: a.Identity}
 	check(t, a.Vault.Open(t.Context()))
+	a.Flags = &featureflag.Service{Identity: a.Identity}
+	check(t, a.Flags.Open(t.Context()))
+	a.AuditLogs = &auditlog.Service{Identity: a.Identity}
+	check(t, a.AuditLogs.Open(t.Context()))
 }
 
 // answer is a decoded JSON answer.
