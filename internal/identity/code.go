@@ -150,12 +150,8 @@ func (tx *Tx) CreateCode(id EnvironmentID, n NewCode) (*OneTimeCode, error) {
 			return nil, err
 		}
 	}
-	ulid, err := tx.s.ids.next() // grows, so that the newest is the last
-	if err != nil {
-		return nil, err
-	}
 	c := &OneTimeCode{
-		ID: CodeID(string(n.Kind) + "_" + ulid), Environment: id, Kind: n.Kind, User: n.User, Email: n.Email, Code: n.Code,
+		ID: CodeID(tx.newID(string(n.Kind) + "_")), Environment: id, Kind: n.Kind, User: n.User, Email: n.Email, Code: n.Code,
 		Expires: tx.now.Add(n.Lifetime), Created: tx.now, Updated: tx.now,
 	}
 	if err := tx.Add(tableCodes, tx.codeRow(c)); err != nil || n.Kind == CodeEmailChange {

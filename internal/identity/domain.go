@@ -165,7 +165,7 @@ func (tx *Tx) addDomain(o *Organization, n NewDomain) (*Domain, error) {
 		return nil, domainTaken(name)
 	}
 	d := &Domain{
-		ID: DomainID(NewID(domainPrefix)), Environment: o.Environment, Organization: o.ID, Name: name, State: n.State, Strategy: DomainByDNS,
+		ID: DomainID(tx.newID(domainPrefix)), Environment: o.Environment, Organization: o.ID, Name: name, State: n.State, Strategy: DomainByDNS,
 		Prefix: "lentil-domain-verification-" + strings.ToLower(rand.Text()[:6]), Token: rand.Text(), Created: tx.now, Updated: tx.now,
 	}
 	if d.State.Verified() {

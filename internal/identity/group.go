@@ -54,7 +54,7 @@ func (tx *Tx) CreateGroup(id EnvironmentID, org OrganizationID, name, descriptio
 		return nil, err
 	}
 	g := &Group{
-		ID: GroupID(NewID(groupPrefix)), Environment: id, Organization: org, Name: strings.TrimSpace(name), Description: description,
+		ID: GroupID(tx.newID(groupPrefix)), Environment: id, Organization: org, Name: strings.TrimSpace(name), Description: description,
 		Created: tx.now, Updated: tx.now,
 	}
 	if err := g.check(); err != nil {

@@ -245,7 +245,7 @@ func (tx *Tx) AddMembership(id EnvironmentID, n NewMembership) (*Membership, err
 		n.Status = MembershipActive
 	}
 	m := &Membership{
-		ID: MembershipID(NewID(membershipPrefix)), Environment: id, User: n.User, Organization: n.Organization, Status: n.Status, Roles: roles,
+		ID: MembershipID(tx.newID(membershipPrefix)), Environment: id, User: n.User, Organization: n.Organization, Status: n.Status, Roles: roles,
 		CustomAttributes: n.CustomAttributes, DirectoryManaged: n.DirectoryManaged, Created: tx.now, Updated: tx.now,
 	}
 	if err := tx.Add(tableMemberships, membershipRow(m)); err != nil {

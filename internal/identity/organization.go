@@ -165,7 +165,7 @@ func (tx *Tx) CreateOrganization(id EnvironmentID, n NewOrganization) (*Organiza
 		return nil, err
 	}
 	if n.ID == "" {
-		n.ID = OrganizationID(NewID(organizationPrefix))
+		n.ID = OrganizationID(tx.newID(organizationPrefix))
 	} else if !strings.HasPrefix(string(n.ID), organizationPrefix) || !plainURI(string(n.ID)) || len(n.ID) > maxExternalID {
 		return nil, InvalidField("id", "id_invalid", "Organization ids begin with %q.", organizationPrefix)
 	}

@@ -69,7 +69,7 @@ func (tx *Tx) CreatePermission(id EnvironmentID, n NewPermission) (*Permission, 
 		n.ResourceType = OrganizationResource
 	}
 	p := &Permission{
-		ID: PermissionID(NewID(permissionPrefix)), Environment: id, Slug: n.Slug, Name: strings.TrimSpace(n.Name), Description: n.Description,
+		ID: PermissionID(tx.newID(permissionPrefix)), Environment: id, Slug: n.Slug, Name: strings.TrimSpace(n.Name), Description: n.Description,
 		ResourceType: n.ResourceType, Created: tx.now, Updated: tx.now,
 	}
 	if err := p.check(); err != nil {

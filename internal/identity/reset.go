@@ -78,7 +78,7 @@ func (tx *Tx) CreatePasswordReset(id EnvironmentID, user UserID) (*PasswordReset
 		return nil, quotaError()
 	}
 	p := &PasswordReset{
-		ID: ResetID(NewID(resetPrefix)), Environment: id, User: user, Email: u.Email, Token: rand.Text() + rand.Text(),
+		ID: ResetID(tx.newID(resetPrefix)), Environment: id, User: user, Email: u.Email, Token: rand.Text() + rand.Text(),
 		Expires: tx.now.Add(resetLifetime), Created: tx.now,
 	}
 	if err := tx.Add(tableResets, Row{

@@ -95,7 +95,7 @@ func slugOK(s, also string) bool {
 // firstRoles gives an environment the roles every one begins with.
 func (tx *Tx) firstRoles(id EnvironmentID) error {
 	for i, r := range []Role{{Slug: AdminRole, Name: "Admin"}, {Slug: DefaultRole, Name: "Member"}} {
-		r.ID, r.Environment, r.ResourceType = RoleID(NewID(rolePrefix)), id, OrganizationResource
+		r.ID, r.Environment, r.ResourceType = RoleID(tx.newID(rolePrefix)), id, OrganizationResource
 		r.Priority, r.Created, r.Updated = i, tx.now, tx.now
 		if err := tx.Add(tableRoles, roleRow(&r)); err != nil {
 			return err
@@ -230,7 +230,7 @@ func (tx *Tx) CreateRole(id EnvironmentID, org OrganizationID, n NewRole) (*Role
 		return nil, apierr.New(apierr.BadRequest, "bad_request", "There are %d roles already, which is the most.", maxRoles)
 	}
 	r := &Role{
-		ID: RoleID(NewID(rolePrefix)), Environment: id, Organization: org, Slug: n.Slug, Name: n.Name, Description: n.Description,
+		ID: RoleID(tx.newID(rolePrefix)), Environment: id, Organization: org, Slug: n.Slug, Name: n.Name, Description: n.Description,
 		ResourceType: n.ResourceType, Permissions: slices.Clone(n.Permissions), Created: tx.now, Updated: tx.now,
 	}
 	for _, f := range rows {

@@ -15,8 +15,8 @@ const (
 	keepEvents = 90 * 24 * time.Hour
 )
 
-// Run sweeps what has expired and writes down when keys were used, until ctx
-// ends.
+// Run sweeps what has expired, writes down when keys were used, and looks for the
+// DNS records of domains to be verified, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
@@ -28,6 +28,9 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		if err := s.writeUses(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Warn("use of api keys not written", "err", err)
+		}
+		if err := s.checkDomains(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Warn("domains not looked at", "err", err)
 		}
 		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Warn("sweep of expired rows failed", "err", err)

@@ -22,6 +22,8 @@ type Service struct {
 	Sealer *token.Sealer
 	// Log receives what a person would want to know tomorrow.
 	Log *slog.Logger
+	// Resolver looks at the DNS for domains to be verified; nil means the system's.
+	Resolver Resolver
 	// Gone are called, within the transaction, before a noun is deleted, by the rooms
 	// above that keep rows of it.
 	Gone []func(tx *Tx, what Gone) error

@@ -55,6 +55,11 @@ func dialect(w http.ResponseWriter, r *http.Request, e *apierr.Error) {
 	case authflow.Refusal:
 		oauth = d.OAuth
 		addRefusal(body, &d)
+	case atStatus:
+		status = d.status
+		if d.details != nil {
+			addMembers(body, d.details)
+		}
 	default:
 		addMembers(body, d)
 	}
@@ -84,6 +89,12 @@ func dialect(w http.ResponseWriter, r *http.Request, e *apierr.Error) {
 	}
 	h.Set("Cache-Control", "no-store")
 	writeJSON(w, status, body)
+}
+
+// atStatus are details of a refusal whose status is not its code's usual one.
+type atStatus struct {
+	status  int
+	details any
 }
 
 // addRefusal adds the extra members of a grant's refusal that are not empty.

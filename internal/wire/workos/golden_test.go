@@ -31,8 +31,20 @@ type names struct {
 // volatile finds ids, times and tokens. The first group of an id is its prefix.
 var volatile = regexp.MustCompile(`\b([a-z]+(?:_[a-z]+)*)_[0-9A-HJKMNP-TV-Z]{26}\b|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`)
 
+// secrets finds members whose values are made up anew each time: $token1 and so on.
+var secrets = regexp.MustCompile(`"(verification_token|verification_prefix|password_reset_token|token)":"([^"]+)"|"(code)":"(\d{6})"|"(slug)":"(org-[a-z-]+-[a-z2-7]{6})"`)
+
 // hide replaces values by names.
 func (n *names) hide(s string) string {
+	for _, m := range secrets.FindAllStringSubmatch(s, -1) {
+		kind, v := m[1]+m[3]+m[5], m[2]+m[4]+m[6]
+		if _, ok := n.byValue[v]; !ok {
+			n.count[kind]++
+			name := fmt.Sprintf("$%s%d", kind, n.count[kind])
+			n.byValue[v], n.byName[name] = name, v
+		}
+		s = strings.ReplaceAll(s, v, n.byValue[v])
+	}
 	return volatile.ReplaceAllStringFunc(s, func(v string) string {
 		m := volatile.FindStringSubmatch(v)
 		if m[1] == "" {
