@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"runtime"
 
 	"github.com/lentil-dev/lentil/internal/authflow"
@@ -22,6 +23,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/sideprocess"
 	"github.com/lentil-dev/lentil/internal/token"
 	"github.com/lentil-dev/lentil/internal/web/login"
+	"github.com/lentil-dev/lentil/internal/wire/scim"
 	"github.com/lentil-dev/lentil/internal/wire/workos"
 )
 
@@ -209,7 +211,17 @@ func (s *Server) openFronts() error {
 	if err := api.Open(); err != nil {
 		return err
 	}
-	var authKit http.Handler = api
+	directories := &scim.API{Directory: &s.services.directory, Log: s.log, BaseURL: base}
+	if err := directories.Open(); err != nil {
+		return err
+	}
+	var authKit http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, scim.Prefix) {
+			directories.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
 	if s.private() {
 		authKit = ownHost(base, authKit)
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/lentil-dev/lentil/internal/auditlog"
+	"github.com/lentil-dev/lentil/internal/directory"
 	"github.com/lentil-dev/lentil/internal/featureflag"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/vault"
@@ -16,13 +17,15 @@ type services struct {
 	vault     vault.Service
 	flags     featureflag.Service
 	auditLogs auditlog.Service
+	directory directory.Service
 }
 
 // open opens them all over the house's identity service.
 func (s *services) open(ctx context.Context, id *identity.Service, log *slog.Logger) error {
 	s.vault.Identity, s.flags.Identity = id, id
 	s.auditLogs.Identity, s.auditLogs.Log = id, log
-	for _, open := range []func(context.Context) error{s.vault.Open, s.flags.Open, s.auditLogs.Open} {
+	s.directory.Identity, s.directory.Log = id, log
+	for _, open := range []func(context.Context) error{s.directory.Open, s.vault.Open, s.flags.Open, s.auditLogs.Open} {
 		if err := open(ctx); err != nil {
 			return err
 		}
@@ -35,5 +38,6 @@ func (s *services) Run(ctx context.Context) error { return s.auditLogs.Run(ctx) 
 
 // fill puts them behind the API.
 func (s *services) fill(api *workos.API) {
+	api.Directory = &s.directory
 	api.Vault, api.Flags, api.AuditLogs = &s.vault, &s.flags, &s.auditLogs
 }

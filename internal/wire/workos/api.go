@@ -10,6 +10,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/auditlog"
 	"github.com/lentil-dev/lentil/internal/authflow"
+	"github.com/lentil-dev/lentil/internal/directory"
 	"github.com/lentil-dev/lentil/internal/featureflag"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/vault"
@@ -19,12 +20,14 @@ import (
 // API is the front that speaks the protocol. The exported fields are filled by
 // whoever assembles the house; call Open once before anything else.
 type API struct {
-	Identity  *identity.Service
-	Flow      Flow
-	Hasher    Hasher // makes hashes of passwords that come with users
-	Pages     Pages
-	Log       *slog.Logger
-	Vault     *vault.Service
+	Identity *identity.Service
+	Flow     Flow
+	Hasher   Hasher // makes hashes of passwords that come with users
+	Pages    Pages
+	Log      *slog.Logger
+	Vault    *vault.Service
+	// Directory keeps organizations' own directories.
+	Directory *directory.Service
 	Flags     *featureflag.Service
 	AuditLogs *auditlog.Service
 	// BaseURL is the public address of this front, without a slash at the end. Empty

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/lentil-dev/lentil/internal/auditlog"
+	"github.com/lentil-dev/lentil/internal/directory"
 	"github.com/lentil-dev/lentil/internal/featureflag"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/vault"
@@ -22,6 +23,8 @@ func openServices(t testing.TB, a *API) {
 	check(t, a.Flags.Open(t.Context()))
 	a.AuditLogs = &auditlog.Service{Identity: a.Identity}
 	check(t, a.AuditLogs.Open(t.Context()))
+	a.Directory = &directory.Service{Identity: a.Identity}
+	check(t, a.Directory.Open(t.Context()))
 }
 
 // answer is a decoded JSON answer.

@@ -1,0 +1,141 @@
+package scim
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/lentil-dev/lentil/internal/directory"
+)
+
+func TestGroupOfBothDialects(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	ann, bob, carl := h.user("ann"), h.user("bob"), h.user("carl")
+	members := func(g string) string {
+		a := h.call("GET", "/Groups/"+g, "").want(200)
+		var in []string
+		for i := 0; a.at("members", i) != "none"; i++ {
+			in = append(in, strings.TrimSuffix(strings.Trim(a.at("members", i, "display"), `"`), "@example.com"))
+		}
+		return strings.Join(in, " ")
+	}
+	made := h.call("POST", "/Groups", `{"schemas":["`+directory.GroupSchema+`"],"displayName":"Cooks","members":[{"value":"`+ann+`","display":"ann"}]}`).want(201)
+	g := made.id()
+	made.is(`"`+ann+`"`, "members", 0, "value")
+	h.call("POST", "/Groups", `{"displayName":"cooks"}`).want(409, "uniqueness")
+	h.call("POST", "/Groups", `{"displayName":"Bakers","externalId":"g-1"}`).want(201)
+	h.call("POST", "/Groups", `{"displayName":"Bakers","externalId":"g-2"}`).want(201) // Entra ID has groups of one name
+	h.call("POST", "/Groups", `{"displayName":"Others","externalId":"g-2"}`).want(409, "uniqueness")
+	// Okta adds, renames with the id in the value, and replaces all.
+	h.call("PATCH", "/Groups/"+g, `{"Operations":[{"op":"add","path":"members","value":[{"value":"`+bob+`","display":"bob"},{"value":"`+ann+`"}]}]}`).want(204)
+	if got := members(g); got != "ann bob" {
+		t.Errorf("members %s", got)
+	}
+	h.call("PATCH", "/Groups/"+g, `{"Operations":[{"op":"replace","value":{"id":"`+g+`","displayName":"Chefs"}}]}`).want(204)
+	h.call("PATCH", "/Groups/"+g, `{"Operations":[{"op":"replace","path":"members","value":[{"value":"`+carl+`"}]}]}`).want(204)
+	if got := members(g); got != "carl" {
+		t.Errorf("members %s", got)
+	}
+	// Entra ID removes by filter, by a value beside the path, and all.
+	h.call("PATCH", "/Groups/"+g, `{"Operations":[{"op":"Add","path":"members","value":[{"value":"`+ann+`"}]},{"op":"Add","path":"members","value":[{"value":"`+bob+`"}]},{"op":"Remove","path":"members[value eq \"`+carl+`\"]"}]}`).want(204)
+	h.call("PATCH", "/Groups/"+g, `{"Operations":[{"op":"Remove","path":"members","value":[{"value":"`+ann+`"}]}]}`).want(204)
+	if got := members(g); got != "bob" {
+		t.Errorf("members %s", got)
+	}
+	in := h.call("GET", "/Groups?excludedAttributes=members&filter="+url.QueryEscape(`id eq "`+g+`" and members eq "`+bob+`"`), "").want(200).is("1", "totalResults")
+	in.is("null", "Resources", 0, "members")
+	h.call("GET", "/Groups?filter="+url.QueryEscape(`members[value eq "`+ann+`"]`), "").want(200).is("0", "totalResults")
+	h.call("GET", "/Groups?filter="+url.QueryEscape(`displayName eq "bakers" and externalId eq "g-2"`), "").want(200).is("1", "totalResults")
+	h.call("GET", "/Groups?filter="+url.QueryEscape(`not (members eq "x")`), "").want(400, "invalidFilter")
+	h.call("GET", "/Users/"+bob, "").want(200).is(`"Chefs"`, "groups", 0, "display")
+	h.call("PUT", "/Groups/"+g, `{"displayName":"Crew"}`).want(200).is(`"`+bob+`"`, "members", 0, "value")
+	h.call("PUT", "/Groups/"+g, `{"displayName":"Crew","members":[]}`).want(200).is("[]", "members")
+	h.call("PATCH", "/Groups/"+g, `{"Operations":[{"op":"add","path":"members","value":[{"value":"nobody"}]}]}`).want(400, "invalidValue")
+	h.call("PATCH", "/Groups/"+g, `{"Operations":[{"op":"remove","path":"members[display eq \"x\"]"}]}`).want(400, "invalidFilter")
+
+	var told []string
+	for _, e := range h.events("dsync.group.created", "dsync.group.updated", "dsync.group.user_added", "dsync.group.user_removed") {
+		if e["event"] == "dsync.group.updated" {
+			told = append(told, fmt.Sprint("was ", e["previous_attributes"].(map[string]any)["name"]))
+		} else if u, ok := e["user"].(map[string]any); ok {
+			told = append(told, strings.TrimPrefix(e["event"].(string), "dsync.group.user_")+" "+u["first_name"].(string))
+		}
+	}
+	want := "added ann, added bob, was Cooks, removed ann, removed bob, added carl, removed carl, added ann, added bob, removed ann, was Chefs, removed bob"
+	if got := strings.Join(told, ", "); got != want {
+		t.Errorf("told\n%s, wanted\n%s", got, want)
+	}
+	h.call("PATCH", "/Groups/"+g, `{"Operations":[{"op":"add","path":"members","value":{"value":"`+bob+`"}}]}`).want(204)
+	h.call("DELETE", "/Users/"+bob, "").want(204)
+	if got := members(g); got != "" {
+		t.Errorf("a deleted user is a member: %s", got)
+	}
+	h.call("DELETE", "/Groups/"+g, "").want(204)
+	h.call("GET", "/Groups/"+g, "").want(404)
+}
+
+func TestGroupsAreBounded(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	var list []string
+	for i := range directory.MaxChange + 1 {
+		list = append(list, fmt.Sprintf(`{"value":"u%d"}`, i))
+	}
+	h.call("POST", "/Groups", `{"displayName":"All","members":[`+strings.Join(list, ",")+`]}`).want(413, "tooMany")
+	h.call("POST", "/Users", `{"userName":"big","title":"`+strings.Repeat("x", 70<<10)+`"}`).want(413)
+	h.call("POST", "/Users", `{"userName":"`+strings.Repeat("x", 600)+`"}`).want(400, "invalidValue")
+	h.call("POST", "/Users", `{"userName":"deep","x":`+strings.Repeat(`{"a":`, 20)+`1`+strings.Repeat(`}`, 20)+`}`).want(400, "invalidValue")
+	h.call("POST", "/Users", strings.Repeat(" ", maxBody+1)).want(413)
+}
+
+func TestDirectoryHasADoor(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	id := h.user("ann")
+	other, otherToken, err := h.Directory.Create(t.Context(), h.env.ID, directory.New{Organization: h.org.ID, Name: "Other"})
+	check(t, err)
+	own, ownToken := h.dir, h.token
+	for _, header := range []string{"Bearer " + otherToken, "Bearer ", "Basic " + ownToken, "Bearer " + ownToken + "x"} {
+		a := h.call("GET", "/Users", "", "Authorization", header).want(401)
+		if a.header.Get("WWW-Authenticate") == "" || strings.Contains(a.raw, ownToken) {
+			t.Errorf("%v %s", a.header, a.raw)
+		}
+	}
+	// The other directory does not see this one's user.
+	h.dir, h.token = other, otherToken
+	h.call("GET", "/Users/"+id, "").want(404)
+	h.call("PATCH", "/Users/"+id, `{"Operations":[{"op":"replace","value":{"active":false}}]}`).want(404)
+	h.call("DELETE", "/Users/"+id, "").want(404)
+	h.call("POST", "/Groups", `{"displayName":"Thieves","members":[{"value":"`+id+`"}]}`).want(400, "invalidValue")
+	h.call("GET", "/Users", "").want(200).is("0", "totalResults")
+	h.dir, h.token = own, ownToken
+	_, h.token, err = h.Directory.RotateToken(t.Context(), h.env.ID, own.ID)
+	check(t, err)
+	h.call("GET", "/Users", "", "Authorization", "Bearer "+ownToken).want(401)
+	h.call("GET", "/Users", "").want(200)
+	h.call("POST", "/Bulk", `{}`).want(501)
+	h.call("GET", "/Nothing", "").want(404)
+	h.call("GET", "/ServiceProviderConfig", "").want(200).is("false", "bulk", "supported").is("true", "patch", "supported").is("true", "etag", "supported")
+	h.call("GET", "/ResourceTypes", "").want(200).is("2", "totalResults")
+	h.call("GET", "/ResourceTypes/User", "").want(200).is(`"/Users"`, "endpoint")
+	h.call("GET", "/Schemas", "").want(200).is("3", "totalResults")
+	h.call("GET", "/Schemas/"+directory.EnterpriseSchema, "").want(200).is(`"EnterpriseUser"`, "name")
+	h.call("GET", "/Schemas/none", "").want(404)
+	// Deleted, it is gone with all it held, and its members stay as they are.
+	check(t, h.Directory.Delete(t.Context(), h.env.ID, own.ID))
+	h.call("GET", "/Users", "").want(401)
+	if _, err := h.Directory.User(t.Context(), h.env.ID, directory.UserID(id)); err == nil {
+		t.Error("a deleted directory's user is there")
+	}
+	if m := h.member("ann@example.com"); m == nil || m.DirectoryManaged || m.Status != "active" {
+		t.Errorf("membership %+v", m)
+	}
+	if e := h.events("dsync.deleted"); len(e) != 1 || e[0]["id"] != string(own.ID) {
+		t.Errorf("events %v", e)
+	}
+	check(t, h.id.DeleteOrganization(t.Context(), h.env.ID, h.org.ID))
+	h.dir, h.token = other, otherToken
+	h.call("GET", "/Users", "").want(401)
+}
