@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
-	"strings"
 	"runtime"
+	"strings"
 
 	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/database"
