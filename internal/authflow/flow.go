@@ -114,3 +114,12 @@ func secretLooksRight(s string) bool {
 	}
 	return true
 }
+
+// BrowserSecret is the value that BrowserCookie is to have in a browser that sent
+// cookie: the same, or a new one if that is none of ours.
+func BrowserSecret(cookie string) string {
+	if secretLooksRight(cookie) {
+		return cookie
+	}
+	return newSecret()
+}

@@ -3,12 +3,15 @@ package server
 import (
 	"context"
 	"log/slog"
+	"net/http"
 
 	"github.com/lentil-dev/lentil/internal/auditlog"
 	"github.com/lentil-dev/lentil/internal/directory"
 	"github.com/lentil-dev/lentil/internal/featureflag"
 	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/sso"
 	"github.com/lentil-dev/lentil/internal/vault"
+	"github.com/lentil-dev/lentil/internal/web/testidp"
 	"github.com/lentil-dev/lentil/internal/wire/workos"
 )
 
@@ -18,6 +21,8 @@ type services struct {
 	flags     featureflag.Service
 	auditLogs auditlog.Service
 	directory directory.Service
+	sso       sso.Service
+	testIdP   testidp.IdP
 }
 
 // open opens them all over the house's identity service.
@@ -25,12 +30,14 @@ func (s *services) open(ctx context.Context, id *identity.Service, log *slog.Log
 	s.vault.Identity, s.flags.Identity = id, id
 	s.auditLogs.Identity, s.auditLogs.Log = id, log
 	s.directory.Identity, s.directory.Log = id, log
-	for _, open := range []func(context.Context) error{s.directory.Open, s.vault.Open, s.flags.Open, s.auditLogs.Open} {
+	s.sso.Identity, s.sso.Sealer, s.sso.Log = id, id.Sealer, log
+	s.testIdP.SSO, s.testIdP.Sealer, s.testIdP.Log = &s.sso, id.Sealer, log
+	for _, open := range []func(context.Context) error{s.sso.Open, s.directory.Open, s.vault.Open, s.flags.Open, s.auditLogs.Open} {
 		if err := open(ctx); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.testIdP.Open()
 }
 
 // Run keeps going what works in the background, until ctx ends.
@@ -39,5 +46,7 @@ func (s *services) Run(ctx context.Context) error { return s.auditLogs.Run(ctx) 
 // fill puts them behind the API.
 func (s *services) fill(api *workos.API) {
 	api.Directory = &s.directory
+	api.SSO, s.sso.BaseURL = &s.sso, api.BaseURL
+	api.Beside = map[string]http.Handler{testidp.Mount: &s.testIdP}
 	api.Vault, api.Flags, api.AuditLogs = &s.vault, &s.flags, &s.auditLogs
 }

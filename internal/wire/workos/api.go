@@ -13,6 +13,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/directory"
 	"github.com/lentil-dev/lentil/internal/featureflag"
 	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/sso"
 	"github.com/lentil-dev/lentil/internal/vault"
 	"github.com/lentil-dev/lentil/internal/wire"
 )
@@ -30,6 +31,9 @@ type API struct {
 	Directory *directory.Service
 	Flags     *featureflag.Service
 	AuditLogs *auditlog.Service
+	SSO       *sso.Service
+	// Beside are further pages and protocols of this address, by net/http pattern.
+	Beside map[string]http.Handler
 	// BaseURL is the public address of this front, without a slash at the end. Empty
 	// means: as the request says. Cookies are Secure if it is https.
 	BaseURL string
@@ -80,6 +84,9 @@ func (a *API) Open() error {
 	mux := http.NewServeMux()
 	for _, pattern := range a.Pages.Mounts() {
 		mux.Handle(pattern, a.Pages)
+	}
+	for pattern, h := range a.Beside {
+		mux.Handle(pattern, h)
 	}
 	mux.Handle("/", front.Handle(a.other))
 	rt.rest = mux

@@ -11,7 +11,9 @@ import (
 	"github.com/lentil-dev/lentil/internal/directory"
 	"github.com/lentil-dev/lentil/internal/featureflag"
 	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/sso"
 	"github.com/lentil-dev/lentil/internal/vault"
+	"github.com/lentil-dev/lentil/internal/web/testidp"
 )
 
 // openServices puts the smaller services behind the API of a test house.
@@ -25,6 +27,11 @@ func openServices(t testing.TB, a *API) {
 	check(t, a.AuditLogs.Open(t.Context()))
 	a.Directory = &directory.Service{Identity: a.Identity}
 	check(t, a.Directory.Open(t.Context()))
+	a.SSO = &sso.Service{Identity: a.Identity, Sealer: a.Identity.Sealer, BaseURL: a.BaseURL}
+	check(t, a.SSO.Open(t.Context()))
+	idp := &testidp.IdP{SSO: a.SSO, Sealer: a.Identity.Sealer}
+	check(t, idp.Open())
+	a.Beside = map[string]http.Handler{testidp.Mount: idp}
 }
 
 // answer is a decoded JSON answer.

@@ -113,12 +113,17 @@ func (a *API) getUser(w http.ResponseWriter, r *http.Request) error {
 }
 
 // userIdentities is GET /user_management/users/{id}/identities: the accounts
-// elsewhere that a user signed in with, of which there are none yet.
+// elsewhere that a user signed in with. GitHub's type has another spelling here.
 func (a *API) userIdentities(w http.ResponseWriter, r *http.Request) error {
-	if _, err := a.Identity.User(r.Context(), environment(r).ID, identity.UserID(r.PathValue("id"))); err != nil {
+	list, err := a.SSO.Identities(r.Context(), environment(r).ID, identity.UserID(r.PathValue("id")))
+	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, []struct{}{})
+	out := make([]map[string]string, len(list))
+	for i, u := range list {
+		out[i] = map[string]string{"idp_id": u.IDP, "type": "OAuth", "provider": strings.Replace(u.Type, "GitHub", "Github", 1)}
+	}
+	writeJSON(w, http.StatusOK, out)
 	return nil
 }
 
