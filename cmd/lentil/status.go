@@ -51,7 +51,7 @@ func statusCommand(e *env) *cobra.Command {
 			if err := answers(cmd.Context(), now.Addresses); err != nil {
 				return err
 			}
-			if now.Status, err = askStatus(cmd.Context(), state, now.Addresses); err != nil {
+			if now.Status, err = askStatus(cmd.Context(), e, state, now.Addresses); err != nil {
 				return err
 			}
 			if asJSON {
@@ -69,8 +69,12 @@ func statusCommand(e *env) *cobra.Command {
 }
 
 // askStatus asks a house how it stands, as its admin.
-func askStatus(ctx context.Context, state string, a server.Addresses) (st server.Status, err error) {
-	key, err := server.AdminKey(state, a.Deployment)
+func askStatus(ctx context.Context, e *env, state string, a server.Addresses) (st server.Status, err error) {
+	masters, err := server.MasterKeys(e.getenv)
+	if err != nil {
+		return st, err
+	}
+	key, err := server.AdminKey(state, a.Deployment, masters)
 	if err != nil {
 		return st, err
 	}

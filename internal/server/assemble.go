@@ -30,16 +30,16 @@ import (
 // open assembles the house from below: data directory, the house's own store,
 // identity and control plane, sockets, the deployment, fronts.
 func (s *Server) open(ctx context.Context) error {
-	secret := []byte("a house in memory keeps nothing that this could protect")
+	ring := &token.Ring{Root: []byte("a house in memory keeps nothing that this could protect")}
 	if s.cfg.Data != "" {
-		data, err := openDataDir(s.cfg.Data)
+		data, err := openDataDir(s.cfg.Data, s.cfg.MasterKeys)
 		if err != nil {
 			return err
 		}
-		s.data, secret = data, data.secret
+		s.data, ring = data, data.ring
 		s.onClose(func() error { data.close(); return nil })
 	}
-	if err := s.openHouse(ctx, secret); err != nil {
+	if err := s.openHouse(ctx, ring.Sealer()); err != nil {
 		return err
 	}
 	row, err := s.platform.EnsureDeployment(ctx, s.cfg.Deployment)
@@ -52,7 +52,7 @@ func (s *Server) open(ctx context.Context) error {
 	if row, err = s.provision(ctx, row.Name); err != nil {
 		return err
 	}
-	if err := s.openDeployment(ctx, secret, row); err != nil {
+	if err := s.openDeployment(ctx, ring.Root, row); err != nil {
 		return err
 	}
 	s.addresses = Addresses{
@@ -64,7 +64,7 @@ func (s *Server) open(ctx context.Context) error {
 }
 
 // openHouse opens the house's own store and what keeps its rows there.
-func (s *Server) openHouse(ctx context.Context, secret []byte) error {
+func (s *Server) openHouse(ctx context.Context, seal *token.Sealer) error {
 	var store persistence.Store = persistence.NewMemory()
 	if s.data != nil {
 		var err error
@@ -77,7 +77,6 @@ func (s *Server) openHouse(ctx context.Context, secret []byte) error {
 		return errors.Join(err, store.Close())
 	}
 	s.onClose(s.db.Close)
-	seal := token.NewSealer(secret)
 	s.identity = &identity.Service{DB: s.db, Sealer: seal, Log: s.log}
 	if err := s.identity.Open(ctx); err != nil {
 		return err

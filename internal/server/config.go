@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,9 @@ type Config struct {
 	// Data is the directory that holds everything durable; "" keeps the house in
 	// memory, for tests.
 	Data string
+	// MasterKeys are the keys that the data directory's ring of keys is wrapped
+	// under, the present one first; none means one that lies in the directory.
+	MasterKeys [][]byte
 	// Deployment is the name of the deployment to create in a new house; chosen
 	// when empty. A house that has one keeps its name.
 	Deployment string
@@ -141,7 +145,30 @@ func (c *Config) FromEnv(getenv func(string) string) error {
 			*field = n
 		}
 	}
+	if len(c.MasterKeys) == 0 {
+		var err error
+		if c.MasterKeys, err = MasterKeys(getenv); err != nil {
+			return err
+		}
+	}
 	return c.Limits.fromEnv(getenv)
+}
+
+// MasterKeys reads LENTIL_MASTER_KEY, or the file that LENTIL_MASTER_KEY_FILE names.
+func MasterKeys(getenv func(string) string) ([][]byte, error) {
+	text := getenv("LENTIL_MASTER_KEY")
+	if name := getenv("LENTIL_MASTER_KEY_FILE"); text == "" && name != "" {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("LENTIL_MASTER_KEY_FILE: %w", err)
+		}
+		text = string(b)
+	}
+	keys, err := parseMasters(text)
+	if err == nil && text != "" && len(keys) == 0 {
+		err = errors.New("LENTIL_MASTER_KEY is blank")
+	}
+	return keys, err
 }
 
 // prepare checks c and fills in the defaults, of a process that may open so many files.

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -13,12 +12,13 @@ import (
 	"syscall"
 
 	"github.com/lentil-dev/lentil/internal/persistence"
+	"github.com/lentil-dev/lentil/internal/token"
 )
 
 // The names in a data directory.
 const (
 	lockName        = "lock"        // locked while a process has the house open; holds its id
-	secretName      = "secret.key"  // the master secret, in hexadecimal
+	secretName      = "secret.key"  // the root secret in hexadecimal, or master keys (keyring.go)
 	houseName       = "house"       // the store of control plane and identity
 	deploymentsName = "deployments" // one folder for each deployment
 	nodeName        = "node"        // modules and packages of actions in Node.js; may be removed while no house runs
@@ -26,14 +26,14 @@ const (
 
 // dataDir is a locked data directory.
 type dataDir struct {
-	path   string
-	lock   *os.File
-	secret []byte
+	path string
+	lock *os.File
+	ring *token.Ring
 }
 
 // openDataDir creates the directory if needed, locks it for this process and
-// reads its secret.
-func openDataDir(path string) (*dataDir, error) {
+// reads its ring of keys; masters are keys from outside that it may be under.
+func openDataDir(path string, masters [][]byte) (*dataDir, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func openDataDir(path string) (*dataDir, error) {
 		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
 	}
 	if err == nil {
-		d.secret, err = d.readSecret()
+		d.ring, err = d.readRing(masters)
 	}
 	if err != nil {
 		d.close()
@@ -86,38 +86,29 @@ func (d *dataDir) close() {
 	}
 }
 
-// readSecret reads the master secret, or makes one in a new directory. A
-// directory that has data but no secret is an error: what was sealed under the
-// lost secret could never be opened again, so it must be put back.
+// readSecret reads the root secret of a directory that keeps it in secret.key.
 func (d *dataDir) readSecret() ([]byte, error) {
-	path := filepath.Join(d.path, secretName)
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat(filepath.Join(d.path, houseName)); err == nil {
-			return nil, fmt.Errorf("%s is missing; its sessions and keys cannot be read without it: put it back from a backup", secretName)
-		}
-		secret := make([]byte, 32)
-		rand.Read(secret)
-		return secret, d.writeSecret(path, secret)
-	}
+	b, err := os.ReadFile(filepath.Join(d.path, secretName))
 	if err != nil {
 		return nil, err
 	}
-	secret, err := hex.DecodeString(strings.TrimSpace(string(b)))
+	first, _, _ := strings.Cut(string(b), "\n") // a master key may follow, if its ring was not written any more
+	secret, err := hex.DecodeString(strings.TrimSpace(first))
 	if err != nil || len(secret) != 32 {
-		return nil, fmt.Errorf("%s is not 64 hexadecimal digits: put it back from a backup", secretName)
+		return nil, fmt.Errorf("%s cannot be read, or its %s is missing: put both back from a backup", secretName, keyringName)
 	}
 	return secret, nil
 }
 
-// writeSecret makes the secret durable before anything is sealed under it.
-func (d *dataDir) writeSecret(path string, secret []byte) error {
+// writeFile puts a file in place of another, durably.
+func (d *dataDir) writeFile(name string, content []byte) error {
+	path := filepath.Join(d.path, name)
 	tmp := path + ".new"
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(hex.EncodeToString(secret) + "\n")
+	_, err = f.Write(content)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -149,6 +140,8 @@ func explain(dir string, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, errNoMaster):
+		return &plainError{fmt.Sprintf("%s: %v", dir, errNoMaster), err}
 	case errors.Is(err, persistence.ErrLocked):
 		return &plainError{fmt.Sprintf("%s is %v; stop it first, or use another directory", dir, rootOf(err, persistence.ErrLocked)), err}
 	case errors.Is(err, persistence.ErrNewerFormat):

@@ -16,27 +16,27 @@ import (
 func TestOpenDataDirKeepsItsSecretAndLocksOthersOut(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "state")
-	d, err := openDataDir(dir)
+	d, err := openDataDir(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = openDataDir(dir)
+	_, err = openDataDir(dir, nil)
 	if want := fmt.Sprintf("%s is already open in another process (process %d); stop it first, or use another directory", dir, os.Getpid()); err == nil || explain(dir, err).Error() != want {
 		t.Errorf("second open: %v, want %s", explain(dir, err), want)
 	}
-	secret := string(d.secret)
+	secret := string(d.ring.Root)
 	if len(secret) != 32 {
 		t.Fatalf("the secret has %d bytes", len(secret))
 	}
 	d.close()
-	if d, err = openDataDir(dir); err != nil {
+	if d, err = openDataDir(dir, nil); err != nil {
 		t.Fatal(err)
 	}
 	defer d.close()
-	if string(d.secret) != secret {
+	if string(d.ring.Root) != secret {
 		t.Error("the secret changed")
 	}
-	for name, mode := range map[string]fs.FileMode{"": 0o700, secretName: 0o600, lockName: 0o600} {
+	for name, mode := range map[string]fs.FileMode{"": 0o700, secretName: 0o600, keyringName: 0o600, lockName: 0o600} {
 		if st, err := os.Stat(filepath.Join(dir, name)); err != nil || st.Mode().Perm() != mode {
 			t.Errorf("%s: mode %v, %v", name, st.Mode(), err)
 		}
@@ -49,13 +49,13 @@ func TestOpenDataDirNeverReplacesALostSecret(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, houseName), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openDataDir(dir); err == nil || !strings.Contains(err.Error(), "secret.key is missing") {
+	if _, err := openDataDir(dir, nil); err == nil || !strings.Contains(err.Error(), "keyring and secret.key are missing") {
 		t.Errorf("err = %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, secretName), []byte("not hex"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openDataDir(dir); err == nil || !strings.Contains(err.Error(), "64 hexadecimal digits") {
+	if _, err := openDataDir(dir, nil); err == nil || !strings.Contains(err.Error(), "put both back from a backup") {
 		t.Errorf("err = %v", err)
 	}
 }

@@ -179,7 +179,7 @@ func TestServerTellsItsStatus(t *testing.T) {
 	dir := t.TempDir()
 	s, _ := start(t, func(c *server.Config) { c.Data, c.Limits.Sockets = dir, 77 })
 	a := s.Addresses()
-	if key, err := server.AdminKey(dir, a.Deployment); err != nil || key != a.AdminKey {
+	if key, err := server.AdminKey(dir, a.Deployment, nil); err != nil || key != a.AdminKey {
 		t.Errorf("the key from the directory is %q, %v", key, err)
 	}
 	code, body := fetch(t, http.MethodGet, a.URL+"/_lentil/status", "", map[string]string{"Authorization": "Convex " + a.AdminKey})

@@ -3,7 +3,6 @@ package server
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime/metrics"
 	"strconv"
 	"strings"
@@ -142,14 +141,11 @@ func goMemory(name string) int64 {
 }
 
 // AdminKey derives the admin key of a deployment from a data directory, whether or
-// not the house in it runs: who may read its secret may know it.
-func AdminKey(dir, deploymentName string) (string, error) {
-	if _, err := os.Stat(filepath.Join(dir, secretName)); err != nil {
-		return "", explain(dir, err)
-	}
-	secret, err := (&dataDir{path: dir}).readSecret()
+// not the house in it runs: who may read its secrets may know it.
+func AdminKey(dir, deploymentName string, masters [][]byte) (string, error) {
+	ring, err := (&dataDir{path: dir}).peekRing(masters)
 	if err != nil {
 		return "", explain(dir, err)
 	}
-	return token.AdminKeyOf(secret, deploymentName)
+	return token.AdminKeyOf(ring.Root, deploymentName)
 }
