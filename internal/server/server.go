@@ -123,7 +123,7 @@ func (s *Server) Run(ctx context.Context) error {
 	// store until the last room has ended.
 	stores := s.background(cancel, map[string]func(context.Context) error{"house": s.db.Run})
 	rooms := s.background(cancel, map[string]func(context.Context) error{
-		"identity": s.identity.Run, "services": s.services.Run, "directory": s.services.directory.Run, "sso": s.services.sso.Run, "authflow": s.flow.Run, "deployment": s.deployment.Run,
+		"identity": s.identity.Run, "services": s.services.Run, "directory": s.services.directory.Run, "sso": s.services.sso.Run, "webhooks": s.services.webhooks.Run, "authflow": s.flow.Run, "deployment": s.deployment.Run,
 	})
 	close(s.serving)
 	err := serve(ctx, s.log, s.admission, s.peers, s.fronts)

@@ -12,6 +12,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/sso"
 	"github.com/lentil-dev/lentil/internal/vault"
 	"github.com/lentil-dev/lentil/internal/web/testidp"
+	"github.com/lentil-dev/lentil/internal/webhook"
 	"github.com/lentil-dev/lentil/internal/wire/workos"
 )
 
@@ -23,6 +24,7 @@ type services struct {
 	directory directory.Service
 	sso       sso.Service
 	testIdP   testidp.IdP
+	webhooks  webhook.Service
 }
 
 // open opens them all over the house's identity service.
@@ -32,7 +34,8 @@ func (s *services) open(ctx context.Context, id *identity.Service, log *slog.Log
 	s.directory.Identity, s.directory.Log = id, log
 	s.sso.Identity, s.sso.Sealer, s.sso.Log = id, id.Sealer, log
 	s.testIdP.SSO, s.testIdP.Sealer, s.testIdP.Log = &s.sso, id.Sealer, log
-	for _, open := range []func(context.Context) error{s.sso.Open, s.directory.Open, s.vault.Open, s.flags.Open, s.auditLogs.Open} {
+	s.webhooks.Identity, s.webhooks.Log = id, log
+	for _, open := range []func(context.Context) error{s.sso.Open, s.directory.Open, s.vault.Open, s.flags.Open, s.auditLogs.Open, s.webhooks.Open} {
 		if err := open(ctx); err != nil {
 			return err
 		}
@@ -48,5 +51,6 @@ func (s *services) fill(api *workos.API) {
 	api.Directory = &s.directory
 	api.SSO, s.sso.BaseURL = &s.sso, api.BaseURL
 	api.Beside = map[string]http.Handler{testidp.Mount: &s.testIdP}
+	api.Webhooks = &s.webhooks
 	api.Vault, api.Flags, api.AuditLogs = &s.vault, &s.flags, &s.auditLogs
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/sso"
 	"github.com/lentil-dev/lentil/internal/vault"
+	"github.com/lentil-dev/lentil/internal/webhook"
 	"github.com/lentil-dev/lentil/internal/wire"
 )
 
@@ -27,6 +28,7 @@ type API struct {
 	Pages    Pages
 	Log      *slog.Logger
 	Vault    *vault.Service
+	Webhooks *webhook.Service
 	// Directory keeps organizations' own directories.
 	Directory *directory.Service
 	Flags     *featureflag.Service

@@ -22,6 +22,9 @@ var statuses = map[string]int{
 	"invalid_request_parameters": http.StatusUnprocessableEntity,
 	"invalid_session_id":         http.StatusUnprocessableEntity,
 	"invalid_redirect_uri":       http.StatusUnprocessableEntity,
+	"invalid_url":                http.StatusUnprocessableEntity,
+	"too_many_endpoints":         http.StatusUnprocessableEntity,
+	"no_such_event_yet":          http.StatusUnprocessableEntity,
 	"invalid_app_homepage_url":   http.StatusUnprocessableEntity,
 	"invalid_cors_origin":        http.StatusUnprocessableEntity,
 	// The convex CLI takes 422 with "already exists" for a redirect URI and 409 for

@@ -11,7 +11,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/identity"
 )
 
-// eventRoutes are about events and webhook endpoints.
+// eventRoutes are about the history.
 func (a *API) eventRoutes() []Route {
 	return []Route{
 		{"GET", "/events", "listEvents", "key", corsNone, false, a.listEvents},

@@ -46,6 +46,7 @@ func (a *API) routes() []Route {
 		a.directoryRoutes(),
 		a.settingRoutes(),
 		a.eventRoutes(),
+		a.webhookRoutes(),
 		a.keyRoutes(),
 		a.flagRoutes(),
 		a.applicationRoutes(),

@@ -14,6 +14,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/sso"
 	"github.com/lentil-dev/lentil/internal/vault"
 	"github.com/lentil-dev/lentil/internal/web/testidp"
+	"github.com/lentil-dev/lentil/internal/webhook"
 )
 
 // openServices puts the smaller services behind the API of a test house.
@@ -21,6 +22,8 @@ func openServices(t testing.TB, a *API) {
 	t.Helper()
 	a.Vault = &vault.Service{Identity: a.Identity}
 	check(t, a.Vault.Open(t.Context()))
+	a.Webhooks = &webhook.Service{Identity: a.Identity}
+	check(t, a.Webhooks.Open(t.Context()))
 	a.Flags = &featureflag.Service{Identity: a.Identity}
 	check(t, a.Flags.Open(t.Context()))
 	a.AuditLogs = &auditlog.Service{Identity: a.Identity}
