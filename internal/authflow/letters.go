@@ -47,6 +47,9 @@ type letter struct {
 	Email       string          // as typed
 	User        identity.UserID // for letters to an account's owner
 	Code        string
+
+	// Of letters that an application asks for (send.go).
+	Link, Who, Organization string
 }
 
 // letterKind is the occasion of a letter.
@@ -179,6 +182,9 @@ func (f *Flow) send(ctx context.Context, l letter) error {
 // write makes the message of a letter; nil if there is nobody to receive it. An
 // account's mail goes to the address as the account has it, never as typed.
 func (f *Flow) write(ctx context.Context, l letter) (*mail.Message, error) {
+	if m, ok, err := l.addressed(); ok {
+		return m, err
+	}
 	var u *identity.User
 	err := f.Identity.View(ctx, func(tx *identity.Tx) (err error) {
 		if l.User != "" {
@@ -223,23 +229,31 @@ func (f *Flow) write(ctx context.Context, l letter) (*mail.Message, error) {
 // oneLine makes a name safe for a subject.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// compose fills in a text and makes its HTML form.
+// words are what a text is filled in with.
+type words struct{ App, Code, Link, Who, Organization string }
+
+// compose fills in a text that has a code at most.
 func compose(to, subject, file, app, code string) (*mail.Message, error) {
+	return composeWith(to, subject, file, words{App: app, Code: code})
+}
+
+// composeWith fills in a text and makes its HTML form.
+func composeWith(to, subject, file string, w words) (*mail.Message, error) {
 	var text, html strings.Builder
-	if err := letterTexts.ExecuteTemplate(&text, file+".txt", map[string]string{"App": app, "Code": code}); err != nil {
+	if err := letterTexts.ExecuteTemplate(&text, file+".txt", w); err != nil {
 		return nil, fmt.Errorf("authflow: write letter %s: %w", file, err)
 	}
 	title, body, _ := strings.Cut(text.String(), "\n")
-	if code != "" {
-		title = strings.TrimSuffix(title, " is "+code)
+	if w.Code != "" {
+		title = strings.TrimSuffix(title, " is "+w.Code)
 	}
 	var paragraphs []string
 	for p := range strings.SplitSeq(strings.TrimSpace(body), "\n\n") {
 		paragraphs = append(paragraphs, oneLine(p))
 	}
-	err := letterHTML.Execute(&html, map[string]any{"Subject": subject, "Title": title, "Code": code, "Paragraphs": paragraphs})
+	err := letterHTML.Execute(&html, map[string]any{"Subject": subject, "Title": title, "Code": w.Code, "Link": w.Link, "Paragraphs": paragraphs})
 	if err != nil {
 		return nil, fmt.Errorf("authflow: write letter %s: %w", file, err)
 	}
-	return &mail.Message{To: to, Subject: subject, Text: text.String(), HTML: html.String(), Code: code}, nil
+	return &mail.Message{To: to, Subject: subject, Text: text.String(), HTML: html.String(), Code: w.Code}, nil
 }

@@ -29,6 +29,9 @@ func (s *Service) Run(ctx context.Context) error {
 		if err := s.writeUses(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Warn("use of api keys not written", "err", err)
 		}
+		if err := s.lapseInvitations(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Warn("expired invitations not cleared", "err", err)
+		}
 		if err := s.checkDomains(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Warn("domains not looked at", "err", err)
 		}

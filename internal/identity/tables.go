@@ -26,6 +26,7 @@ const (
 	tableGroupMembers  = "group_members"            //
 	tableCodes         = "one_time_codes"           // sealed
 	tableResets        = "password_resets"          // sealed
+	tableInvitations   = "invitations"              // sealed
 )
 
 // tableDefs is what Open asks the database for.

@@ -253,6 +253,9 @@ func (tx *Tx) DeleteUser(id EnvironmentID, user UserID) error {
 	if err := tx.voidResets(user); err != nil {
 		return err
 	}
+	if err := tx.dropInvitations("on_email", string(id), f.Text("email_key")); err != nil {
+		return err
+	}
 	memberships, err := tx.All(tableMemberships, "on_user", string(id), string(user))
 	if err != nil {
 		return err

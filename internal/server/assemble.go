@@ -205,7 +205,7 @@ func (s *Server) openFronts() error {
 	if err := pages.Open(); err != nil {
 		return err
 	}
-	api := &workos.API{Identity: s.identity, Flow: s.flow, Hasher: s.flow.Hasher, Pages: pages, Log: s.log, BaseURL: base}
+	api := &workos.API{Identity: s.identity, Flow: s.flow, Letters: s.flow, Hasher: s.flow.Hasher, Pages: pages, Log: s.log, BaseURL: base}
 	s.services.fill(api)
 	if err := api.Open(); err != nil {
 		return err

@@ -24,7 +24,8 @@ import (
 type API struct {
 	Identity *identity.Service
 	Flow     Flow
-	Hasher   Hasher // makes hashes of passwords that come with users
+	Hasher   Hasher  // makes hashes of passwords that come with users
+	Letters  Letters // mails what the API is asked to mail
 	Pages    Pages
 	Log      *slog.Logger
 	Vault    *vault.Service
@@ -50,6 +51,13 @@ type API struct {
 type Flow interface {
 	Redeem(ctx context.Context, r authflow.GrantRequest) (*authflow.Grant, error)
 	Logout(ctx context.Context, r authflow.LogoutRequest) (*authflow.LoggedOut, error)
+}
+
+// Letters hands mail to whoever sends it, and does not wait; *authflow.Flow is one.
+type Letters interface {
+	SendCode(e *identity.Environment, c *identity.OneTimeCode) error
+	SendInvitation(e *identity.Environment, i *identity.Invitation, link, who, organization string) error
+	SendMoved(e *identity.Environment, former string) error
 }
 
 // Hasher hashes a password in a bounded pool; *authflow.Hasher is one.

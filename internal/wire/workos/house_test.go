@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/lentil-dev/lentil/internal/authflow"
@@ -45,7 +46,7 @@ func newHouse(t testing.TB, flow Flow) *house {
 	t.Cleanup(func() { cancel(); <-done; db.Close() })
 	svc := &identity.Service{DB: db, Sealer: token.NewSealer([]byte("a master key of thirty-two bytes"))}
 	h := &house{t: t, log: &strings.Builder{}}
-	h.API = &API{Identity: svc, Flow: flow, Hasher: plainHasher{}, Pages: &pages{}, BaseURL: "http://localhost:4100",
+	h.API = &API{Identity: svc, Flow: flow, Hasher: plainHasher{}, Letters: &letterbox{}, Pages: &pages{}, BaseURL: "http://localhost:4100",
 		Log: slog.New(slog.NewTextHandler(h.log, nil))}
 	check(t, svc.Open(ctx))
 	h.env, err = svc.CreateEnvironment(ctx, identity.NewEnvironment{Name: "soup", Kind: identity.Development})
@@ -118,4 +119,33 @@ func (p *pages) SignedOut(w http.ResponseWriter, _ *http.Request, out *authflow.
 func (p *pages) Refuse(w http.ResponseWriter, _ *http.Request, err error) {
 	p.refused = err
 	w.WriteHeader(http.StatusBadRequest)
+}
+
+// letterbox is a Letters that keeps what it is given.
+type letterbox struct {
+	mu    sync.Mutex // guards lines
+	lines []string
+}
+
+// put keeps a line.
+func (l *letterbox) put(line ...string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, strings.Join(line, " "))
+	return nil
+}
+
+// SendCode keeps a code.
+func (l *letterbox) SendCode(_ *identity.Environment, c *identity.OneTimeCode) error {
+	return l.put(string(c.Kind), c.Email, c.Code)
+}
+
+// SendInvitation keeps an invitation.
+func (l *letterbox) SendInvitation(_ *identity.Environment, i *identity.Invitation, link, who, organization string) error {
+	return l.put("invitation", i.Email, link, who, organization)
+}
+
+// SendMoved keeps a former address.
+func (l *letterbox) SendMoved(_ *identity.Environment, former string) error {
+	return l.put("moved", former)
 }

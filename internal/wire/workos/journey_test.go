@@ -68,7 +68,7 @@ func open(t testing.TB) *house {
 	}
 	pages := &login.Pages{Flow: flow, Identity: svc, Outbox: h.outbox, Log: log}
 	check(t, pages.Open())
-	api := &workos.API{Identity: svc, Flow: flow, Hasher: flow.Hasher, Pages: pages, Log: log}
+	api := &workos.API{Identity: svc, Flow: flow, Letters: flow, Hasher: flow.Hasher, Pages: pages, Log: log}
 	check(t, api.Open())
 	h.api = contract.Judge(api, func(line string) { t.Error(line) })
 	server := httptest.NewServer(h.api)
