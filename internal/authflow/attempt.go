@@ -29,7 +29,16 @@ const (
 	atMagic       stage = "magic"        // a code to sign in with was mailed
 	atReset       stage = "reset"        // a code for a new password was mailed
 	atNewPassword stage = "new-password" // that code was right
-	atDone        stage = "done"
+
+	atFactor        stage = "factor"         // the code of an authenticator app
+	atRecoveryCode  stage = "recovery-code"  // in its place
+	atCodesLeft     stage = "codes-left"     // after one was used
+	atEnroll        stage = "enroll"         // a new authenticator app
+	atRecoveryCodes stage = "recovery-codes" // which it brings
+	atOrganization  stage = "organization"   // one of several
+	atNotMember     stage = "not-member"     // of the one asked for
+
+	atDone stage = "done"
 )
 
 // attempt is one browser's way from an authorize request to a code, as stored.
@@ -45,6 +54,9 @@ type attempt struct {
 	HasState    bool
 	Challenge   string
 	SignUp      bool // the application asked for the sign-up page
+	// Organization is the only one that will do; "" if any does.
+	Organization identity.OrganizationID
+	ResetToken   string // of a mailed link, sealed
 
 	Stage   stage
 	Email   string          // as typed, to be shown; the key decides
@@ -87,6 +99,11 @@ type (
 	passwordHashed struct{ Hash string }
 	// accountLooked is the outcome of lookAccount.
 	accountLooked struct{ User identity.UserID }
+	// factorChecked is the outcome of checkFactor and checkRecoveryCode.
+	factorChecked struct {
+		OK   bool
+		Left int // recovery codes
+	}
 	// guessedTooMuch comes instead of an outcome, or of a code, while a limit holds.
 	guessedTooMuch struct{ Retry time.Duration }
 )
@@ -104,6 +121,17 @@ type (
 	hashPassword struct{ Password string }
 	// lookAccount asks whether there is an account for an address.
 	lookAccount struct{ Email string }
+	// checkFactor asks whether a code is what one of the user's apps shows;
+	// checkRecoveryCode whether it is one of the codes kept for the loss of the app.
+	// Either way it works once.
+	checkFactor struct {
+		User identity.UserID
+		Code string
+	}
+	checkRecoveryCode struct {
+		User identity.UserID
+		Code string
+	}
 	// lookStanding asks for what afterProof must know of an account, found by its id
 	// or, if that is empty, by its address.
 	lookStanding struct {
@@ -138,22 +166,37 @@ type (
 		User identity.UserID
 		Hash string
 	}
+	// enrollFactor gives the user the authenticator app whose code of a time step was
+	// right, and recovery codes.
+	enrollFactor struct{ Step int64 }
+	// mailEnrolled and mailRecovered tell the account's owner that this was done, and
+	// that a recovery code was used.
+	mailEnrolled  struct{ User identity.UserID }
+	mailRecovered struct{ User identity.UserID }
+	// refuse ends the attempt with an error for the application.
+	refuse struct{ Code, Description string }
 	// finish issues the authorization code for what was proven.
 	finish struct{}
 )
 
-func (checkCredentials) effect() {}
-func (hashPassword) effect()     {}
-func (lookAccount) effect()      {}
-func (lookStanding) effect()     {}
-func (mailCode) effect()         {}
-func (mailChanged) effect()      {}
-func (codeFailed) effect()       {}
-func (codeRight) effect()        {}
-func (proveAddress) effect()     {}
-func (register) effect()         {}
-func (changePassword) effect()   {}
-func (finish) effect()           {}
+func (checkCredentials) effect()  {}
+func (hashPassword) effect()      {}
+func (lookAccount) effect()       {}
+func (lookStanding) effect()      {}
+func (checkFactor) effect()       {}
+func (checkRecoveryCode) effect() {}
+func (enrollFactor) effect()      {}
+func (mailEnrolled) effect()      {}
+func (mailRecovered) effect()     {}
+func (refuse) effect()            {}
+func (mailCode) effect()          {}
+func (mailChanged) effect()       {}
+func (codeFailed) effect()        {}
+func (codeRight) effect()         {}
+func (proveAddress) effect()      {}
+func (register) effect()          {}
+func (changePassword) effect()    {}
+func (finish) effect()            {}
 
 // world is what the machine may know besides the attempt: the time, a fresh code,
 // and the environment's rules.
@@ -162,4 +205,6 @@ type world struct {
 	Code          string // six random digits, for the case that one is needed
 	SignUpAllowed bool
 	Methods       identity.SignInMethods
+	MFA           identity.MFAPolicy
+	Secret        string // what the attempt's person would enrol an authenticator app with
 }

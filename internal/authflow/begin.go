@@ -54,34 +54,77 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 			out.Step = &Done{RedirectTo: refusedTo(uri, code, description, r.State, r.HasState), Client: e.ClientID}
 			return nil
 		}
-		b, u, err := tx.Browser(e, v.SSO)
-		if err != nil {
-			return err
-		}
-		if b != nil && r.satisfiedBy(b, u, tx.Now()) {
-			if err := tx.KeepBrowser(e, v.SSO); err != nil {
+		if r.OrganizationID != "" {
+			if _, err := tx.Organization(e.ID, identity.OrganizationID(r.OrganizationID)); apierr.KindOf(err) == apierr.NotFound {
+				out.Step = &Done{RedirectTo: refusedTo(uri, "organization_invalid", "There is no such organization.", r.State, r.HasState), Client: e.ClientID}
+				return nil
+			} else if err != nil {
 				return err
 			}
-			code := newGrantCode()
-			err := tx.Add(tableCodes, codeRow(code, &grantCode{Environment: e.ID, User: u.ID, Browser: b.ID, Method: b.Method, Authenticated: b.Authenticated,
-				Challenge: r.CodeChallenge, RedirectURI: uri, IPAddress: v.IPAddress, UserAgent: v.UserAgent, Expires: tx.Now().Add(grantLifetime)}))
-			out.Step = &Done{RedirectTo: grantedTo(uri, code, r.State, r.HasState), Client: e.ClientID}
-			return err
-		}
-		if r.prompts("none") {
-			out.Step = &Done{RedirectTo: refusedTo(uri, "login_required", "The user is not signed in.", r.State, r.HasState), Client: e.ClientID}
-			return nil
 		}
 		a := r.attempt(e, uri, tx.Now())
 		a.Browser = secretHash("browser", out.Browser)
+		step, err := f.silent(tx, v, e, &r, &a)
+		if err != nil {
+			return err
+		}
+		if _, done := step.(*Done); done {
+			out.Step = step
+			return nil
+		}
+		if r.prompts("none") {
+			code, description := "login_required", "The user is not signed in."
+			if step != nil {
+				code, description = "interaction_required", "The user has to answer a question."
+			}
+			out.Step = &Done{RedirectTo: refusedTo(uri, code, description, r.State, r.HasState), Client: e.ClientID}
+			return nil
+		}
+		if step == nil {
+			step = ask(a, f.world(e, tx.Now(), ""), nil)
+		}
 		out.Attempt = a.ID
-		out.Step = dress(ask(a, f.world(e, tx.Now(), ""), nil), e)
+		if out.Step, err = f.dress(tx, step, e, &a); err != nil {
+			return err
+		}
 		return tx.Add(tableAttempts, attemptRow(&a))
 	})
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// silent looks whether the browser's sign-in answers the request. If it does, the
+// step is a Done with a code; if something is still to be asked of the person, the
+// attempt stands there and the step is its page; and nil if they have to sign in.
+func (f *Flow) silent(tx *identity.Tx, v Visitor, e *identity.Environment, r *AuthorizeRequest, a *attempt) (Step, error) {
+	b, u, err := tx.Browser(e, v.SSO)
+	if err != nil || b == nil || !r.satisfiedBy(b, u, tx.Now()) {
+		return nil, err
+	}
+	asked := *a
+	asked.Email = u.Email
+	asked.Proof = proof{User: u.ID, Method: b.Method, Since: b.Authenticated, Second: b.Second, Organization: b.Organization}
+	st, err := f.standing(tx, e, lookStanding{User: u.ID})
+	if err != nil {
+		return nil, err
+	}
+	moved, step, effects := afterProof(asked, st, f.world(e, tx.Now(), ""))
+	if _, done := step.(*Done); !done {
+		if len(effects) > 0 || moved.Proof.User == "" { // mail, or nothing: not for a mere visit
+			return nil, nil
+		}
+		*a = moved
+		return step, nil
+	}
+	if err := tx.KeepBrowser(e, v.SSO); err != nil {
+		return nil, err
+	}
+	code := newGrantCode()
+	err = tx.Add(tableCodes, codeRow(code, &grantCode{Environment: e.ID, User: u.ID, Browser: b.ID, Method: b.Method, Second: b.Second, Organization: moved.Proof.Organization,
+		Authenticated: b.Authenticated, Challenge: r.CodeChallenge, RedirectURI: a.RedirectURI, IPAddress: v.IPAddress, UserAgent: v.UserAgent, Expires: tx.Now().Add(grantLifetime)}))
+	return &Done{RedirectTo: grantedTo(a.RedirectURI, code, r.State, r.HasState), Client: e.ClientID}, err
 }
 
 // redirectURI finds the address that codes go to: the one asked for, if it is
@@ -122,8 +165,6 @@ func (r *AuthorizeRequest) wrong() (code, description string) {
 		return "invalid_request", "code_challenge must be the base64url form of a SHA-256."
 	case r.ConnectionID != "":
 		return "connection_invalid", "Connections are not available in this version of Lentil."
-	case r.OrganizationID != "":
-		return "organization_invalid", "Organizations are not available in this version of Lentil."
 	case r.Provider != "" && r.Provider != "authkit":
 		return "connection_strategy_invalid", "The provider " + clean(r.Provider) + " is not configured; use authkit."
 	case r.InvitationToken != "":
@@ -179,7 +220,7 @@ func (r *AuthorizeRequest) satisfiedBy(b *identity.BrowserSession, u *identity.U
 func (r *AuthorizeRequest) attempt(e *identity.Environment, uri string, now time.Time) attempt {
 	a := attempt{
 		ID: AttemptID(identity.NewID(attemptPrefix)), Environment: e.ID, RedirectURI: uri, State: []byte(r.State), HasState: r.HasState,
-		Challenge: r.CodeChallenge, SignUp: r.ScreenHint == "sign-up" || r.prompts("create"), Stage: atSignIn,
+		Challenge: r.CodeChallenge, Organization: identity.OrganizationID(r.OrganizationID), SignUp: r.ScreenHint == "sign-up" || r.prompts("create"), Stage: atSignIn,
 		Created: now, Expires: now.Add(attemptLifetime),
 	}
 	if a.SignUp && !e.Settings.SignUpDisabled {

@@ -58,6 +58,12 @@ func (f *Flow) apply(tx *identity.Tx, v Visitor, e *identity.Environment, a *att
 				UserID: &u.ID, Email: u.Email, CreatedAt: identity.FormatTime(tx.Now()), ExpiresAt: identity.FormatTime(tx.Now())}); err != nil {
 				return nil, err
 			}
+		case enrollFactor:
+			if err := f.enroll(tx, e, a, fx.Step); err != nil {
+				return f.gone(a, err)
+			}
+		case refuse:
+			return &Done{RedirectTo: refusedTo(a.RedirectURI, fx.Code, fx.Description, string(a.State), a.HasState), Client: e.ClientID}, nil
 		case finish:
 			return f.finish(tx, v, e, a)
 		}
@@ -85,7 +91,7 @@ func (f *Flow) registerUser(tx *identity.Tx, e *identity.Environment, a *attempt
 	}
 	if have == nil && into != "" || have != nil && (have.ID != into || have.EmailVerified) {
 		a.Stage, a.Proof, a.Pending = atSignIn, proof{}, registration{}
-		return ask(*a, f.world(e, tx.Now(), ""), &Problem{Code: "account_changed", Message: "This account was changed just now. Please sign in again."}), nil
+		return ask(*a, f.world(e, tx.Now(), ""), &accountChanged), nil
 	}
 	p := a.Pending
 	a.Pending = registration{}
@@ -102,8 +108,79 @@ func (f *Flow) registerUser(tx *identity.Tx, e *identity.Environment, a *attempt
 	return nil, err
 }
 
+// accountChanged is the problem with a sign-in that another change overtook.
+var accountChanged = Problem{Code: "account_changed", Message: "This account was changed just now. Please sign in again."}
+
 // methodEvents names the authentication event of a method.
-var methodEvents = map[identity.Method]string{identity.MethodPassword: "password", identity.MethodMagicAuth: "magic_auth"}
+var methodEvents = map[identity.Method]string{identity.MethodPassword: "password", identity.MethodMagicAuth: "magic_auth", identity.MethodPasskey: "passkey", identity.MethodSSO: "sso"}
+
+// events names the authentication events of what was shown in this attempt.
+func (p proof) events() (kinds []string) {
+	if p.Since.IsZero() {
+		kind := methodEvents[p.Method]
+		if p.Method.SocialMethod() {
+			kind = "oauth"
+		}
+		if kind != "" {
+			kinds = append(kinds, kind)
+		}
+	}
+	if p.Fresh && p.Method == identity.MethodPassword {
+		kinds = append(kinds, "email_verification")
+	}
+	if p.Second != "" {
+		kinds = append(kinds, "mfa")
+	}
+	return kinds
+}
+
+// enroll gives the attempt's user the authenticator app of the attempt's secret, and
+// its recovery codes.
+func (f *Flow) enroll(tx *identity.Tx, e *identity.Environment, a *attempt, step int64) error {
+	u, err := tx.User(e.ID, a.Proof.User)
+	if err != nil {
+		return err
+	}
+	secret, err := enrollSecret(tx, e, a.ID)
+	if err != nil {
+		return err
+	}
+	factor, _, err := tx.EnrollFactor(e.ID, identity.NewFactor{User: u.ID, Type: identity.FactorTOTP, Issuer: e.Name, Account: u.Email, Secret: secret})
+	if err != nil {
+		return err
+	}
+	if err := tx.MarkFactorUsed(e.ID, factor.ID, step); err != nil {
+		return err
+	}
+	codes, err := recoveryCodes(tx, e, a.ID)
+	if err != nil {
+		return err
+	}
+	return tx.SetRecoveryCodes(u.ID, codes)
+}
+
+// enrollSecret and recoveryCodes are derived from the attempt, so that its pages can
+// be shown again and yet nothing secret is stored with it.
+func enrollSecret(tx *identity.Tx, e *identity.Environment, id AttemptID) (string, error) {
+	b, err := tx.Derive(e, "authenticator secret", string(id))
+	if err != nil {
+		return "", err
+	}
+	return identity.TOTPSecretOf(b), nil
+}
+
+// recoveryCodes needs more bytes than one derivation gives.
+func recoveryCodes(tx *identity.Tx, e *identity.Environment, id AttemptID) ([]string, error) {
+	var seed []byte
+	for _, half := range []string{"1", "2"} {
+		b, err := tx.Derive(e, "recovery codes", string(id), half)
+		if err != nil {
+			return nil, err
+		}
+		seed = append(seed, b...)
+	}
+	return identity.RecoveryCodes(seed), nil
+}
 
 // finish signs the browser in and issues the authorization code.
 func (f *Flow) finish(tx *identity.Tx, v Visitor, e *identity.Environment, a *attempt) (Step, error) {
@@ -116,19 +193,25 @@ func (f *Flow) finish(tx *identity.Tx, v Visitor, e *identity.Environment, a *at
 			return nil, err
 		}
 	}
+	if a.Proof.Organization != "" { // it may have been left since the machine looked
+		m, err := tx.Membership(e.ID, u.ID, a.Proof.Organization)
+		if err != nil {
+			return nil, err
+		}
+		if m == nil || m.Status != identity.MembershipActive {
+			a.Stage, a.Proof = atSignIn, proof{}
+			return ask(*a, f.world(e, tx.Now(), ""), &accountChanged), nil
+		}
+	}
 	m := a.Proof.Method
-	b, secret, err := tx.StartBrowser(e, u.ID, m)
+	b, secret, err := tx.StartBrowser(e, identity.BrowserSession{User: u.ID, Method: m, Second: a.Proof.Second, Organization: a.Proof.Organization, Authenticated: a.Proof.Since})
 	if err != nil {
 		return nil, err
 	}
 	if err := knowBrowser(tx, u.ID, v.Browser); err != nil {
 		return nil, err
 	}
-	kinds := []string{methodEvents[m]}
-	if a.Proof.Fresh && m == identity.MethodPassword {
-		kinds = append(kinds, "email_verification")
-	}
-	for _, kind := range kinds {
+	for _, kind := range a.Proof.events() {
 		if err := tx.RecordAuthentication(e.ID, authentication(kind, "succeeded", u, v.IPAddress, v.UserAgent, u.Email)); err != nil {
 			return nil, err
 		}
@@ -138,7 +221,7 @@ func (f *Flow) finish(tx *identity.Tx, v Visitor, e *identity.Environment, a *at
 		return nil, err
 	}
 	a.Pending = registration{}
-	err = tx.Add(tableCodes, codeRow(code, &grantCode{Environment: e.ID, User: u.ID, Browser: b.ID, Method: m, Authenticated: b.Authenticated, Challenge: a.Challenge,
+	err = tx.Add(tableCodes, codeRow(code, &grantCode{Environment: e.ID, User: u.ID, Browser: b.ID, Method: m, Second: a.Proof.Second, Organization: a.Proof.Organization, Authenticated: b.Authenticated, Challenge: a.Challenge,
 		RedirectURI: a.RedirectURI, IPAddress: v.IPAddress, UserAgent: v.UserAgent, Expires: tx.Now().Add(grantLifetime)}))
 	return &Done{RedirectTo: grantedTo(a.RedirectURI, code, string(a.State), a.HasState), Client: e.ClientID, SSO: secret, SSOMaxAge: e.Settings.Defaulted().SessionLifetime}, err
 }

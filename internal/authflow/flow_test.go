@@ -139,23 +139,10 @@ func step[T authflow.Step](t *testing.T, s authflow.Step) T {
 
 // problem is the code of a step's problem.
 func problem(s authflow.Step) string {
-	var p *authflow.Problem
-	switch s := s.(type) {
-	case *authflow.AskSignIn:
-		p = s.Problem
-	case *authflow.AskSignUp:
-		p = s.Problem
-	case *authflow.AskCode:
-		p = s.Problem
-	case *authflow.AskForgot:
-		p = s.Problem
-	case *authflow.AskNewPassword:
-		p = s.Problem
+	if sc := authflow.ScreenOf(s); sc != nil && sc.Problem != nil {
+		return sc.Problem.Code
 	}
-	if p == nil {
-		return ""
-	}
-	return p.Code
+	return ""
 }
 
 // codeOf is the authorization code in a redirect; state must be as it was sent.

@@ -62,7 +62,15 @@ const (
 	letterMagic   letterKind = "magic"
 	letterReset   letterKind = "reset"
 	letterChanged letterKind = "changed"
+
+	letterEnrolled  letterKind = "enrolled"
+	letterRecovered letterKind = "recovered"
 )
+
+// tells reports whether the letter only tells something, and so carries no code.
+func (k letterKind) tells() bool {
+	return k == letterChanged || k == letterEnrolled || k == letterRecovered
+}
 
 // queue makes the channel of waiting letters once.
 func (f *Flow) queue() chan letter {
@@ -91,6 +99,10 @@ func (f *Flow) lettersOf(e *identity.Environment, a *attempt, effects []effect) 
 			out = append(out, l)
 		case mailChanged:
 			out = append(out, letter{Environment: *e, Kind: letterChanged, User: fx.User})
+		case mailEnrolled:
+			out = append(out, letter{Environment: *e, Kind: letterEnrolled, User: fx.User})
+		case mailRecovered:
+			out = append(out, letter{Environment: *e, Kind: letterRecovered, User: fx.User})
 		}
 	}
 	return out
@@ -219,8 +231,12 @@ func (f *Flow) write(ctx context.Context, l letter) (*mail.Message, error) {
 		subject = "Reset your " + app + " password"
 	case letterChanged:
 		subject = "Your " + app + " password was changed"
+	case letterEnrolled:
+		subject = "Two-step sign-in is on for " + app
+	case letterRecovered:
+		subject = "A recovery code was used for " + app
 	}
-	if l.Kind != letterSignUp && l.Kind != letterMagic && u == nil || l.Kind != letterChanged && l.Code == "" {
+	if l.Kind != letterSignUp && l.Kind != letterMagic && u == nil || !l.Kind.tells() && l.Code == "" {
 		return nil, nil
 	}
 	return compose(to, oneLine(subject), file, oneLine(app), l.Code)

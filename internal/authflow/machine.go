@@ -51,6 +51,20 @@ func rowOf(s stage) stageRow {
 		return stageRow{askVerify, nextVerify}
 	case atMagic:
 		return stageRow{askMagic, nextMagic}
+	case atFactor:
+		return stageRow{askFactor, nextFactor}
+	case atRecoveryCode:
+		return stageRow{askRecoveryCode, nextRecoveryCode}
+	case atCodesLeft:
+		return stageRow{tellCodesLeft, nextContinue}
+	case atEnroll:
+		return stageRow{askEnroll, nextEnroll}
+	case atRecoveryCodes:
+		return stageRow{tellRecoveryCodes, nextContinue}
+	case atOrganization:
+		return stageRow{askOrganization, nextOrganization}
+	case atNotMember:
+		return stageRow{tellNotMember, nextNotMember}
 	case atForgot:
 		return stageRow{askForgot, nextForgot}
 	case atReset:
@@ -87,6 +101,14 @@ func goTo(a attempt, g GoTo, w world) (attempt, Step, []effect) {
 		if to = atForgot; w.Methods.NoPassword {
 			to = atSignIn
 		}
+	case RecoveryCode, Authenticator:
+		switch {
+		case g.Place == RecoveryCode && a.Stage == atFactor:
+			a.Stage = atRecoveryCode
+		case g.Place == Authenticator && a.Stage == atRecoveryCode:
+			a.Stage = atFactor
+		}
+		return a, ask(a, w, nil), nil
 	default:
 		return a, ask(a, w, nil), nil
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +23,8 @@ var update = flag.Bool("update", false, "rewrite testdata")
 //
 //	>   are inputs: an answer or an outcome, with its fields, "_" for an empty one
 //	+   let time pass; "code" sets the next fresh code; "closed" ends sign-ups;
-//	    "without" takes a method away
+//	    "without" takes a method away; "mfa" sets the policy, "asked" the
+//	    organization that the application asked for
 //	<   are steps, ~ effects: what the machine answered
 //
 // and all others are comments.
@@ -55,7 +58,7 @@ func TestMachineTranscripts(t *testing.T) {
 func replay(t *testing.T, text string) string {
 	var out strings.Builder
 	a := attempt{ID: "attempt_1", Stage: atSignIn}
-	w := world{Now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), Code: "111111", SignUpAllowed: true}
+	w := world{Now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), Code: "111111", SignUpAllowed: true, Secret: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"}
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
 		verb, rest, _ := strings.Cut(line, " ")
@@ -72,6 +75,10 @@ func replay(t *testing.T, text string) string {
 			w.Now = w.Now.Add(d)
 		case "code":
 			w.Code = rest
+		case "mfa":
+			w.MFA = identity.MFAPolicy(rest)
+		case "asked":
+			a.Organization = identity.OrganizationID(rest)
 		case "closed":
 			w.SignUpAllowed = false
 		case "without":
@@ -80,13 +87,16 @@ func replay(t *testing.T, text string) string {
 		case ">":
 			var s Step
 			var fx []effect
-			a, s, fx = next(a, parseInput(t, rest), w)
-			if _, ok := s.(*Done); ok {
-				fmt.Fprintf(&out, "< Done by %+v\n", a.Proof)
+			a, s, fx = next(a, parseInput(t, strings.ReplaceAll(rest, "$TOTP", identity.TOTPCode(w.Secret, w.Now))), w)
+			if _, ok := s.(*Done); ok && a.Stage == atDone {
+				fmt.Fprintf(&out, "< Done by %s\n", showProof(a.Proof))
 			} else if s != nil {
 				fmt.Fprintf(&out, "< %s\n", showStep(s))
 			}
 			for _, e := range fx {
+				if _, ok := e.(register); ok && a.Proof.User == "" {
+					a.Proof.User = "user_1" // as the shell does
+				}
 				fmt.Fprintf(&out, "~ %s\n", strings.TrimPrefix(fmt.Sprintf("%T%+v", e, e), "authflow."))
 			}
 		}
@@ -123,7 +133,36 @@ func parseInput(t *testing.T, s string) input {
 	case "passwordChecked":
 		return passwordChecked{User: identity.UserID(arg(1))}
 	case "standing":
-		return standing{User: identity.UserID(arg(1)), Verified: arg(2) == "verified"}
+		st := standing{User: identity.UserID(arg(1))}
+		for _, what := range f[2:] {
+			org, member := strings.CutPrefix(what, "member:")
+			switch {
+			case what == "verified":
+				st.Verified = true
+			case what == "factor":
+				st.Factor = true
+			case member:
+				m := membership{Organization: identity.OrganizationID(strings.TrimSuffix(org, "!"))}
+				if strings.HasSuffix(org, "!") {
+					m.MFA = identity.MFARequired
+				}
+				st.Members = append(st.Members, m)
+			default:
+				t.Fatalf("unknown standing %q", what)
+			}
+		}
+		return st
+	case "EnterRecoveryCode":
+		return EnterRecoveryCode{arg(1)}
+	case "ChooseOrganization":
+		return ChooseOrganization{identity.OrganizationID(arg(1))}
+	case "Continue":
+		return Continue{}
+	case "GiveUp":
+		return GiveUp{}
+	case "factorChecked":
+		left, _ := strconv.Atoi(arg(2))
+		return factorChecked{OK: arg(1) == "right", Left: left}
 	case "passwordHashed":
 		return passwordHashed{arg(1)}
 	case "accountLooked":
@@ -137,6 +176,18 @@ func parseInput(t *testing.T, s string) input {
 	}
 	t.Fatalf("unknown input %q", s)
 	return nil
+}
+
+// showProof writes what was shown, without what is empty.
+func showProof(p proof) string {
+	out := []string{string(p.Method), string(p.User)}
+	for what, is := range map[string]bool{"mailbox": p.Mailbox, "fresh": p.Fresh, p.Second: p.Second != "", string(p.Organization): p.Organization != ""} {
+		if is {
+			out = append(out, what)
+		}
+	}
+	slices.Sort(out[2:])
+	return strings.Join(out, " ")
 }
 
 // showStep writes a step in one line, without what is the same everywhere.
@@ -161,6 +212,20 @@ func showStep(s Step) string {
 		return show("AskForgot", s.Screen, " "+s.Email)
 	case *AskNewPassword:
 		return show("AskNewPassword", s.Screen, " "+s.Email)
+	case *AskFactor:
+		return show("AskFactor", s.Screen, " "+s.Email)
+	case *AskRecoveryCode:
+		return show("AskRecoveryCode", s.Screen, " "+s.Email)
+	case *TellCodesLeft:
+		return show("TellCodesLeft", s.Screen, fmt.Sprintf(" %d", s.Left))
+	case *AskEnroll:
+		return show("AskEnroll", s.Screen, " "+s.Email+" "+s.Secret)
+	case *TellRecoveryCodes:
+		return show("TellRecoveryCodes", s.Screen, "")
+	case *AskOrganization:
+		return show("AskOrganization", s.Screen, " "+s.Email)
+	case *TellNotMember:
+		return show("TellNotMember", s.Screen, " "+s.Email)
 	case *Over:
 		return show("Over", s.Screen, " "+string(s.Reason))
 	case *Done:
@@ -184,7 +249,7 @@ func FuzzMachine(f *testing.F) {
 		asked := false // the machine asked for what an outcome answers
 		for _, m := range moves {
 			var in input
-			switch m % 14 {
+			switch m % 20 {
 			case 0:
 				in = EnterPassword{email, secret}
 			case 1:
@@ -198,21 +263,36 @@ func FuzzMachine(f *testing.F) {
 			case 5:
 				in = SendAgain{}
 			case 6:
-				in = GoTo{Place: []Place{SignIn, SignUp, Forgot, "x"}[int(m/14)%4], Email: email}
+				in = GoTo{Place: []Place{SignIn, SignUp, Forgot, RecoveryCode, Authenticator, "x"}[int(m/20)%6], Email: email}
 			case 7, 8, 9:
 				if !asked {
 					continue // outcomes come from the shell, and only when asked for
 				}
-				in = []input{passwordChecked{}, passwordHashed{"h"}, accountLooked{}}[m%14-7]
+				in = []input{passwordChecked{}, passwordHashed{"h"}, accountLooked{}}[m%20-7]
 			case 10:
 				in = guessedTooMuch{time.Minute}
 			case 13:
 				in = AskForCode{email}
+			case 14:
+				in = EnterRecoveryCode{secret}
+			case 15:
+				in = ChooseOrganization{"org_1"}
+			case 16:
+				in = Continue{}
+			case 17:
+				in = GiveUp{}
+			case 18, 19:
+				if !asked {
+					continue
+				}
+				if in = (factorChecked{OK: m/20%2 == 0}); m%20 == 19 {
+					in = standing{User: "user_1", Verified: true, Factor: m/20%2 == 0, Members: []membership{{"org_1", identity.MFARequired}, {"org_2", ""}}}
+				}
 			case 12:
 				if !asked {
 					continue
 				}
-				in = standing{User: a.Proof.User, Verified: m/14%2 == 0}
+				in = standing{User: a.Proof.User, Verified: m/20%2 == 0}
 			case 11:
 				w.Now = w.Now.Add(time.Minute)
 				continue
@@ -226,7 +306,7 @@ func FuzzMachine(f *testing.F) {
 				t.Fatalf("%T at %s: step %T with effects %v", in, before.Stage, s, fx)
 			}
 			if a.Stage == atDone && before.Stage != atDone {
-				if before.Proof.Method == "" {
+				if _, gaveUp := in.(GiveUp); before.Proof.Method == "" && !gaveUp {
 					t.Fatalf("%T at %s ended the attempt", in, before.Stage)
 				}
 			}
@@ -243,7 +323,7 @@ func FuzzMachine(f *testing.F) {
 // asking reports whether an effect's outcome goes back into the machine.
 func asking(fx effect) bool {
 	switch fx.(type) {
-	case checkCredentials, hashPassword, lookAccount, lookStanding:
+	case checkCredentials, hashPassword, lookAccount, lookStanding, checkFactor, checkRecoveryCode:
 		return true
 	}
 	return false

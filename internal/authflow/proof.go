@@ -1,14 +1,32 @@
 package authflow
 
-import "github.com/lentil-dev/lentil/internal/identity"
+import (
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/identity"
+)
 
 // proof is what the person has shown so far in an attempt. Every method of signing
 // in ends by filling it in and calling prove.
 type proof struct {
-	User    identity.UserID // the account; "" while a sign-up waits to become one
-	Method  identity.Method // of the first factor; "" until it is proven
-	Mailbox bool            // a code or link that was mailed came back
-	Fresh   bool            // an address that was not proven before is now
+	User         identity.UserID         // the account; "" while a sign-up waits to become one
+	Method       identity.Method         // of the first factor; "" until it is proven
+	Since        time.Time               // when that was, if not in this attempt but by the browser's sign-in
+	Mailbox      bool                    // a code or link that was mailed came back
+	Fresh        bool                    // an address that was not proven before is now
+	Second       string                  // the second factor, as amr spells it; "" until it is proven
+	CodesLeft    int                     // recovery codes, after one was used
+	Organization identity.OrganizationID // to go on with
+}
+
+// suffices reports whether the first factor needs no second one: an organization's
+// identity provider has its own rules, and a passkey is two factors in one.
+func (p proof) suffices() bool {
+	switch p.Method {
+	case identity.MethodSSO, identity.MethodPasskey, identity.MethodImpersonation:
+		return true
+	}
+	return p.Second != ""
 }
 
 // prove notes that the person is who the account says, and asks for what the next
@@ -23,11 +41,21 @@ func prove(a attempt, p proof, effects ...effect) (attempt, Step, []effect) {
 type standing struct {
 	User     identity.UserID // "" if the address has no account
 	Verified bool            // its address was proven before
+	Factor   bool            // it has a second factor
+	Members  []membership    // the organizations it is an active member of
+}
+
+// membership is what afterProof must know of one of them.
+type membership struct {
+	Organization identity.OrganizationID
+	MFA          identity.MFAPolicy
 }
 
 // afterProof decides what follows a proof, in this order: the address is verified,
-// the account made if there is none, and the attempt done. It is asked again after
-// each of these steps, so that each only has to look at its own condition.
+// the account made if there is none, a second factor shown or enrolled, an
+// organization chosen, the organization's own wish for a second factor fulfilled,
+// and the attempt done. It is asked again after each of these steps, so that each
+// only has to look at its own condition.
 func afterProof(a attempt, st standing, w world) (attempt, Step, []effect) {
 	p := &a.Proof
 	if p.Method == "" { // nothing was proven: a page overtook the question
@@ -60,6 +88,27 @@ func afterProof(a attempt, st standing, w world) (attempt, Step, []effect) {
 	case !st.Verified:
 		p.Fresh = true
 		effects = append(effects, proveAddress{User: p.User, Alone: p.Method == identity.MethodMagicAuth})
+	}
+	goTo := func(to stage) (attempt, Step, []effect) {
+		a.Stage, a.Mailed = to, mailed{}
+		return a, ask(a, w, nil), effects
+	}
+	wantsFactor := func(p identity.MFAPolicy) bool {
+		return !a.Proof.suffices() && (p == identity.MFARequired || st.Factor && w.MFA != identity.MFAOff)
+	}
+	factor := atEnroll
+	if st.Factor {
+		factor = atFactor
+	}
+	if wantsFactor(w.MFA) {
+		return goTo(factor)
+	}
+	org, unclear := a.chosen(st.Members)
+	if unclear != "" {
+		return goTo(unclear)
+	}
+	if p.Organization = org.Organization; wantsFactor(org.MFA) {
+		return goTo(factor)
 	}
 	a.Stage, a.Mailed = atDone, mailed{}
 	return a, &Done{}, append(effects, finish{})

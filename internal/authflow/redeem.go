@@ -213,7 +213,16 @@ func (f *Flow) redeemCode(ctx context.Context, g *grantCall) error {
 			}
 			return err
 		}
-		if err := f.start(tx, g, identity.NewSession{User: c.User, Method: c.Method, Authenticated: c.Authenticated, Browser: c.Browser, IPAddress: c.IPAddress, UserAgent: c.UserAgent}); err != nil {
+		if c.Organization != "" { // it may have been left since
+			m, err := tx.Membership(c.Environment, c.User, c.Organization)
+			if err != nil {
+				return err
+			}
+			if m == nil || m.Status != identity.MembershipActive {
+				return errCode
+			}
+		}
+		if err := f.start(tx, g, identity.NewSession{User: c.User, Organization: c.Organization, Method: c.Method, Second: c.Second, Authenticated: c.Authenticated, Browser: c.Browser, IPAddress: c.IPAddress, UserAgent: c.UserAgent}); err != nil {
 			return err
 		}
 		c.Session, c.Redeemed = g.session.ID, tx.Now()

@@ -59,7 +59,9 @@ func attemptRow(a *attempt) identity.Row {
 		identity.Text("redirect_uri", a.RedirectURI), identity.Bytes("state", a.State), identity.Flag("has_state", a.HasState), identity.Text("challenge", a.Challenge),
 		identity.Flag("sign_up", a.SignUp), identity.Text("stage", a.Stage), identity.Text("email", a.Email), identity.Text("user", a.User),
 		identity.Text("proof_user", a.Proof.User), identity.Text("proof_method", a.Proof.Method), identity.Flag("proof_mailbox", a.Proof.Mailbox),
-		identity.Flag("proof_fresh", a.Proof.Fresh),
+		identity.Flag("proof_fresh", a.Proof.Fresh), identity.Time("proof_since", a.Proof.Since), identity.Text("proof_second", a.Proof.Second),
+		identity.Number("proof_codes_left", a.Proof.CodesLeft), identity.Text("proof_organization", a.Proof.Organization),
+		identity.Text("organization", a.Organization), identity.Text("reset_token", a.ResetToken),
 		identity.Text("first_name", a.Pending.FirstName), identity.Text("last_name", a.Pending.LastName), identity.Text("password_hash", a.Pending.PasswordHash),
 		identity.Text("code_hash", a.Mailed.Hash), identity.Time("code_expires", a.Mailed.Expires), identity.Number("code_wrong", a.Mailed.Wrong),
 		identity.Number("code_sends", a.Mailed.Sends), identity.Time("created", a.Created), identity.Time("expires", a.Expires),
@@ -74,7 +76,9 @@ func readAttempt(r identity.Record) attempt {
 		RedirectURI: r.Text("redirect_uri"), State: r.Bytes("state"), HasState: r.Flag("has_state"), Challenge: r.Text("challenge"),
 		SignUp: r.Flag("sign_up"), Stage: stage(r.Text("stage")), Email: r.Text("email"), User: identity.UserID(r.Text("user")),
 		Proof: proof{User: identity.UserID(r.Text("proof_user")), Method: identity.Method(r.Text("proof_method")), Mailbox: r.Flag("proof_mailbox"),
-			Fresh: r.Flag("proof_fresh")},
+			Fresh: r.Flag("proof_fresh"), Since: r.Time("proof_since"), Second: r.Text("proof_second"), CodesLeft: int(r.Number("proof_codes_left")),
+			Organization: identity.OrganizationID(r.Text("proof_organization"))},
+		Organization: identity.OrganizationID(r.Text("organization")), ResetToken: r.Text("reset_token"),
 		Pending: registration{FirstName: r.Text("first_name"), LastName: r.Text("last_name"), PasswordHash: r.Text("password_hash")},
 		Mailed:  mailed{Hash: r.Text("code_hash"), Expires: r.Time("code_expires"), Wrong: int(r.Number("code_wrong")), Sends: int(r.Number("code_sends"))},
 		Created: r.Time("created"), Expires: r.Time("expires"),
@@ -100,6 +104,8 @@ type grantCode struct {
 	User          identity.UserID
 	Browser       identity.BrowserID
 	Method        identity.Method
+	Second        string
+	Organization  identity.OrganizationID
 	Authenticated time.Time
 	Challenge     string // S256; "" if the application is to prove itself by its secret
 	RedirectURI   string
@@ -120,7 +126,8 @@ const keepCodes = time.Hour
 func codeRow(code string, c *grantCode) identity.Row {
 	return identity.Row{
 		identity.Text("hash", secretHash("authorization code", code)), identity.Text("environment", c.Environment), identity.Text("user", c.User),
-		identity.Text("browser", c.Browser), identity.Text("method", c.Method), identity.Time("authenticated", c.Authenticated),
+		identity.Text("browser", c.Browser), identity.Text("method", c.Method), identity.Text("second", c.Second),
+		identity.Text("organization", c.Organization), identity.Time("authenticated", c.Authenticated),
 		identity.Text("challenge", c.Challenge), identity.Text("redirect_uri", c.RedirectURI), identity.Text("ip_address", c.IPAddress),
 		identity.Text("user_agent", c.UserAgent), identity.Time("expires", c.Expires), identity.Text("session", c.Session),
 		identity.Time("redeemed", c.Redeemed), identity.Text("idempotency", c.Idempotency), identity.Time("forget", c.Expires.Add(keepCodes)),
@@ -131,7 +138,7 @@ func codeRow(code string, c *grantCode) identity.Row {
 func readCodeRow(r identity.Record) *grantCode {
 	return &grantCode{
 		Environment: identity.EnvironmentID(r.Text("environment")), User: identity.UserID(r.Text("user")), Browser: identity.BrowserID(r.Text("browser")),
-		Method: identity.Method(r.Text("method")), Authenticated: r.Time("authenticated"), Challenge: r.Text("challenge"), RedirectURI: r.Text("redirect_uri"),
+		Method: identity.Method(r.Text("method")), Second: r.Text("second"), Organization: identity.OrganizationID(r.Text("organization")), Authenticated: r.Time("authenticated"), Challenge: r.Text("challenge"), RedirectURI: r.Text("redirect_uri"),
 		IPAddress: r.Text("ip_address"), UserAgent: r.Text("user_agent"), Expires: r.Time("expires"),
 		Session: identity.SessionID(r.Text("session")), Redeemed: r.Time("redeemed"), Idempotency: r.Text("idempotency"),
 	}

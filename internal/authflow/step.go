@@ -59,6 +59,9 @@ type Screen struct {
 	Notice      string   // something good to know ("We sent a new code."); may be empty
 }
 
+// ScreenOf is what a step's page has in common with all others; nil if it has none.
+func ScreenOf(s Step) *Screen { return s.screen() }
+
 // screen makes whatever embeds a Screen a Step.
 func (s *Screen) screen() *Screen { return s }
 
@@ -124,6 +127,10 @@ const (
 	SignIn Place = "sign-in"
 	SignUp Place = "sign-up"
 	Forgot Place = "forgot"
+
+	// RecoveryCode and Authenticator are the two ways to show a second factor.
+	RecoveryCode  Place = "recovery-code"
+	Authenticator Place = "authenticator"
 )
 
 // GoTo follows a link to another page of the same attempt.
@@ -133,3 +140,14 @@ type GoTo struct {
 }
 
 func (GoTo) answer() {}
+
+// Continue leaves a page that only tells something.
+type Continue struct{}
+
+func (Continue) answer() {}
+
+// GiveUp goes back to the application without having signed in, from a page that
+// leads nowhere else.
+type GiveUp struct{}
+
+func (GiveUp) answer() {}

@@ -1,10 +1,12 @@
 package authflow
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -18,17 +20,56 @@ func randomBytes(b []byte) { rand.Read(b) }
 
 // world is what the machine may know of an environment.
 func (f *Flow) world(e *identity.Environment, now time.Time, code string) world {
-	return world{Now: now, Code: code, SignUpAllowed: !e.Settings.SignUpDisabled, Methods: e.Settings.SignIn}
+	return world{Now: now, Code: code, SignUpAllowed: !e.Settings.SignUpDisabled, Methods: e.Settings.SignIn, MFA: e.Settings.MFA}
 }
 
-// dress adds the environment to a page.
-func dress(s Step, e *identity.Environment) Step {
-	if d, ok := s.(*Done); ok {
-		d.Client = e.ClientID
-	} else if sc := s.screen(); sc != nil {
+// dress adds to a page what the machine does not know: the environment, and what is
+// secret or a list.
+func (f *Flow) dress(tx *identity.Tx, s Step, e *identity.Environment, a *attempt) (_ Step, err error) {
+	if sc := s.screen(); sc != nil {
 		sc.Environment = *e
 	}
-	return s
+	switch s := s.(type) {
+	case *Done:
+		s.Client = e.ClientID
+	case *AskEnroll:
+		if s.Secret, err = enrollSecret(tx, e, a.ID); err == nil {
+			s.URI = identity.TOTPURI(e.Name, a.Email, s.Secret)
+		}
+	case *TellRecoveryCodes:
+		s.Codes, err = recoveryCodes(tx, e, a.ID)
+	case *AskOrganization:
+		s.Organizations, err = choices(tx, e, a.Proof.User)
+	case *TellNotMember:
+		var o *identity.Organization
+		if o, err = tx.Organization(e.ID, a.Organization); err == nil {
+			s.Organization = o.Name
+		} else if apierr.KindOf(err) == apierr.NotFound {
+			err = nil
+		}
+	}
+	return s, err
+}
+
+// choices are the organizations that a person can go on with, by name.
+func choices(tx *identity.Tx, e *identity.Environment, user identity.UserID) ([]Choice, error) {
+	all, err := tx.Memberships(e.ID, user)
+	if err != nil {
+		return nil, err
+	}
+	var out []Choice
+	for _, m := range all {
+		if m.Status != identity.MembershipActive {
+			continue
+		}
+		o, err := tx.Organization(e.ID, m.Organization)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Choice{o.ID, o.Name})
+	}
+	slices.SortFunc(out, func(a, b Choice) int { return cmp.Compare(a.Name, b.Name) })
+	return out, nil
 }
 
 // open finds an attempt for a visitor. over is the page to show if it cannot go
@@ -63,7 +104,7 @@ func (f *Flow) open(tx *identity.Tx, v Visitor, id AttemptID) (row *identity.Fou
 // twice sees only the second answer.
 func (f *Flow) present(tx *identity.Tx, e *identity.Environment, a attempt) (Step, error) {
 	if a.Stage != atDone {
-		return dress(ask(a, f.world(e, tx.Now(), ""), nil), e), nil
+		return f.dress(tx, ask(a, f.world(e, tx.Now(), ""), nil), e, &a)
 	}
 	code, err := attemptCode(tx, e, a.ID)
 	if err != nil {
@@ -118,10 +159,14 @@ func (f *Flow) Submit(ctx context.Context, v Visitor, id AttemptID, ans Answer) 
 	var old attempt
 	var e *identity.Environment
 	var already Step
+	var secret string
 	err := f.Identity.View(ctx, func(tx *identity.Tx) error {
 		_, a, env, over, err := f.open(tx, v, id)
 		old, e, already = a, env, nil
 		if err != nil || over == nil && a.Stage != atDone {
+			if err == nil && a.Stage == atEnroll {
+				secret, err = enrollSecret(tx, env, a.ID)
+			}
 			return err
 		}
 		if over != nil {
@@ -139,6 +184,7 @@ func (f *Flow) Submit(ctx context.Context, v Visitor, id AttemptID, ans Answer) 
 		return nil, err
 	}
 	w := f.world(e, time.Now().UTC(), code)
+	w.Secret = secret
 	a, in := old, input(ans)
 	if retry := f.heldBack(e, v, &a, ans); retry > 0 {
 		in = guessedTooMuch{Retry: retry}
@@ -171,6 +217,9 @@ func (a *attempt) emailKey() string {
 func (f *Flow) heldBack(e *identity.Environment, v Visitor, a *attempt, ans Answer) time.Duration {
 	switch ans.(type) {
 	case EnterCode:
+		if a.Stage != atVerify && a.Stage != atReset && a.Stage != atMagic {
+			return 0
+		}
 		return f.limits.locked(accountKey("code", string(e.ID), a.emailKey()), time.Now())
 	case SendAgain:
 		return f.mailHeldBack(e, v, a)
@@ -234,24 +283,83 @@ func (f *Flow) ask(ctx context.Context, v Visitor, e *identity.Environment, a *a
 			return err
 		})
 		return out, err
+	case checkFactor:
+		return f.checkFactor(ctx, e, v, fx.User, func(tx *identity.Tx) (out factorChecked, err error) {
+			out.OK, err = tx.VerifyAnyFactor(e.ID, fx.User, fx.Code)
+			return out, err
+		})
+	case checkRecoveryCode:
+		return f.checkFactor(ctx, e, v, fx.User, func(tx *identity.Tx) (out factorChecked, err error) {
+			out.OK, out.Left, err = tx.UseRecoveryCode(fx.User, fx.Code)
+			return out, err
+		})
 	case lookStanding:
-		return f.standing(ctx, e, fx)
+		var st standing
+		err := f.Identity.View(ctx, func(tx *identity.Tx) (err error) {
+			st, err = f.standing(tx, e, fx)
+			return err
+		})
+		return st, err
 	}
 	return nil, fmt.Errorf("authflow: %T is no question", fx)
 }
 
-// standing is the outcome of lookStanding.
-func (f *Flow) standing(ctx context.Context, e *identity.Environment, ask lookStanding) (st standing, err error) {
-	err = f.Identity.View(ctx, func(tx *identity.Tx) error {
-		st = standing{}
-		u, err := userOf(tx, e, ask.User, ask.Email)
-		if err != nil || u == nil {
+// checkFactor lets look tell whether a second factor is right, as often as the limits
+// on guessing allow.
+func (f *Flow) checkFactor(ctx context.Context, e *identity.Environment, v Visitor, user identity.UserID, look func(*identity.Tx) (factorChecked, error)) (input, error) {
+	k := accountKey("factor", string(e.ID), string(user))
+	if retry := f.limits.take(k, limitCode, time.Now()); retry > 0 {
+		return guessedTooMuch{Retry: retry}, nil
+	}
+	var out factorChecked
+	err := f.Identity.Update(ctx, func(tx *identity.Tx) (err error) {
+		if out, err = look(tx); err != nil || out.OK {
 			return err
 		}
-		st.User, st.Verified = u.ID, u.EmailVerified
-		return nil
+		u, err := tx.User(e.ID, user)
+		if err != nil {
+			return err
+		}
+		ev := authentication("mfa", "failed", u, v.IPAddress, v.UserAgent, u.Email)
+		ev.Error = &identity.EventErr{Code: "invalid_one_time_code", Message: "Invalid one-time code."}
+		return tx.RecordAuthentication(e.ID, ev)
 	})
-	return st, err
+	if apierr.KindOf(err) == apierr.NotFound { // deleted meanwhile
+		return factorChecked{}, nil
+	}
+	if err == nil && out.OK {
+		f.limits.clear(k)
+	}
+	return out, err
+}
+
+// standing is the outcome of lookStanding.
+func (f *Flow) standing(tx *identity.Tx, e *identity.Environment, ask lookStanding) (st standing, err error) {
+	u, err := userOf(tx, e, ask.User, ask.Email)
+	if err != nil || u == nil {
+		return st, err
+	}
+	st.User, st.Verified = u.ID, u.EmailVerified
+	factors, err := tx.Factors(e.ID, u.ID)
+	if err != nil {
+		return st, err
+	}
+	st.Factor = slices.ContainsFunc(factors, func(f identity.Factor) bool { return f.Type == identity.FactorTOTP })
+	all, err := tx.Memberships(e.ID, u.ID)
+	if err != nil {
+		return st, err
+	}
+	for _, m := range all {
+		if m.Status != identity.MembershipActive {
+			continue
+		}
+		p, err := tx.OrganizationMFA(e.ID, m.Organization)
+		if err != nil {
+			return st, err
+		}
+		st.Members = append(st.Members, membership{m.Organization, p})
+	}
+	return st, nil
 }
 
 // userOf finds a user by id or, without one, by address; nil if there is none.
@@ -292,6 +400,9 @@ func (f *Flow) commit(ctx context.Context, v Visitor, e *identity.Environment, o
 			if after, err = f.apply(tx, v, env, &a, step, effects); err != nil {
 				return err
 			}
+			if after, err = f.dress(tx, after, env, &a); err != nil {
+				return err
+			}
 			a.Revision++
 			a.Expires = tx.Now().Add(attemptLifetime)
 			return tx.Put(row.Doc, attemptRow(&a))
@@ -300,6 +411,11 @@ func (f *Flow) commit(ctx context.Context, v Visitor, e *identity.Environment, o
 			return overtaken, err
 		}
 		step = after
+	} else if err := f.Identity.View(ctx, func(tx *identity.Tx) (err error) {
+		step, err = f.dress(tx, step, e, moved)
+		return err
+	}); err != nil {
+		return nil, err
 	}
 	for _, fx := range effects {
 		k := moved.emailKey()
@@ -316,5 +432,5 @@ func (f *Flow) commit(ctx context.Context, v Visitor, e *identity.Environment, o
 		}
 	}
 	f.post(letters)
-	return dress(step, e), nil
+	return step, nil
 }

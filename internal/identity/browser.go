@@ -17,6 +17,8 @@ type BrowserSession struct {
 	Environment   EnvironmentID
 	User          UserID
 	Method        Method
+	Second        string         // as of a Session
+	Organization  OrganizationID // last chosen; "" if none was
 	Authenticated time.Time
 	Created       time.Time
 	Expires       time.Time
@@ -29,12 +31,16 @@ func browserHash(secret string) string {
 }
 
 // StartBrowser signs a browser in and gives its secret, a new one each time: a
-// value that was known before the sign-in is worth nothing after it.
-func (tx *Tx) StartBrowser(e *Environment, user UserID, m Method) (*BrowserSession, string, error) {
+// value that was known before the sign-in is worth nothing after it. Of b the user
+// and what was shown are taken; a zero Authenticated is now.
+func (tx *Tx) StartBrowser(e *Environment, b BrowserSession) (*BrowserSession, string, error) {
 	secret := rand.Text() + rand.Text()
-	b := &BrowserSession{ID: BrowserID(NewID("browser_")), Environment: e.ID, User: user, Method: m, Authenticated: tx.now, Created: tx.now, Expires: e.Settings.expiry(tx.now, tx.now)}
-	return b, secret, tx.Add(tableBrowsers, Row{Text("id", b.ID), Text("hash", browserHash(secret)), Text("environment", e.ID), Text("user", user),
-		Text("method", m), Time("authenticated", b.Authenticated), Time("created", b.Created), Time("expires", b.Expires)})
+	if b.Authenticated.IsZero() {
+		b.Authenticated = tx.now
+	}
+	b.ID, b.Environment, b.Created, b.Expires = BrowserID(NewID("browser_")), e.ID, tx.now, e.Settings.expiry(b.Authenticated, tx.now)
+	return &b, secret, tx.Add(tableBrowsers, Row{Text("id", b.ID), Text("hash", browserHash(secret)), Text("environment", e.ID), Text("user", b.User),
+		Text("method", b.Method), Text("second", b.Second), Text("organization", b.Organization), Time("authenticated", b.Authenticated), Time("created", b.Created), Time("expires", b.Expires)})
 }
 
 // Browser finds who a browser is signed in as; nil if nobody. It looks at
@@ -45,7 +51,7 @@ func (tx *Tx) Browser(e *Environment, secret string) (*BrowserSession, *User, er
 		return nil, nil, err
 	}
 	b := &BrowserSession{ID: BrowserID(f.Text("id")), Environment: e.ID, User: UserID(f.Text("user")), Method: Method(f.Text("method")),
-		Authenticated: f.Time("authenticated"), Created: f.Time("created"), Expires: f.Time("expires")}
+		Second: f.Text("second"), Organization: OrganizationID(f.Text("organization")), Authenticated: f.Time("authenticated"), Created: f.Time("created"), Expires: f.Time("expires")}
 	if !tx.now.Before(b.Expires) {
 		return nil, nil, nil
 	}

@@ -266,6 +266,7 @@ func (tx *Tx) DeleteOrganization(id EnvironmentID, org OrganizationID) error {
 	}
 	for _, remove := range []func(*Organization) error{
 		tx.removeInvitations, tx.removeMemberships, tx.removeGroups, tx.removeOrganizationRoles, tx.removeDomains, tx.endOrganizationSessions,
+		tx.removeOrganizationPolicy,
 	} {
 		if err := remove(o); err != nil {
 			return err

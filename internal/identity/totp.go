@@ -115,6 +115,9 @@ func NewQRCode(text string) (*QRCode, error) {
 // Size is the number of modules in a row.
 func (q *QRCode) Size() int { return q.image.Bounds().Dx() }
 
+// Side is the width of the code with its border, in modules.
+func (q *QRCode) Side() int { return q.Size() + 2*quietZone }
+
 // Dark reports whether a module is dark.
 func (q *QRCode) Dark(x, y int) bool {
 	r, _, _, _ := q.image.At(x, y).RGBA()
@@ -125,7 +128,7 @@ func (q *QRCode) Dark(x, y int) bool {
 const quietZone = 4
 
 // Path is the dark modules as the path of an SVG whose unit is a module and whose
-// view box is Size()+8 wide.
+// view box is Side() wide.
 func (q *QRCode) Path() string {
 	var b strings.Builder
 	for y := range q.Size() {

@@ -47,7 +47,7 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request) error {
 func (p *Pages) goTo(w http.ResponseWriter, r *http.Request) error {
 	var ans authflow.Answer
 	switch place := r.PathValue("place"); place {
-	case string(authflow.SignIn), string(authflow.SignUp), string(authflow.Forgot):
+	case string(authflow.SignIn), string(authflow.SignUp), string(authflow.Forgot), string(authflow.RecoveryCode), string(authflow.Authenticator):
 		ans = authflow.GoTo{Place: authflow.Place(place)}
 	case "resend":
 		if r.Header.Get("Sec-Purpose") != "" || r.Header.Get("Purpose") != "" || r.Method == http.MethodHead {
@@ -104,23 +104,44 @@ var forms = map[string]func(url.Values) authflow.Answer{
 	"code":         decodeCode,
 	"forgot":       decodeForgot,
 	"new-password": decodeNewPassword,
+
+	"factor":        decodeCode,
+	"recovery-code": decodeRecoveryCode,
+	"enroll":        decodeCode,
+	"continue":      func(url.Values) authflow.Answer { return authflow.Continue{} },
+	"organization":  decodeOrganization,
+	"give-up":       func(url.Values) authflow.Answer { return authflow.GiveUp{} },
 }
 
 // pageOf is the page of a step that has a form; nil for any other.
-func (p *Pages) pageOf(s authflow.Step) (page, authflow.Screen) {
+func (p *Pages) pageOf(s authflow.Step) page {
 	switch s := s.(type) {
 	case *authflow.AskSignIn:
-		return p.signIn(s), s.Screen
+		return p.signIn(s)
 	case *authflow.AskSignUp:
-		return p.signUp(s), s.Screen
+		return p.signUp(s)
 	case *authflow.AskCode:
-		return p.code(s), s.Screen
+		return p.code(s)
 	case *authflow.AskForgot:
-		return p.forgot(s), s.Screen
+		return p.forgot(s)
 	case *authflow.AskNewPassword:
-		return p.newPassword(s), s.Screen
+		return p.newPassword(s)
+	case *authflow.AskFactor:
+		return p.factor(s)
+	case *authflow.AskRecoveryCode:
+		return p.recoveryCode(s)
+	case *authflow.TellCodesLeft:
+		return p.codesLeft(s)
+	case *authflow.AskEnroll:
+		return p.enroll(s)
+	case *authflow.TellRecoveryCodes:
+		return p.recoveryCodes(s)
+	case *authflow.AskOrganization:
+		return p.organization(s)
+	case *authflow.TellNotMember:
+		return p.notMember(s)
 	}
-	return nil, authflow.Screen{}
+	return nil
 }
 
 // text is one field of a form: valid UTF-8 without NUL, not longer than n bytes
@@ -138,14 +159,14 @@ func (p *Pages) step(w http.ResponseWriter, r *http.Request, s authflow.Step, mo
 	case *authflow.Over:
 		return p.over(w, r, s)
 	}
-	if pg, screen := p.pageOf(s); pg != nil {
-		return p.ask(w, r, screen, moved, pg)
+	if pg := p.pageOf(s); pg != nil {
+		return p.ask(w, r, authflow.ScreenOf(s), moved, pg)
 	}
 	return apierr.New(apierr.Internal, "unknown_step", "unknown step %T", s)
 }
 
 // ask prints a form. After a post without a problem it redirects instead.
-func (p *Pages) ask(w http.ResponseWriter, r *http.Request, s authflow.Screen, moved int, pg page) error {
+func (p *Pages) ask(w http.ResponseWriter, r *http.Request, s *authflow.Screen, moved int, pg page) error {
 	pb := s.Problem
 	switch {
 	case pb != nil && pb.Retry > 0:
@@ -165,7 +186,8 @@ func (p *Pages) form(s authflow.Screen, heading string) form {
 	f := form{
 		frame: p.frame(heading), App: appName(s.Environment), Action: base, Notice: s.Notice,
 		SignInLink: base + "/" + string(authflow.SignIn), SignUpLink: base + "/" + string(authflow.SignUp),
-		ForgotLink: base + "/" + string(authflow.Forgot), ResendLink: base + "/resend",
+		ForgotLink: base + "/" + string(authflow.Forgot), RecoveryLink: base + "/" + string(authflow.RecoveryCode),
+		AuthenticatorLink: base + "/" + string(authflow.Authenticator), ResendLink: base + "/resend",
 	}
 	f.NewTab = true
 	if pb := s.Problem; pb != nil {

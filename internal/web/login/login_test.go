@@ -125,6 +125,12 @@ func TestFormPagesCanBeDrivenByLabels(t *testing.T) {
 			map[string]string{"Resend code": "/login/attempt_1/resend"}, "Check your email · Lentil"},
 		{"forgot", &authflow.AskForgot{Screen: screen()}, []string{"Email"},
 			map[string]string{"Sign in": "/login/attempt_1/sign-in"}, "Forgotten password · Lentil"},
+		{"factor", &authflow.AskFactor{Screen: screen(), Email: "a@b.c"}, []string{"Code"},
+			map[string]string{"Use a recovery code": "/login/attempt_1/recovery-code", "Sign in as somebody else": "/login/attempt_1/sign-in"}, "Two-step sign-in · Lentil"},
+		{"recovery code", &authflow.AskRecoveryCode{Screen: screen()}, []string{"Recovery code"},
+			map[string]string{"Use your authenticator app": "/login/attempt_1/authenticator"}, "Recovery code · Lentil"},
+		{"enroll", &authflow.AskEnroll{Screen: screen(), Secret: "ABCDEFGHIJ", URI: "otpauth://totp/a?secret=ABCDEFGHIJ"}, []string{"Code"},
+			map[string]string{"Sign in as somebody else": "/login/attempt_1/sign-in"}, "Set up two-step sign-in · Lentil"},
 		{"new password", &authflow.AskNewPassword{Screen: screen(), MinPassword: 10}, []string{"Password"}, nil, "Choose a new password · Lentil"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -43,6 +43,7 @@ type form struct {
 	Problems problems
 
 	SignInLink, SignUpLink, ForgotLink, ResendLink string
+	RecoveryLink, AuthenticatorLink                string
 	PasswordHint                                   string
 }
 

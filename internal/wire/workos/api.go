@@ -44,7 +44,6 @@ type API struct {
 	ClientIP func(*http.Request) string
 
 	refused refusedOrigins
-	running running
 	handler http.Handler
 }
 
@@ -174,11 +173,7 @@ func (a *API) guard(row Route) wire.Handler {
 				return err
 			}
 			ctx := identity.WithActor(r.Context(), identity.Actor{ID: string(used.ID), Source: "api", Name: orNull(used.Name)})
-			r = r.WithContext(context.WithValue(ctx, callerKey{}, &caller{env, used, required}))
-			if row.Method == http.MethodPost && row.Operation != "createEvent" { // which keeps keys itself
-				return a.once(w, r, env.ID, inner)
-			}
-			return inner(w, r)
+			return inner(w, r.WithContext(context.WithValue(ctx, callerKey{}, &caller{env, used, required})))
 		}
 	}
 	if row.cors == corsOpen {

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/lentil-dev/lentil/internal/identity"
 )
 
 func TestSettingsAreShownAndChanged(t *testing.T) {
@@ -57,4 +59,23 @@ func TestSettingsRefuseNonsenseWhole(t *testing.T) {
 		}
 	}
 	h.call("GET", "/_lentil/v1/settings", nil, "Authorization", "Bearer sk_test_wrong").want(401)
+}
+
+func TestSignInPolicyOfAnOrganization(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, &scripted{})
+	o, err := h.Identity.CreateOrganization(t.Context(), h.env.ID, identity.NewOrganization{Name: "Acme"})
+	check(t, err)
+	path := "/_lentil/v1/organizations/" + string(o.ID) + "/sign_in_policy"
+	if got := h.call("GET", path, nil).want(200).text("mfa_policy"); got != "optional" {
+		t.Errorf("at first %q", got)
+	}
+	h.call("PUT", path, map[string]any{"mfa_policy": "required"}).want(200)
+	if got := h.call("GET", path, nil).want(200).text("mfa_policy"); got != "required" {
+		t.Errorf("then %q", got)
+	}
+	h.call("PUT", path, map[string]any{"mfa_policy": "off"}).want(422)
+	h.call("PUT", path, map[string]any{}).want(422)
+	h.call("PUT", "/_lentil/v1/organizations/org_none/sign_in_policy", map[string]any{"mfa_policy": "required"}).want(404)
+	h.call("GET", "/_lentil/v1/organizations/org_none/sign_in_policy", nil).want(404)
 }

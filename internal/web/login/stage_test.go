@@ -1,0 +1,102 @@
+package login
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lentil-dev/lentil/internal/authflow"
+)
+
+func TestEnrollPageShowsTheSecretTwice(t *testing.T) {
+	t.Parallel()
+	res := do(open(t, &script{step: &authflow.AskEnroll{Screen: screen(), Email: "ada@example.com", Secret: "ABCDEFGHIJ", URI: "otpauth://totp/a?secret=ABCDEFGHIJ"}}), "GET", "/login/attempt_1", "")
+	d := parse(t, res)
+	if got := d.text("pre"); got != "ABCD EFGH IJ" {
+		t.Errorf("the key to type is %q", got)
+	}
+	if svg := d.one("svg[role]"); attr(svg, "aria-label") == "" || attr(svg, "viewBox") == "" && attr(svg, "viewbox") == "" {
+		t.Error("the picture has no name or no size")
+	}
+}
+
+func TestTellingPagesGoOnWithContinue(t *testing.T) {
+	t.Parallel()
+	for name, s := range map[string]authflow.Step{
+		"codes left":     &authflow.TellCodesLeft{Screen: screen(), Left: 3},
+		"recovery codes": &authflow.TellRecoveryCodes{Screen: screen(), Codes: []string{"aaaaa-bbbbb", "ccccc-ddddd"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := &script{step: s}
+			d := parse(t, do(open(t, f), "GET", "/login/attempt_1", ""))
+			form := url.Values{}
+			for _, in := range d.all("input") {
+				form.Set(attr(in, "name"), attr(in, "value"))
+			}
+			do(open(t, f), "POST", "/login/attempt_1", form.Encode())
+			if d := cmp.Diff(authflow.Answer(authflow.Continue{}), f.answer); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestOrganizationPageHasAButtonForEach(t *testing.T) {
+	t.Parallel()
+	f := &script{step: &authflow.AskOrganization{Screen: screen(), Email: "ada@example.com", Organizations: []authflow.Choice{{ID: "org_1", Name: "Acme <&>"}, {ID: "org_2", Name: "Zeta"}}}}
+	d := parse(t, do(open(t, f), "GET", "/login/attempt_1", ""))
+	buttons := d.all("button")
+	if len(buttons) != 2 || textOf(buttons[0]) != "Acme <&>" || attr(buttons[1], "value") != "org_2" {
+		t.Fatalf("%d buttons", len(buttons))
+	}
+	do(open(t, f), "POST", "/login/attempt_1", url.Values{"step": {"organization"}, "organization": {"org_2"}}.Encode())
+	if d := cmp.Diff(authflow.Answer(authflow.ChooseOrganization{Organization: "org_2"}), f.answer); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestNotMemberPageLeadsOn(t *testing.T) {
+	t.Parallel()
+	f := &script{step: &authflow.TellNotMember{Screen: screen(), Email: "ada@example.com", Organization: "Acme"}}
+	res := do(open(t, f), "GET", "/login/attempt_1", "")
+	if res.StatusCode != http.StatusOK {
+		t.Fatal(res.Status)
+	}
+	d := parse(t, res)
+	if got := d.link("Sign in as somebody else"); got != "/login/attempt_1/sign-in" {
+		t.Errorf("another account: %q", got)
+	}
+	do(open(t, f), "POST", "/login/attempt_1", url.Values{"step": {"give-up"}}.Encode())
+	if d := cmp.Diff(authflow.Answer(authflow.GiveUp{}), f.answer); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestSignInPageOffersWhatTheEnvironmentDoes(t *testing.T) {
+	t.Parallel()
+	both := &authflow.AskSignIn{Screen: screen()}
+	d := parse(t, do(open(t, &script{step: both}), "GET", "/login/attempt_1", ""))
+	if got := len(d.all("button")); got != 2 {
+		t.Errorf("%d buttons with password and code", got)
+	}
+	codeOnly := &authflow.AskSignIn{Screen: screen()}
+	codeOnly.Methods.NoPassword = true
+	d = parse(t, do(open(t, &script{step: codeOnly}), "GET", "/login/attempt_1", ""))
+	if got := len(d.all("label")); got != 1 || len(d.all("button")) != 1 {
+		t.Errorf("%d fields and %d buttons with codes alone", got, len(d.all("button")))
+	}
+	passwordOnly := &authflow.AskSignIn{Screen: screen()}
+	passwordOnly.Methods.NoMagicCode = true
+	f := &script{step: passwordOnly}
+	d = parse(t, do(open(t, f), "GET", "/login/attempt_1", ""))
+	if got := len(d.all("button")); got != 1 {
+		t.Errorf("%d buttons with passwords alone", got)
+	}
+	do(open(t, f), "POST", "/login/attempt_1", url.Values{"step": {"sign-in"}, "email": {"a@b.c"}, "way": {"code"}}.Encode())
+	if d := cmp.Diff(authflow.Answer(authflow.AskForCode{Email: "a@b.c"}), f.answer); d != "" {
+		t.Error(d)
+	}
+}
