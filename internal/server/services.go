@@ -5,22 +5,17 @@ import (
 	"log/slog"
 	"net/http"
 
-	"github.com/lentil-dev/lentil/internal/auditlog"
 	"github.com/lentil-dev/lentil/internal/directory"
-	"github.com/lentil-dev/lentil/internal/featureflag"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/sso"
-	"github.com/lentil-dev/lentil/internal/vault"
 	"github.com/lentil-dev/lentil/internal/web/testidp"
 	"github.com/lentil-dev/lentil/internal/webhook"
 	"github.com/lentil-dev/lentil/internal/wire/workos"
 )
 
-// services are the smaller services beside sign-in.
+// services are what there is beside sign-in.
 type services struct {
-	vault     vault.Service
-	flags     featureflag.Service
-	auditLogs auditlog.Service
+	smaller
 	directory directory.Service
 	sso       sso.Service
 	testIdP   testidp.IdP
@@ -29,13 +24,14 @@ type services struct {
 
 // open opens them all over the house's identity service.
 func (s *services) open(ctx context.Context, id *identity.Service, log *slog.Logger) error {
-	s.vault.Identity, s.flags.Identity = id, id
-	s.auditLogs.Identity, s.auditLogs.Log = id, log
+	if err := s.smaller.open(ctx, id, log); err != nil {
+		return err
+	}
 	s.directory.Identity, s.directory.Log = id, log
 	s.sso.Identity, s.sso.Sealer, s.sso.Log = id, id.Sealer, log
 	s.testIdP.SSO, s.testIdP.Sealer, s.testIdP.Log = &s.sso, id.Sealer, log
 	s.webhooks.Identity, s.webhooks.Log = id, log
-	for _, open := range []func(context.Context) error{s.sso.Open, s.directory.Open, s.vault.Open, s.flags.Open, s.auditLogs.Open, s.webhooks.Open} {
+	for _, open := range []func(context.Context) error{s.sso.Open, s.directory.Open, s.webhooks.Open} {
 		if err := open(ctx); err != nil {
 			return err
 		}
@@ -52,5 +48,5 @@ func (s *services) fill(api *workos.API) {
 	api.SSO, s.sso.BaseURL = &s.sso, api.BaseURL
 	api.Beside = map[string]http.Handler{testidp.Mount: &s.testIdP}
 	api.Webhooks = &s.webhooks
-	api.Vault, api.Flags, api.AuditLogs = &s.vault, &s.flags, &s.auditLogs
+	api.Services = s.smaller.all()
 }

@@ -8,13 +8,10 @@ import (
 	"strings"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
-	"github.com/lentil-dev/lentil/internal/auditlog"
 	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/directory"
-	"github.com/lentil-dev/lentil/internal/featureflag"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/sso"
-	"github.com/lentil-dev/lentil/internal/vault"
 	"github.com/lentil-dev/lentil/internal/webhook"
 	"github.com/lentil-dev/lentil/internal/wire"
 )
@@ -28,15 +25,13 @@ type API struct {
 	Letters  Letters // mails what the API is asked to mail
 	Pages    Pages
 	Log      *slog.Logger
-	Vault    *vault.Service
 	Webhooks *webhook.Service
 	// Directory keeps organizations' own directories.
 	Directory *directory.Service
-	Flags     *featureflag.Service
-	AuditLogs *auditlog.Service
 	SSO       *sso.Service
 	// Beside are further pages and protocols of this address, by net/http pattern.
 	Beside map[string]http.Handler
+	Services
 	// BaseURL is the public address of this front, without a slash at the end. Empty
 	// means: as the request says. Cookies are Secure if it is https.
 	BaseURL string

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/lentil-dev/lentil/internal/application"
 	"github.com/lentil-dev/lentil/internal/auditlog"
 	"github.com/lentil-dev/lentil/internal/directory"
 	"github.com/lentil-dev/lentil/internal/featureflag"
@@ -35,6 +36,8 @@ func openServices(t testing.TB, a *API) {
 	idp := &testidp.IdP{SSO: a.SSO, Sealer: a.Identity.Sealer}
 	check(t, idp.Open())
 	a.Beside = map[string]http.Handler{testidp.Mount: idp}
+	a.Applications = &application.Service{Identity: a.Identity}
+	check(t, a.Applications.Open(t.Context()))
 }
 
 // answer is a decoded JSON answer.
@@ -46,6 +49,9 @@ type answer struct {
 	body   any
 }
 
+// bodyHeader stands, in a list of headers, for a body that is no JSON.
+const bodyHeader = "X-Test-Body"
+
 // call sends a request with the environment's key; body is encoded as JSON unless nil.
 func (h *house) call(method, target string, body any, headers ...string) *answer {
 	h.t.Helper()
@@ -54,6 +60,11 @@ func (h *house) call(method, target string, body any, headers ...string) *answer
 		b, err := json.Marshal(body)
 		check(h.t, err)
 		text = string(b)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		if headers[i] == bodyHeader {
+			text = headers[i+1]
+		}
 	}
 	resp := h.do(method, target, text, append([]string{"Authorization", "Bearer " + h.key}, headers...)...)
 	defer resp.Body.Close()

@@ -1,0 +1,164 @@
+package workos
+
+import (
+	"encoding/json"
+	"mime"
+	"net/http"
+	"net/url"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/application"
+	"github.com/lentil-dev/lentil/internal/authflow"
+	"github.com/lentil-dev/lentil/internal/token"
+	"github.com/lentil-dev/lentil/internal/wire"
+)
+
+// connectRoutes are the OAuth endpoints for applications other than the
+// environment's own. They are at the house's address whatever the environment: the
+// client id says which it is.
+func (a *API) connectRoutes() []Route {
+	return []Route{
+		{"POST", "/oauth2/token", "", "public", corsOpen, false, inOAuth(a.connectToken)},
+		{"POST", "/oauth2/introspection", "", "public", corsNone, false, inOAuth(a.introspect)},
+		{"GET", "/oauth2/jwks", "", "public", corsOpen, false, a.connectKeys},
+	}
+}
+
+// inOAuth gives refusals OAuth bodies and keeps answers from being stored.
+func inOAuth(h wire.Handler) wire.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		w.Header().Set("Cache-Control", "no-store")
+		err := h(w, r)
+		if e, ok := apierr.As(err); ok {
+			return e.With(&authflow.Refusal{OAuth: true})
+		}
+		return err
+	}
+}
+
+// maxOAuthBody bounds the bodies of the OAuth endpoints.
+const maxOAuthBody = 64 << 10
+
+// oauthParameters reads the parameters of a request: a form, as OAuth has it, or
+// JSON, as some clients send it. None may come twice (RFC 6749 §3.2).
+func oauthParameters(r *http.Request) (url.Values, error) {
+	b, err := wire.Body(r, maxOAuthBody)
+	if err != nil {
+		return nil, err
+	}
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if kind == "application/json" {
+		var m map[string]any
+		if err := json.Unmarshal(b, &m); err != nil {
+			return nil, application.Refuse("invalid_request", "The body is not a JSON object.")
+		}
+		v := url.Values{}
+		for name, x := range m {
+			if s, ok := x.(string); ok {
+				v.Set(name, s)
+			}
+		}
+		return v, nil
+	}
+	v, err := url.ParseQuery(string(b))
+	if err != nil {
+		return nil, application.Refuse("invalid_request", "The body is not a form.")
+	}
+	for name, list := range v {
+		if len(list) > 1 {
+			return nil, application.Refuse("invalid_request", "The parameter %.60q came twice.", name)
+		}
+	}
+	return v, nil
+}
+
+// connectClient reads how a client proves itself: in the Authorization header or
+// in the body, not in both (RFC 6749 §2.3).
+func connectClient(r *http.Request, v url.Values) (application.Client, error) {
+	c := application.Client{ID: v.Get("client_id"), Secret: v.Get("client_secret")}
+	user, password, ok := r.BasicAuth()
+	if !ok {
+		return c, nil
+	}
+	// Both parts are form-encoded within the header (§2.3.1).
+	id, err1 := url.QueryUnescape(user)
+	secret, err2 := url.QueryUnescape(password)
+	if err1 != nil || err2 != nil || c.Secret != "" || c.ID != "" && c.ID != id {
+		return c, application.Refuse("invalid_request", "The client proves itself in the Authorization header or in the body, not in both.")
+	}
+	return application.Client{ID: id, Secret: secret, ByHeader: true}, nil
+}
+
+// tokenAnswer is the answer of the token endpoint (RFC 6749 §5.1).
+type tokenAnswer struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int    `json:"expires_in"`
+	Scope        string `json:"scope,omitempty"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
+}
+
+// connectToken is POST /oauth2/token.
+func (a *API) connectToken(w http.ResponseWriter, r *http.Request) error {
+	v, err := oauthParameters(r)
+	if err != nil {
+		return err
+	}
+	c, err := connectClient(r, v)
+	if err != nil {
+		return err
+	}
+	var t *application.Tokens
+	switch grant := v.Get("grant_type"); grant {
+	case "client_credentials":
+		t, err = a.Applications.ClientCredentials(r.Context(), a.baseURL(r), c, v.Get("scope"))
+	case "":
+		return application.Refuse("invalid_request", "The parameter grant_type is missing.")
+	default:
+		return application.Refuse("unsupported_grant_type", "The grant type %.60q is not offered here.", grant)
+	}
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Pragma", "no-cache")
+	writeJSON(w, http.StatusOK, tokenAnswer{t.Access, "Bearer", int(t.Expires.Seconds()), t.Scope, t.Refresh, t.ID})
+	return nil
+}
+
+// introspect is POST /oauth2/introspection (RFC 7662).
+func (a *API) introspect(w http.ResponseWriter, r *http.Request) error {
+	v, err := oauthParameters(r)
+	if err != nil {
+		return err
+	}
+	c, err := connectClient(r, v)
+	if err != nil {
+		return err
+	}
+	if v.Get("token") == "" {
+		return application.Refuse("invalid_request", "The parameter token is missing.")
+	}
+	i, err := a.Applications.Introspect(r.Context(), a.baseURL(r), c, v.Get("token"))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, i)
+	return nil
+}
+
+// connectKeys is GET /oauth2/jwks.
+func (a *API) connectKeys(w http.ResponseWriter, r *http.Request) error {
+	b, err := a.Applications.JWKS(r.Context())
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Cache-Control", token.JWKSCacheControl)
+	h.Set("Content-Type", token.JWKSContentType)
+	_, err = w.Write(b)
+	if err != nil {
+		return wire.ErrAborted
+	}
+	return nil
+}
