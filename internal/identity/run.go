@@ -55,6 +55,7 @@ func (s *Service) sweep(ctx context.Context) error {
 		{tableResets, "on_forget", now},
 		{tableChallenges, "on_expires", now.Add(-challengeLifetime)},
 		{tableEvents, "by_creation_time", now.Add(-keepEvents)},
+		{tableTrail, "by_creation_time", now.Add(-keepTrail)},
 	} {
 		if err := s.Sweep(ctx, sw.table, sw.index, sw.until); err != nil {
 			return err

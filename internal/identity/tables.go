@@ -16,6 +16,7 @@ const (
 	tableSessions     = "sessions"         // of applications
 	tableBrowsers     = "browser_sessions" // of browsers on the sign-in pages' host
 	tableEvents       = "events"           //
+	tableTrail        = "operations"       // of operators
 
 	tableOrganizations = "organizations"            //
 	tableDomains       = "organization_domains"     // apart from organizations, since sign-in looks them up
@@ -70,6 +71,10 @@ var tableDefs = []database.TableDef{
 		{Name: "on_id", Fields: []string{"id"}},
 		{Name: "on_user", Fields: []string{"user"}},
 		{Name: "on_expires", Fields: []string{"expires"}},
+	}},
+	{Name: tableTrail, Indexes: []database.IndexDef{
+		{Name: "on_environment", Fields: []string{"environment", "id"}},
+		{Name: "on_key", Fields: []string{"environment", "key", "id"}},
 	}},
 	{Name: tableEvents, Indexes: []database.IndexDef{
 		{Name: "on_environment", Fields: []string{"environment", "id"}},

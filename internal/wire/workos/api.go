@@ -79,7 +79,7 @@ func (a *API) Open() error {
 	front := wire.Front{Dialect: dialect, Log: a.Log}
 	rt := &router{}
 	for _, row := range a.routes() {
-		rt.add(row.Method, row.Path, front.Handle(a.guard(row)))
+		rt.add(row.Method, row.Path, a.trail(row, front.Handle(a.guard(row))))
 	}
 	for _, row := range a.routes() {
 		if row.cors != corsNone {
@@ -167,6 +167,7 @@ func (a *API) guard(row Route) wire.Handler {
 			if err != nil {
 				return err
 			}
+			admitOperator(r, env, used)
 			ctx := identity.WithActor(r.Context(), identity.Actor{ID: string(used.ID), Source: "api", Name: orNull(used.Name)})
 			return inner(w, r.WithContext(context.WithValue(ctx, callerKey{}, &caller{env, used, required})))
 		}
