@@ -30,6 +30,7 @@ var scenarios = []scenario{
 	{"screen", benchScreen},
 	{"subscriptions", benchSubscriptions},
 	{"refresh", benchRefresh},
+	{"verify", benchVerify},
 	{"flood", benchFlood},
 	{"texts", benchTexts},
 	{"vectors", benchVectors},
