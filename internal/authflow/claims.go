@@ -45,7 +45,7 @@ var ours = []string{"iss", "sub", "exp", "iat", "nbf", "jti", "act", "sid", "cli
 // FlagSource tells which feature flags are on for a user, in an organization or in
 // none; *featureflag.Service is one.
 type FlagSource interface {
-	SlugsFor(tx *identity.Tx, env identity.EnvironmentID, user identity.UserID, org identity.OrganizationID) ([]string, error)
+	Enabled(tx *identity.Tx, env identity.EnvironmentID, user identity.UserID, org identity.OrganizationID) ([]string, error)
 }
 
 // tell collects what the access token of a session says, in the transaction that
@@ -63,7 +63,7 @@ func (f *Flow) tell(tx *identity.Tx, g *grantCall) error {
 		c.Methods = s.AMR()
 	}
 	if f.Flags != nil {
-		flags, err := f.Flags.SlugsFor(tx, e.ID, s.User, s.Organization)
+		flags, err := f.Flags.Enabled(tx, e.ID, s.User, s.Organization)
 		if err != nil {
 			return err
 		}

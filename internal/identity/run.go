@@ -52,6 +52,7 @@ func (s *Service) sweep(ctx context.Context) error {
 		{tableSessions, "on_forget", now},
 		{tableBrowsers, "on_expires", now},
 		{tableCodes, "on_forget", now},
+		{tableAnswers, "on_expires", now},
 		{tableResets, "on_forget", now},
 		{tableChallenges, "on_expires", now.Add(-challengeLifetime)},
 		{tableEvents, "by_creation_time", now.Add(-keepEvents)},

@@ -33,6 +33,7 @@ const (
 // tableDefs is what Open asks the database for.
 var tableDefs = []database.TableDef{
 	entitlementTable,
+	answerTable,
 	{Name: tableEnvironments, Indexes: []database.IndexDef{
 		{Name: "on_id", Fields: []string{"id"}},
 		{Name: "on_client", Fields: []string{"client_id"}},

@@ -39,6 +39,7 @@ type API struct {
 	ClientIP func(*http.Request) string
 
 	refused refusedOrigins
+	running running
 	handler http.Handler
 }
 
@@ -169,7 +170,11 @@ func (a *API) guard(row Route) wire.Handler {
 			}
 			admitOperator(r, env, used)
 			ctx := identity.WithActor(r.Context(), identity.Actor{ID: string(used.ID), Source: "api", Name: orNull(used.Name)})
-			return inner(w, r.WithContext(context.WithValue(ctx, callerKey{}, &caller{env, used, required})))
+			r = r.WithContext(context.WithValue(ctx, callerKey{}, &caller{env, used, required}))
+			if row.Method == http.MethodPost && row.Operation != "createEvent" { // which keeps keys itself
+				return a.once(w, r, env.ID, inner)
+			}
+			return inner(w, r)
 		}
 	}
 	if row.cors == corsOpen {

@@ -1,8 +1,10 @@
 package workos
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -68,6 +70,21 @@ func (a *API) authenticate(w http.ResponseWriter, r *http.Request) error {
 	if err := a.admitClient(r, body.ClientID); err != nil {
 		return err
 	}
+	grant := func(w http.ResponseWriter, r *http.Request) error { return a.grant(w, r, body) }
+	switch authflow.GrantType(body.GrantType) {
+	case authflow.GrantAuthorizationCode, authflow.GrantRefreshToken: // which know repetitions by themselves
+		return grant(w, r)
+	}
+	env, err := a.Identity.EnvironmentByClient(r.Context(), identity.ClientID(body.ClientID))
+	if err != nil { // Redeem has the words for it
+		return grant(w, r)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(b))
+	return a.once(w, r, env.ID, grant)
+}
+
+// grant redeems what a body brings.
+func (a *API) grant(w http.ResponseWriter, r *http.Request, body *authenticateBody) error {
 	q := grantRequest(r, body, a.clientIP(r))
 	fromCookie := false
 	if q.Type == authflow.GrantRefreshToken && q.RefreshToken == "" {
