@@ -6,9 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"log/slog"
-	"math/big"
 	"sync"
 	"time"
 
@@ -87,15 +85,6 @@ func (f *Flow) Run(ctx context.Context) error {
 			}
 		}
 	}
-}
-
-// newCode makes six random digits.
-func newCode() (string, error) {
-	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
-	if err != nil {
-		return "", fmt.Errorf("authflow: make code: %w", err)
-	}
-	return fmt.Sprintf("%06d", n.Int64()), nil
 }
 
 // newSecret makes a secret for a cookie: 260 bits as text.

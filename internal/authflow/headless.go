@@ -52,7 +52,7 @@ func (f *Flow) stepUpVerification(ctx context.Context, g *grantCall, user *ident
 	if f.mailBusy() {
 		return errMailBusy
 	}
-	code, err := newCode()
+	code, err := g.environment.MakeCode()
 	if err != nil {
 		return err
 	}

@@ -188,6 +188,7 @@ func (f *Flow) send(ctx context.Context, l letter) error {
 	if err != nil || m == nil {
 		return err
 	}
+	m.Owner = string(l.Environment.ID)
 	return f.Mail.Send(ctx, *m)
 }
 

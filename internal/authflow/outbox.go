@@ -17,10 +17,11 @@ type OutboxKeeper struct{ Identity *identity.Service }
 func (k OutboxKeeper) Append(ctx context.Context, d mail.Delivered, limit int) error {
 	return k.Identity.Update(ctx, func(tx *identity.Tx) error {
 		if err := tx.Add(tableOutbox, identity.Row{identity.Number("number", int64(d.ID)), identity.Time("time", d.Time), identity.Text("to", d.To),
-			identity.Text("subject", d.Subject), identity.Text("text", d.Text), identity.Text("html", d.HTML), identity.Text("code", d.Code)}); err != nil {
+			identity.Text("subject", d.Subject), identity.Text("text", d.Text), identity.Text("html", d.HTML), identity.Text("code", d.Code),
+			identity.Text("owner", d.Owner)}); err != nil {
 			return err
 		}
-		// Numbers have no gaps, so at most one falls out for each that comes in.
+		// At most one falls out for each that comes in.
 		var old []identity.Found
 		err := tx.Each(tableOutbox, "on_number", database.Interval{}, database.Asc, func(f identity.Found) (bool, error) {
 			if uint64(f.Number("number"))+uint64(limit) > d.ID {
@@ -47,9 +48,31 @@ func (k OutboxKeeper) Load(ctx context.Context) (out []mail.Delivered, err error
 		out = nil
 		return tx.Each(tableOutbox, "on_number", database.Interval{}, database.Asc, func(f identity.Found) (bool, error) {
 			out = append(out, mail.Delivered{ID: uint64(f.Number("number")), Time: f.Time("time"), Message: mail.Message{
-				To: f.Text("to"), Subject: f.Text("subject"), Text: f.Text("text"), HTML: f.Text("html"), Code: f.Text("code")}})
+				To: f.Text("to"), Subject: f.Text("subject"), Text: f.Text("text"), HTML: f.Text("html"), Code: f.Text("code"), Owner: f.Text("owner")}})
 			return true, nil
 		})
 	})
 	return out, err
+}
+
+// Forget drops the messages of an owner. The outbox is short, so it is read whole.
+func (k OutboxKeeper) Forget(ctx context.Context, owner string) error {
+	return k.Identity.Update(ctx, func(tx *identity.Tx) error {
+		var old []identity.Found
+		err := tx.Each(tableOutbox, "on_number", database.Interval{}, database.Asc, func(f identity.Found) (bool, error) {
+			if f.Text("owner") == owner {
+				old = append(old, f)
+			}
+			return true, nil
+		})
+		if err != nil {
+			return err
+		}
+		for i := range old {
+			if err := tx.Remove(&old[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -92,7 +92,7 @@ func (f *Flow) Redeem(ctx context.Context, r GrantRequest) (*Grant, error) {
 	if err := kind.redeem(f, ctx, g); err != nil {
 		return nil, shaped(err)
 	}
-	access, err := g.sign(time.Now())
+	access, err := g.sign(g.environment.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -179,11 +179,11 @@ func (f *Flow) Submit(ctx context.Context, v Visitor, id AttemptID, ans Answer) 
 	if err != nil || already != nil {
 		return already, err
 	}
-	code, err := newCode()
+	code, err := e.MakeCode()
 	if err != nil {
 		return nil, err
 	}
-	w := f.world(e, time.Now().UTC(), code)
+	w := f.world(e, e.Now().UTC(), code)
 	w.Secret = secret
 	a, in := old, input(ans)
 	if retry := f.heldBack(e, v, &a, ans); retry > 0 {

@@ -91,6 +91,7 @@ func environmentRow(e *Environment, secret string) Row {
 		Flag("amr", e.Settings.AMR), Duration("key_rotation", e.Settings.KeyRotation), Text("domain", e.Settings.Domain), Text("jwt_template", e.Settings.JWTTemplate.Content),
 		Time("jwt_template_created", e.Settings.JWTTemplate.Created), Time("jwt_template_updated", e.Settings.JWTTemplate.Updated),
 		Time("created", e.Created), Time("updated", e.Updated), Text("secret", secret),
+		Duration("clock", e.Settings.Clock), Text("fixed_code", e.Settings.FixedCode),
 	)
 }
 
@@ -109,6 +110,7 @@ func readEnvironment(r Record) *Environment {
 		},
 		Created: r.Time("created"), Updated: r.Time("updated"), sealed: r.Text("secret"),
 	}
+	e.Settings.Clock, e.Settings.FixedCode = r.Duration("clock"), r.Text("fixed_code")
 	e.Settings.readSignIn(r)
 	return e
 }
@@ -125,6 +127,9 @@ func (s Settings) check(kind EnvironmentKind) error {
 	case AudienceAuto, AudienceAlways, AudienceNever:
 	default:
 		return bad("The audience setting must be empty, %q or %q.", AudienceAlways, AudienceNever)
+	}
+	if err := s.checkTest(kind); err != nil {
+		return err
 	}
 	if err := s.checkSignIn(kind); err != nil {
 		return err
@@ -168,6 +173,19 @@ func (s Settings) check(kind EnvironmentKind) error {
 	return nil
 }
 
+// checkTest refuses what only test environments have.
+func (s Settings) checkTest(kind EnvironmentKind) error {
+	switch {
+	case kind == Production && s.FixedCode != "":
+		return errTestOnly("A fixed code")
+	case kind == Production && s.Clock != 0:
+		return errTestOnly("The clock")
+	case s.FixedCode != "" && !sixDigitCode(s.FixedCode):
+		return apierr.New(apierr.BadRequest, "invalid_settings", "The fixed code must have six digits.")
+	}
+	return nil
+}
+
 // CreateEnvironment makes an environment with its first signing key.
 func (s *Service) CreateEnvironment(ctx context.Context, n NewEnvironment) (*Environment, error) {
 	if n.Kind == "" {
@@ -194,7 +212,7 @@ func (s *Service) CreateEnvironment(ctx context.Context, n NewEnvironment) (*Env
 	if err := n.Settings.check(n.Kind); err != nil {
 		return nil, err
 	}
-	key, err := token.GenerateKey()
+	key, err := s.spares.take()
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +255,9 @@ func (tx *Tx) environmentBy(index, id string) (*Found, *Environment, error) {
 	if f == nil {
 		return nil, nil, notFound("Environment", id)
 	}
-	return f, readEnvironment(f.Record), nil
+	e := readEnvironment(f.Record)
+	tx.follow(e)
+	return f, e, nil
 }
 
 // Environment finds an environment.

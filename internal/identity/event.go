@@ -45,6 +45,9 @@ func (tx *Tx) RecordWith(id EnvironmentID, name string, data any, more map[strin
 	if !KnownEvent(name) {
 		return fmt.Errorf("identity: there is no event %q in the catalogue", name)
 	}
+	if tx.quiet {
+		return nil
+	}
 	if tx.rec == nil {
 		return fmt.Errorf("identity: event %s in a transaction that writes nothing", name)
 	}

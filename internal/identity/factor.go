@@ -1,12 +1,10 @@
 package identity
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
-	"math/big"
 	"time"
 	"unicode/utf8"
 
@@ -217,11 +215,13 @@ func (tx *Tx) ChallengeFactor(env EnvironmentID, id FactorID) (c *Challenge, cod
 	c = &Challenge{ID: ChallengeID(NewID(challengePrefix)), Environment: env, Factor: id, Expires: tx.now.Add(challengeLifetime), Created: tx.now, Updated: tx.now}
 	hash := ""
 	if f.Type != FactorTOTP {
-		n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
+		e, err := tx.Environment(env)
 		if err != nil {
-			return nil, "", fmt.Errorf("identity: make code: %w", err)
+			return nil, "", err
 		}
-		code = fmt.Sprintf("%06d", n.Int64())
+		if code, err = e.MakeCode(); err != nil {
+			return nil, "", err
+		}
 		hash = challengeHash(c.ID, code)
 	}
 	return c, code, tx.Add(tableChallenges, Row{Text("id", c.ID), Text("environment", env), Text("factor", id), Text("hash", hash), Number("wrong", 0),

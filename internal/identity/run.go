@@ -18,6 +18,9 @@ const (
 // Run sweeps what has expired, writes down when keys were used, and looks for the
 // DNS records of domains to be verified, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
+	filled := make(chan error, 1)
+	go func() { filled <- s.spares.fill(ctx) }()
+	defer func() { <-filled }()
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
 	for {

@@ -28,8 +28,14 @@ type Service struct {
 	// above that keep rows of it.
 	Gone []func(tx *Tx, what Gone) error
 
+	// Keep are tables of rooms above whose rows are settings: a reset of an environment
+	// leaves them.
+	Keep []string
+
 	events chronicle
 	ids    rising // of nouns whose newest must be the last
+
+	spares spares
 
 	mu      sync.Mutex // leaf; guards the caches below
 	signers map[KeyID]*token.Signer
@@ -46,6 +52,7 @@ func (s *Service) Open(ctx context.Context) error {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
+	s.spares.open()
 	s.signers = map[KeyID]*token.Signer{}
 	s.sets = map[EnvironmentID]publishedKeys{}
 	s.used = map[APIKeyID]time.Time{}

@@ -18,9 +18,13 @@ type Tx struct {
 	ctx context.Context // the transaction's, whose lifetime is one closure call
 	now time.Time       // of this run of the closure, to the millisecond
 	rec *recording      // of the transaction's events, over all runs of the closure
+
+	ahead time.Duration // how far now is ahead of the house's clock
+	quiet bool          // events are not recorded
 }
 
-// Now is the time as of which the transaction happens.
+// Now is the time as of which the transaction happens, by the clock of the
+// environment that it is about.
 func (tx *Tx) Now() time.Time { return tx.now }
 
 // Update runs f in a transaction and commits it. f may run again after a
@@ -41,7 +45,7 @@ func (s *Service) View(ctx context.Context, f func(*Tx) error) error {
 
 // wrap makes a Tx of a database transaction.
 func (s *Service) wrap(ctx context.Context, tx *database.Tx, rec *recording) *Tx {
-	return &Tx{Tx: tx, s: s, ctx: ctx, now: time.Now().UTC().Truncate(time.Millisecond), rec: rec}
+	return &Tx{Tx: tx, s: s, ctx: ctx, now: Now(ctx).UTC().Truncate(time.Millisecond), ahead: ahead(ctx), rec: rec}
 }
 
 // Found is a row and where it lies.

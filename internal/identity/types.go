@@ -91,6 +91,12 @@ type Settings struct {
 	Domain string
 	// JWTTemplate makes further claims; see token.Template.
 	JWTTemplate JWTTemplate
+	// FixedCode is what every one-time code is, in test environments only; "" makes
+	// each code anew.
+	FixedCode string
+	// Clock is how far the environment's time is ahead of the house's, in test
+	// environments only.
+	Clock time.Duration
 }
 
 // JWTTemplate is an environment's template of claims; Content is empty if there is

@@ -15,6 +15,7 @@ type Message struct {
 	Text    string // plain text; always present
 	HTML    string // optional richer form of the same
 	Code    string // the one-time code within, for the outbox alone
+	Owner   string // on whose behalf it is sent, for the outbox alone
 }
 
 // Sender hands messages over. Send returns when the message is in other hands;

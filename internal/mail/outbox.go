@@ -17,6 +17,8 @@ const defaultOutboxLimit = 500
 type Keeper interface {
 	Append(ctx context.Context, d Delivered, limit int) error
 	Load(ctx context.Context) ([]Delivered, error)
+	// Forget drops the messages of an owner.
+	Forget(ctx context.Context, owner string) error
 }
 
 // Outbox is a Sender for development: it sends nothing and keeps the newest
@@ -95,4 +97,20 @@ func (o *Outbox) List(ctx context.Context, to string) ([]Delivered, error) {
 		}
 	}
 	return out, nil
+}
+
+// Forget drops the messages of an owner.
+func (o *Outbox) Forget(ctx context.Context, owner string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.load(ctx); err != nil {
+		return err
+	}
+	if o.Keep != nil {
+		if err := o.Keep.Forget(ctx, owner); err != nil {
+			return err
+		}
+	}
+	o.ring = slices.DeleteFunc(o.ring, func(d Delivered) bool { return d.Owner == owner })
+	return nil
 }

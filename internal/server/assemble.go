@@ -206,6 +206,9 @@ func (s *Server) openFronts() error {
 		return err
 	}
 	api := &workos.API{Identity: s.identity, Flow: s.flow, Letters: s.flow, Hasher: s.flow.Hasher, Pages: pages, Log: s.log, BaseURL: base}
+	if s.outbox != nil {
+		api.Outbox, api.TestEnvironment = s.outbox, identity.EnvironmentID(s.addresses.EnvironmentID)
+	}
 	s.services.fill(api)
 	if err := api.Open(); err != nil {
 		return err

@@ -37,7 +37,13 @@ type API struct {
 	BaseURL string
 	// ClientIP tells the address of the person; nil means the connection's.
 	ClientIP func(*http.Request) string
+	// Outbox holds mails that were not really sent; nil where they are.
+	Outbox Outbox
+	// TestEnvironment is whose error hooks requests without an API key are about,
+	// if they come from this machine; empty for nobody's.
+	TestEnvironment identity.EnvironmentID
 
+	hooks   errorHooks
 	refused refusedOrigins
 	running running
 	handler http.Handler
@@ -96,7 +102,7 @@ func (a *API) Open() error {
 	}
 	mux.Handle("/", front.Handle(a.other))
 	rt.rest = mux
-	a.handler = identify(rt)
+	a.handler = identify(a.hooked(rt))
 	return nil
 }
 
@@ -169,7 +175,7 @@ func (a *API) guard(row Route) wire.Handler {
 				return err
 			}
 			admitOperator(r, env, used)
-			ctx := identity.WithActor(r.Context(), identity.Actor{ID: string(used.ID), Source: "api", Name: orNull(used.Name)})
+			ctx := identity.WithActor(identity.At(r.Context(), env), identity.Actor{ID: string(used.ID), Source: "api", Name: orNull(used.Name)})
 			r = r.WithContext(context.WithValue(ctx, callerKey{}, &caller{env, used, required}))
 			if row.Method == http.MethodPost && row.Operation != "createEvent" { // which keeps keys itself
 				return a.once(w, r, env.ID, inner)

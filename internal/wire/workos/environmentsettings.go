@@ -38,6 +38,8 @@ var environmentSettings = []settingRow{
 		s.SignUpDisabled = !yes
 		return err
 	}},
+	{"fixed_code", func(e *identity.Environment) any { return orNull(e.Settings.FixedCode) },
+		func(s *identity.Settings, v json.RawMessage) error { return setText(&s.FixedCode, v) }},
 	{"initiate_login_uri", func(e *identity.Environment) any { return orNull(e.Settings.InitiateLoginURI) },
 		func(s *identity.Settings, v json.RawMessage) error { return setText(&s.InitiateLoginURI, v) }},
 	{"app_homepage_url", func(e *identity.Environment) any { return orNull(e.Settings.HomepageURL) },

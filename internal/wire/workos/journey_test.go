@@ -46,6 +46,9 @@ type house struct {
 	env    *identity.Environment
 	key    string
 	outbox *mail.Outbox
+
+	identity *identity.Service
+	front    *workos.API // behind api
 }
 
 // open starts a house.
@@ -68,7 +71,8 @@ func open(t testing.TB) *house {
 	}
 	pages := &login.Pages{Flow: flow, Identity: svc, Outbox: h.outbox, Log: log}
 	check(t, pages.Open())
-	api := &workos.API{Identity: svc, Flow: flow, Letters: flow, Hasher: flow.Hasher, Pages: pages, Log: log}
+	api := &workos.API{Identity: svc, Flow: flow, Letters: flow, Hasher: flow.Hasher, Pages: pages, Log: log, Outbox: h.outbox}
+	h.identity, h.front = svc, api
 	check(t, api.Open())
 	h.api = contract.Judge(api, func(line string) { t.Error(line) })
 	server := httptest.NewServer(h.api)
@@ -83,6 +87,7 @@ func open(t testing.TB) *house {
 	})
 	h.env, err = svc.CreateEnvironment(ctx, identity.NewEnvironment{Name: "soup", Kind: identity.Development, Settings: identity.Settings{HomepageURL: origin}})
 	check(t, err)
+	api.TestEnvironment = h.env.ID
 	_, h.key, err = svc.CreateAPIKey(ctx, h.env.ID, "test", "")
 	check(t, err)
 	_, err = svc.AddRedirectURI(ctx, h.env.ID, callback)

@@ -3,7 +3,6 @@ package workos
 import (
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/authflow"
@@ -115,7 +114,7 @@ func (a *API) listSessions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := identity.Now(r.Context())
 	return writeList(w, list, func(s *identity.Session) sessionObject {
 		o := sessionObject{
 			Object: "session", ID: string(s.ID), UserID: string(s.User), OrganizationID: string(s.Organization),

@@ -38,10 +38,13 @@ func Judge(front http.Handler, report func(line string)) http.Handler {
 	})
 }
 
-// excused reports whether an answer may differ from the description: it says
-// nothing of browsers that keep the refresh token in a cookie, and lists
+// excused reports whether an answer may differ from the description: because a test
+// made it up with an error hook, or because the description says nothing of browsers that keep the refresh token in a cookie, and lists
 // certificates among the members of public keys, which no client reads.
 func excused(op string, h http.Header, v Violation) bool {
+	if h.Get("X-Lentil-Error-Hook") != "" {
+		return true // made up by a test
+	}
 	switch op {
 	case "authenticate":
 		return v.Problem == "lacks the member refresh_token" && h.Get("Set-Cookie") != ""

@@ -1,0 +1,128 @@
+package identity
+
+import (
+	"context"
+	"slices"
+
+	"github.com/lentil-dev/lentil/internal/database"
+)
+
+// wipeBatch is how many nouns, with all that is theirs, one transaction of a reset
+// deletes.
+const wipeBatch = 50
+
+// kept are this room's tables whose rows a reset leaves: an environment stays
+// reachable by the same keys from the same applications.
+var kept = []string{tableEnvironments, tableAPIKeys, tableSigningKeys, tableRedirects, tableOrigins}
+
+// ResetEnvironment empties a test environment: its users, organizations, events and
+// whatever else it holds, in this room and those above, are gone without an event.
+// Its keys, addresses and settings stay (see Service.Keep), its clock is right again.
+func (s *Service) ResetEnvironment(ctx context.Context, id EnvironmentID) (*Environment, error) {
+	e, err := s.Environment(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if e.Kind == Production {
+		return nil, errTestOnly("Resetting an environment")
+	}
+	for _, step := range []func(*Tx) (bool, error){
+		func(tx *Tx) (bool, error) { return tx.wipeOrganizations(id) },
+		func(tx *Tx) (bool, error) { return tx.wipeUsers(id) },
+		func(tx *Tx) (bool, error) { return tx.wipeRows(id) },
+	} {
+		for more := true; more; {
+			err := s.Update(ctx, func(tx *Tx) error {
+				tx.quiet = true
+				more, err = step(tx)
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	err = s.Update(ctx, func(tx *Tx) error {
+		f, now, err := tx.environmentBy("on_id", string(id))
+		if err != nil {
+			return err
+		}
+		e = now
+		e.Settings.Clock = 0
+		if err := tx.firstRoles(id); err != nil {
+			return err
+		}
+		return tx.Put(f.Doc, environmentRow(e, e.sealed))
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.Log.Info("environment reset", "environment", id)
+	return e, nil
+}
+
+// some gives the first ids of a table's rows of the environment.
+func (tx *Tx) some(table string, id EnvironmentID) (ids []string, err error) {
+	err = tx.Each(table, "on_environment", prefixOf(string(id)), database.Asc, func(f Found) (bool, error) {
+		ids = append(ids, f.Text("id"))
+		return len(ids) < wipeBatch, nil
+	})
+	return ids, err
+}
+
+// wipeOrganizations deletes some organizations with all that is theirs.
+func (tx *Tx) wipeOrganizations(id EnvironmentID) (more bool, err error) {
+	ids, err := tx.some(tableOrganizations, id)
+	for _, org := range ids {
+		if err := tx.DeleteOrganization(id, OrganizationID(org)); err != nil {
+			return false, err
+		}
+	}
+	return len(ids) > 0, err
+}
+
+// wipeUsers deletes some users with all that is theirs.
+func (tx *Tx) wipeUsers(id EnvironmentID) (more bool, err error) {
+	ids, err := tx.some(tableUsers, id)
+	for _, user := range ids {
+		if err := tx.DeleteUser(id, UserID(user)); err != nil {
+			return false, err
+		}
+	}
+	return len(ids) > 0, err
+}
+
+// wipeRows deletes some of the rows that are left of any room, found by the indexes
+// that begin with the environment.
+func (tx *Tx) wipeRows(id EnvironmentID) (more bool, err error) {
+	n := 0
+	for _, t := range tx.Tables() {
+		if t.System() || slices.Contains(kept, t.Name) || slices.Contains(tx.s.Keep, t.Name) {
+			continue
+		}
+		for _, ix := range tx.Indexes(t.Name) {
+			if len(ix.Fields) == 0 || ix.Fields[0] != "environment" {
+				continue
+			}
+			var rows []Found
+			err := tx.Each(t.Name, ix.Name, prefixOf(string(id)), database.Asc, func(f Found) (bool, error) {
+				rows = append(rows, f)
+				return n+len(rows) < sweepBatch, nil
+			})
+			if err != nil {
+				return false, err
+			}
+			for i := range rows {
+				if err := tx.Remove(&rows[i]); err != nil {
+					return false, err
+				}
+			}
+			n += len(rows)
+			break
+		}
+		if n >= sweepBatch {
+			return true, nil
+		}
+	}
+	return false, nil
+}
