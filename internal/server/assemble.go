@@ -209,7 +209,9 @@ func (s *Server) openFronts() error {
 	if s.outbox != nil {
 		api.Outbox, api.TestEnvironment = s.outbox, identity.EnvironmentID(s.addresses.EnvironmentID)
 	}
-	s.services.fill(api)
+	if err := s.services.fill(api); err != nil {
+		return err
+	}
 	if err := api.Open(); err != nil {
 		return err
 	}

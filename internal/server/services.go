@@ -8,6 +8,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/directory"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/sso"
+	"github.com/lentil-dev/lentil/internal/web/portal"
 	"github.com/lentil-dev/lentil/internal/web/testidp"
 	"github.com/lentil-dev/lentil/internal/webhook"
 	"github.com/lentil-dev/lentil/internal/wire/workos"
@@ -20,6 +21,7 @@ type services struct {
 	sso       sso.Service
 	testIdP   testidp.IdP
 	webhooks  webhook.Service
+	portal    portal.Portal
 }
 
 // open opens them all over the house's identity service.
@@ -42,11 +44,13 @@ func (s *services) open(ctx context.Context, id *identity.Service, log *slog.Log
 // Run keeps going what works in the background, until ctx ends.
 func (s *services) Run(ctx context.Context) error { return s.auditLogs.Run(ctx) }
 
-// fill puts them behind the API.
-func (s *services) fill(api *workos.API) {
+// fill puts them behind the API, whose address is known by now.
+func (s *services) fill(api *workos.API) error {
 	api.Directory = &s.directory
 	api.SSO, s.sso.BaseURL = &s.sso, api.BaseURL
-	api.Beside = map[string]http.Handler{testidp.Mount: &s.testIdP}
 	api.Webhooks = &s.webhooks
 	api.Services = s.smaller.all()
+	api.Beside = map[string]http.Handler{testidp.Mount: &s.testIdP, portal.Mount: &s.portal}
+	s.portal = portal.Portal{SSO: &s.sso, Directory: &s.directory, Log: api.Log, BaseURL: api.BaseURL}
+	return s.portal.Open()
 }

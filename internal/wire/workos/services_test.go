@@ -14,6 +14,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/sso"
 	"github.com/lentil-dev/lentil/internal/vault"
+	"github.com/lentil-dev/lentil/internal/web/portal"
 	"github.com/lentil-dev/lentil/internal/web/testidp"
 	"github.com/lentil-dev/lentil/internal/webhook"
 )
@@ -35,9 +36,11 @@ func openServices(t testing.TB, a *API) {
 	check(t, a.SSO.Open(t.Context()))
 	idp := &testidp.IdP{SSO: a.SSO, Sealer: a.Identity.Sealer}
 	check(t, idp.Open())
-	a.Beside = map[string]http.Handler{testidp.Mount: idp}
 	a.Applications = &application.Service{Identity: a.Identity}
 	check(t, a.Applications.Open(t.Context()))
+	pages := &portal.Portal{SSO: a.SSO, Directory: a.Directory}
+	check(t, pages.Open())
+	a.Beside = map[string]http.Handler{testidp.Mount: idp, portal.Mount: pages}
 }
 
 // answer is a decoded JSON answer.
