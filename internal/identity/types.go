@@ -175,6 +175,7 @@ type User struct {
 
 // NewUser is what a caller says of a user to be made.
 type NewUser struct {
+	ID                UserID // chosen if empty
 	Email             string
 	EmailVerified     bool
 	FirstName         string

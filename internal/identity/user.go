@@ -129,8 +129,11 @@ func (tx *Tx) CreateUser(id EnvironmentID, n NewUser) (*User, error) {
 			return nil, userRefused("external_id_already_used", "This external id is already in use.")
 		}
 	}
+	if n.ID == "" {
+		n.ID = UserID(NewID(userPrefix))
+	}
 	u := &User{
-		ID: UserID(NewID(userPrefix)), Environment: id, Email: email, EmailVerified: n.EmailVerified, FirstName: n.FirstName, LastName: n.LastName,
+		ID: n.ID, Environment: id, Email: email, EmailVerified: n.EmailVerified, FirstName: n.FirstName, LastName: n.LastName,
 		ProfilePictureURL: n.ProfilePictureURL, ExternalID: n.ExternalID, Locale: n.Locale, Metadata: maps.Clone(n.Metadata), Created: tx.now, Updated: tx.now,
 	}
 	if err := u.check(); err != nil {

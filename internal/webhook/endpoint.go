@@ -124,7 +124,7 @@ type NewEndpoint struct {
 // CreateEndpoint registers an address, which hears of what happens from now on.
 func (s *Service) CreateEndpoint(ctx context.Context, env *identity.Environment, n NewEndpoint) (*Endpoint, error) {
 	if n.Secret == "" {
-		n.Secret = rand.Text() // 130 bits
+		n.Secret = newSecret()
 	}
 	if len(n.Secret) < minSecret || len(n.Secret) > maxSecret {
 		return nil, invalid("secret", "A webhook secret has %d to %d characters.", minSecret, maxSecret)
@@ -161,6 +161,9 @@ func (s *Service) CreateEndpoint(ctx context.Context, env *identity.Environment,
 	s.wake()
 	return e, nil
 }
+
+// newSecret makes a secret of 130 bits.
+func newSecret() string { return rand.Text() }
 
 // free refuses an address that is registered already.
 func (s *Service) free(tx *identity.Tx, env identity.EnvironmentID, url string) error {

@@ -1,0 +1,10 @@
+package identity
+
+// ShowUser is a user as events show it.
+func ShowUser(u *User) any { return userData(u) }
+
+// ShowOrganization is an organization as events show it.
+func ShowOrganization(o *Organization) any { return organizationData(o) }
+
+// ShowMembership is a membership as events show it.
+func ShowMembership(m *Membership) any { return membershipData(m) }
