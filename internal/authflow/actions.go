@@ -25,7 +25,9 @@ type question struct {
 }
 
 // Error is for the log, where it never arrives.
-func (q *question) Error() string { return "authflow: the " + string(q.Kind) + " action is to be asked" }
+func (q *question) Error() string {
+	return "authflow: the " + string(q.Kind) + " action is to be asked"
+}
 
 // mustAsk ends the transaction with a question unless it was answered already or
 // there is nobody to ask.
@@ -92,4 +94,48 @@ func signInContext(tx *identity.Tx, e *identity.Environment, u *identity.User, o
 	}
 	c.Membership, err = tx.Membership(e.ID, u.ID, org)
 	return c, err
+}
+
+// commitAsking is commit, with actions asked on the way. An attempt that is refused
+// goes back to its beginning.
+func (f *Flow) commitAsking(ctx context.Context, v Visitor, e *identity.Environment, w world, old, moved *attempt, step Step, effects []effect) (s Step, err error) {
+	moved.as = identity.UserID(identity.NewID("user_")) // the same for the action and for the account
+	no, err := f.asking(ctx, func() *identity.Environment { return e }, &moved.answered, func() (err error) {
+		s, err = f.commit(ctx, v, e, old, moved, step, effects)
+		return err
+	})
+	if err != nil || no == nil {
+		return s, err
+	}
+	back, page, _ := next(*old, deniedByAction{no.Message}, w)
+	return f.commit(ctx, v, e, old, &back, page, nil)
+}
+
+// redeemAsking is a grant's redeem, with the authentication action asked on the way.
+func (f *Flow) redeemAsking(ctx context.Context, g *grantCall, redeem func(*Flow, context.Context, *grantCall) error) error {
+	no, err := f.asking(ctx, func() *identity.Environment { return g.environment }, &g.answered, func() error { return redeem(f, ctx, g) })
+	if err == nil && no != nil {
+		err = oauth("access_denied", "%s", denialMessage(no.Message))
+	}
+	return err
+}
+
+// askedOnPages are the grants for sign-ins that ended on the house's own pages, where
+// the action was asked.
+var askedOnPages = map[GrantType]bool{"authorization_code": true, "urn:ietf:params:oauth:grant-type:device_code": true}
+
+// mayStart asks the authentication action about a session that a grant begins.
+func (f *Flow) mayStart(tx *identity.Tx, g *grantCall, n identity.NewSession) error {
+	if f.Actions == nil || askedOnPages[g.Type] || n.Method == identity.MethodImpersonation {
+		return nil
+	}
+	u, err := tx.User(g.environment.ID, n.User)
+	if err != nil {
+		return err
+	}
+	c, err := signInContext(tx, g.environment, u, identity.OrganizationID(n.Organization), n.Method, n.IPAddress, n.UserAgent)
+	if err != nil {
+		return err
+	}
+	return f.mustAsk(tx, g.environment, g.answered, webhook.ActionAuthentication, c)
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/webhook"
 )
 
 // Lifetimes and bounds of attempts and codes (workos-api.md §2.3 for the ten
@@ -67,6 +68,10 @@ type attempt struct {
 
 	Created time.Time
 	Expires time.Time
+
+	// While one answer is worked on; not stored.
+	answered []webhook.ActionKind // actions that agreed
+	as       identity.UserID      // of an account to be made
 }
 
 // registration is a sign-up that waits for its address to be proven. Nothing of it

@@ -3,6 +3,7 @@ package authflow
 import (
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/webhook"
 )
 
 // apply carries out the doing effects in the transaction that stores the attempt.
@@ -45,7 +46,7 @@ func (f *Flow) apply(tx *identity.Tx, v Visitor, e *identity.Environment, a *att
 				return f.gone(a, err)
 			}
 		case register:
-			if over, err := f.registerUser(tx, e, a, fx.Into); err != nil || over != nil {
+			if over, err := f.registerUser(tx, v, e, a, fx.Into); err != nil || over != nil {
 				return over, err
 			}
 		case changePassword:
@@ -84,7 +85,7 @@ func (f *Flow) gone(a *attempt, err error) (Step, error) {
 // what the sign-up brought along to the user that has the address and never proved
 // it. Somebody else may have done so since the machine looked: then the attempt
 // begins again.
-func (f *Flow) registerUser(tx *identity.Tx, e *identity.Environment, a *attempt, into identity.UserID) (Step, error) {
+func (f *Flow) registerUser(tx *identity.Tx, v Visitor, e *identity.Environment, a *attempt, into identity.UserID) (Step, error) {
 	have, err := tx.UserByEmail(e.ID, a.Email)
 	if err != nil {
 		return nil, err
@@ -96,7 +97,11 @@ func (f *Flow) registerUser(tx *identity.Tx, e *identity.Environment, a *attempt
 	p := a.Pending
 	a.Pending = registration{}
 	if have == nil {
-		u, err := tx.CreateUser(e.ID, identity.NewUser{Email: a.Email, EmailVerified: true, FirstName: p.FirstName, LastName: p.LastName, PasswordHash: p.PasswordHash})
+		if err := f.mustAsk(tx, e, a.answered, webhook.ActionUserRegistration, webhook.ActionContext{Email: a.Email, FirstName: p.FirstName, LastName: p.LastName,
+			Method: string(a.Proof.Method), IPAddress: v.IPAddress, UserAgent: v.UserAgent}); err != nil {
+			return nil, err
+		}
+		u, err := tx.CreateUser(e.ID, identity.NewUser{ID: a.as, Email: a.Email, EmailVerified: true, FirstName: p.FirstName, LastName: p.LastName, PasswordHash: p.PasswordHash})
 		if err != nil {
 			return nil, err
 		}
@@ -187,6 +192,13 @@ func (f *Flow) finish(tx *identity.Tx, v Visitor, e *identity.Environment, a *at
 	u, err := tx.User(e.ID, a.Proof.User)
 	if err != nil {
 		return f.gone(a, err)
+	}
+	ctx, err := signInContext(tx, e, u, "", a.Proof.Method, v.IPAddress, v.UserAgent)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.mustAsk(tx, e, a.answered, webhook.ActionAuthentication, ctx); err != nil {
+		return nil, err
 	}
 	if v.SSO != "" { // one browser, one sign-in: the one before ends
 		if err := tx.EndBrowser(e, v.SSO); err != nil {

@@ -38,6 +38,7 @@ type Flow struct {
 	Log      *slog.Logger
 	Flags    FlagSource // nil means that there are none
 	Rules    EntryRules // nil means that there are none
+	Actions  Actions    // nil means that there are none
 
 	templates templateCache
 	seldom    seldom

@@ -29,6 +29,8 @@ func next(a attempt, in input, w world) (attempt, Step, []effect) {
 		return goTo(a, in, w)
 	case standing:
 		return afterProof(a, in, w)
+	case deniedByAction:
+		return refusedSignIn(a, in, w)
 	}
 	return rowOf(a.Stage).next(a, in, w)
 }

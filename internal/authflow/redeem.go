@@ -12,6 +12,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/token"
+	"github.com/lentil-dev/lentil/internal/webhook"
 )
 
 // grants is the table of the grants that are served; see Redeem.
@@ -48,6 +49,7 @@ type grantCall struct {
 	signer      *token.Signer
 	claims      *claims       // of the access token, see tell
 	custom      []token.Claim // by the environment's template
+	answered    []webhook.ActionKind
 }
 
 // oauth makes a refusal in the form {error, error_description}.
@@ -89,7 +91,7 @@ func (f *Flow) Redeem(ctx context.Context, r GrantRequest) (*Grant, error) {
 	if kind.confidential && r.ClientSecret == "" {
 		return nil, oauth("invalid_client", "client_secret is missing. This grant is for servers, which send their API key as the secret.")
 	}
-	if err := kind.redeem(f, ctx, g); err != nil {
+	if err := f.redeemAsking(ctx, g, kind.redeem); err != nil {
 		return nil, shaped(err)
 	}
 	access, err := g.sign(g.environment.Now())
@@ -152,6 +154,9 @@ func (f *Flow) start(tx *identity.Tx, g *grantCall, n identity.NewSession) (err 
 	}
 	if n.UserAgent == "" {
 		n.UserAgent = g.UserAgent
+	}
+	if err = f.mayStart(tx, g, n); err != nil {
+		return err
 	}
 	if g.session, g.refresh, err = tx.StartSession(g.environment, n); err != nil {
 		return err

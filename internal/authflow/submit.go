@@ -202,7 +202,7 @@ func (f *Flow) Submit(ctx context.Context, v Visitor, id AttemptID, ans Answer) 
 			a, in = moved, outcome
 			continue
 		}
-		return f.commit(ctx, v, e, &old, &moved, step, append(doing, effects...))
+		return f.commitAsking(ctx, v, e, w, &old, &moved, step, append(doing, effects...))
 	}
 	return nil, fmt.Errorf("authflow: attempt %s asks without end", id)
 }

@@ -19,6 +19,9 @@ func (a *API) webhookRoutes() []Route {
 		{"GET", "/_lentil/v1/webhook_deliveries", "", "key", corsNone, false, a.listWebhookDeliveries},
 		{"GET", "/_lentil/v1/webhook_deliveries/{id}", "", "key", corsNone, false, a.getWebhookDelivery},
 		{"POST", "/_lentil/v1/webhook_deliveries/{id}/replay", "", "key", corsNone, false, a.replayWebhookDelivery},
+		{"GET", "/_lentil/v1/actions", "", "key", corsNone, false, a.listActions},
+		{"PUT", "/_lentil/v1/actions/{kind}", "", "key", corsNone, false, a.putAction},
+		{"DELETE", "/_lentil/v1/actions/{kind}", "", "key", corsNone, false, a.deleteAction},
 	}
 }
 

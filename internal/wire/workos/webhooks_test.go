@@ -71,3 +71,25 @@ func TestWebhookEndpointsOverTheAPI(t *testing.T) {
 		t.Error(c)
 	}
 }
+
+func TestActionsOverTheAPI(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	made := h.call("PUT", "/_lentil/v1/actions/authentication", map[string]any{"endpoint_url": "http://localhost:3000/action", "timeout_ms": 2000}).want(http.StatusOK)
+	if made.text("on_failure") != "Deny" || made.text("kind") != "authentication" || len(made.text("secret")) < 20 {
+		t.Errorf("%s", made.raw)
+	}
+	changed := h.call("PUT", "/_lentil/v1/actions/authentication", map[string]any{"on_failure": "Allow", "enabled": false}).want(http.StatusOK)
+	if changed.text("secret") != made.text("secret") || changed.text("on_failure") != "Allow" {
+		t.Errorf("%s", changed.raw)
+	}
+	if n := h.call("GET", "/_lentil/v1/actions", nil).want(http.StatusOK).size("data"); n != 1 {
+		t.Errorf("%d actions", n)
+	}
+	h.call("PUT", "/_lentil/v1/actions/authentication", map[string]any{"on_failure": "Perhaps"}).want(http.StatusUnprocessableEntity)
+	h.call("PUT", "/_lentil/v1/actions/authentication", map[string]any{"timeout_ms": 1 << 60}).want(http.StatusUnprocessableEntity)
+	h.call("PUT", "/_lentil/v1/actions/soup", map[string]any{"endpoint_url": "http://localhost:3000/action"}).want(http.StatusNotFound)
+	h.call("PUT", "/_lentil/v1/actions/user_registration", map[string]any{}).want(http.StatusUnprocessableEntity)
+	h.call("DELETE", "/_lentil/v1/actions/authentication", nil).want(http.StatusNoContent)
+	h.call("DELETE", "/_lentil/v1/actions/authentication", nil).want(http.StatusNotFound)
+}
