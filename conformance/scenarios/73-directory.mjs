@@ -1,0 +1,153 @@
+// Okta and Entra ID as SCIM clients, played by hand in their dialects, and the official Node clients that read what came of it.
+import { WorkOS as WorkOS10 } from "@workos-inc/node";
+import { WorkOS as WorkOS11 } from "workos-node-11";
+import { fails, holds, lacks, same } from "../lib/check.mjs";
+import { House } from "../lib/house.mjs";
+
+const enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+const patch = (...Operations) => ({ schemas: ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], Operations });
+
+export async function setUp() {
+  const house = await House.open();
+  const { authkitUrl, apiKey, clientId } = house.lentil.info;
+  const { hostname, port } = new URL(authkitUrl);
+  const options = { apiHostname: hostname, port: Number(port), https: false, clientId };
+  house.clients = { 10: new WorkOS10(apiKey, options), 11: new WorkOS11(apiKey, options) };
+  house.operate = async (method, path, body) => {
+    const answer = await fetch(authkitUrl + path, { method, headers: { Authorization: `Bearer ${apiKey}`, "Content-Type": "application/json" }, body: body && JSON.stringify(body) });
+    holds(answer.ok, `${method} ${path}: ${answer.status} ${answer.ok ? "" : await answer.text()}`);
+    return answer.status === 204 ? undefined : await answer.json();
+  };
+  return house;
+}
+
+export async function tearDown(house) {
+  await house?.close();
+}
+
+/** A directory of a fresh organization that has verified a domain, and its SCIM client. */
+async function directory(house, workos, domain, more = {}) {
+  const organization = await workos.organizations.createOrganization({ name: domain, domainData: [{ domain, state: "verified" }] });
+  const made = await house.operate("POST", "/_lentil/v1/directories", { organization_id: organization.id, ...more });
+  const scim = async (method, path, body, wanted = [200, 201, 204]) => {
+    const answer = await fetch(made.endpoint + path, { method, headers: { Authorization: `Bearer ${made.token}`, "Content-Type": "application/scim+json" }, body: body && JSON.stringify(body) });
+    const text = await answer.text();
+    holds([wanted].flat().includes(answer.status), `${method} ${path}: ${answer.status} ${text}`);
+    return text === "" ? undefined : JSON.parse(text);
+  };
+  return { organization, made, scim };
+}
+
+/** Every event of some kinds that is about a directory, oldest first. */
+async function history(workos, id, ...events) {
+  const all = await (await workos.events.listEvents({ events, limit: 100 })).data;
+  return all.filter((e) => [e.data.id, e.data.directoryId, e.data.directory_id].includes(id));
+}
+
+/** One scenario for each major version. */
+const both = (work) => async (house) => {
+  for (const [major, client] of Object.entries(house.clients)) {
+    await work(client, house, major);
+  }
+};
+
+export const scenarios = {
+  "Okta provisions, changes and removes a person; the clients read it and its events": both(async (workos, house, major) => {
+    const domain = `okta${major}.example.com`;
+    const { organization, made, scim } = await directory(house, workos, domain, { type: "okta scim v2.0", group_roles: { Admins: "admin" } });
+    const filter = `/Users?filter=${encodeURIComponent(`userName eq "ann@${domain}"`)}&startIndex=1&count=100`;
+    same((await scim("GET", filter)).totalResults, 0);
+    const ann = await scim("POST", "/Users", {
+      schemas: ["urn:ietf:params:scim:schemas:core:2.0:User"], userName: `ann@${domain}`, name: { givenName: "Ann", familyName: "Doe" },
+      emails: [{ primary: true, value: `ann@${domain}`, type: "work" }], displayName: "Ann Doe", locale: "en-US", externalId: `00u${major}`, groups: [], password: "pushed-s3cret", active: true,
+    });
+    lacks(JSON.stringify(ann), "pushed-s3cret", "the answer");
+    await scim("POST", "/Users", { userName: `ANN@${domain}` }, 409);
+    same((await scim("GET", filter)).Resources[0].id, ann.id);
+
+    const [listed] = (await workos.directorySync.listDirectories({ organizationId: organization.id })).data;
+    same([listed.id, listed.state, listed.type, listed.organizationId], [made.id, "active", "okta scim v2.0", organization.id]);
+    const user = await workos.directorySync.getUser(ann.id);
+    same([user.email, user.firstName, user.state, user.idpId, user.groups], [`ann@${domain}`, "Ann", "active", `00u${major}`, []]);
+    same(user.rawAttributes.displayName, "Ann Doe");
+    lacks(JSON.stringify(user), "pushed-s3cret", "the directory user");
+
+    const [person] = (await workos.userManagement.listUsers({ email: `ann@${domain}` })).data;
+    same([person.emailVerified, person.firstName], [true, "Ann"]);
+    const membership = async () => (await workos.userManagement.listOrganizationMemberships({ userId: person.id, statuses: ["active", "inactive"] })).data[0];
+    same([(await membership()).status, (await membership()).directoryManaged, (await membership()).role.slug], ["active", true, "member"]);
+
+    const group = await scim("POST", "/Groups", { displayName: "Staff", members: [] });
+    await scim("PATCH", `/Groups/${group.id}`, patch({ op: "add", path: "members", value: [{ value: ann.id, display: `ann@${domain}` }] }));
+    await scim("PATCH", `/Groups/${group.id}`, patch({ op: "replace", value: { id: group.id, displayName: "Admins" } }));
+    same((await membership()).role.slug, "admin");
+    same((await workos.directorySync.listUsers({ group: group.id })).data.map((u) => [u.id, u.role.slug, u.groups[0].name]), [[ann.id, "admin", "Admins"]]);
+    same((await workos.directorySync.listGroups({ user: ann.id })).data.map((g) => g.name), ["Admins"]);
+    same((await workos.directorySync.getGroup(group.id)).name, "Admins");
+
+    await scim("PATCH", `/Users/${ann.id}`, patch({ op: "replace", value: { active: false } }));
+    same((await workos.directorySync.getUser(ann.id)).state, "inactive");
+    same((await membership()).status, "inactive");
+    await scim("PUT", `/Users/${ann.id}`, { userName: `ann@${domain}`, name: { givenName: "Anna", familyName: "Doe" }, emails: [{ primary: true, value: `ann@${domain}` }], externalId: `00u${major}`, active: true });
+    same([(await membership()).status, (await workos.userManagement.getUser(person.id)).firstName], ["active", "Anna"]);
+
+    const events = await history(workos, made.id, "dsync.activated", "dsync.token.created", "dsync.user.created", "dsync.user.updated", "dsync.group.created", "dsync.group.updated", "dsync.group.user_added");
+    same(events.map((e) => e.event), ["dsync.activated", "dsync.token.created", "dsync.user.created", "dsync.group.created", "dsync.group.user_added", "dsync.user.updated", "dsync.group.updated", "dsync.user.updated", "dsync.user.updated"]);
+    same(events[0].data.domains.map((d) => d.domain), [domain]);
+    same(events[6].data.previousAttributes.name, "Staff");
+    same([events[7].data.previousAttributes.state, events[8].data.previousAttributes.first_name], ["active", "Ann"]);
+
+    await scim("DELETE", `/Users/${ann.id}`);
+    same((await membership()).status, "inactive");
+    same((await fails(() => workos.directorySync.getUser(ann.id), "")).status, 404);
+    same((await history(workos, made.id, "dsync.user.deleted", "dsync.group.user_removed")).map((e) => e.event), ["dsync.group.user_removed", "dsync.user.deleted"]);
+    await workos.directorySync.deleteDirectory(made.id);
+    same((await fails(() => workos.directorySync.getDirectory(made.id), "")).status, 404);
+    await scim("GET", "/Users", undefined, 401);
+    same((await history(workos, made.id, "dsync.deleted")).length, 1);
+  }),
+
+  "Entra ID patches in its own way, by pages of a hundred": both(async (workos, house, major) => {
+    const domain = `entra${major}.example.com`;
+    const { made, scim } = await directory(house, workos, domain, { type: "azure scim v2.0" });
+    const bob = await scim("POST", "/Users?aadOptscim062020", {
+      schemas: ["urn:ietf:params:scim:schemas:core:2.0:User", enterprise], externalId: `e${major}`, userName: `bob@${domain}`, active: true,
+      name: { formatted: "Bob B", familyName: "B", givenName: "Bob" }, [enterprise]: { department: "Kitchen" },
+    });
+    const changed = await scim("PATCH", `/Users/${bob.id}`, patch(
+      { op: "Add", path: 'emails[type eq "work"].value', value: `bob@${domain}` }, { op: "Replace", path: "name.familyName", value: "Baker" },
+      { op: "Add", path: `${enterprise}:manager`, value: "chef" }, { op: "Replace", path: `${enterprise}:department`, value: "Bakery" }, { op: "Replace", path: "active", value: "False" },
+    ));
+    same([changed.active, changed.name.familyName, changed[enterprise]], [false, "Baker", { department: "Bakery", manager: { value: "chef" } }]);
+    const read = await workos.directorySync.getUser(bob.id);
+    same([read.state, read.lastName, read.customAttributes.department_name], ["inactive", "Baker", "Bakery"]);
+    await scim("PATCH", `/Users/${bob.id}`, patch({ op: "Replace", value: { active: "True", "name.givenName": "Robert" } }));
+    same((await workos.directorySync.getUser(bob.id)).firstName, "Robert");
+
+    const staff = [bob.id];
+    for (let n = 1; n < 12; n++) {
+      staff.push((await scim("POST", "/Users", { userName: `u${n}@${domain}`, externalId: `x${n}`, active: true })).id);
+    }
+    const group = await scim("POST", "/Groups", { schemas: ["urn:ietf:params:scim:schemas:core:2.0:Group"], externalId: "g1", displayName: "Everybody" });
+    await scim("PATCH", `/Groups/${group.id}`, patch(...staff.map((value) => ({ op: "Add", path: "members", value: [{ value }] }))));
+    const asked = await scim("GET", `/Groups?excludedAttributes=members&filter=${encodeURIComponent(`id eq "${group.id}" and members eq "${bob.id}"`)}`);
+    same([asked.totalResults, asked.Resources[0].members], [1, undefined]);
+    await scim("PATCH", `/Groups/${group.id}`, patch({ op: "Remove", path: "members", value: [{ value: staff[1] }] }, { op: "Remove", path: `members[value eq "${staff[2]}"]` }));
+    same((await scim("GET", `/Groups/${group.id}`)).members.length, 10);
+    const seen = new Set();
+    for (let startIndex = 1; startIndex <= 12; startIndex += 5) {
+      const page = await scim("GET", `/Users?startIndex=${startIndex}&count=5`);
+      same(page.totalResults, 12);
+      page.Resources.forEach((u) => seen.add(u.id));
+    }
+    same(seen.size, 12);
+    const paged = await (await workos.directorySync.listUsers({ directory: made.id })).autoPagination();
+    same(new Set(paged.map((u) => u.id)), seen);
+    same((await workos.directorySync.listUsers({ directory: made.id, limit: 100 })).data.filter((u) => u.groups.length === 1).length, 10);
+    same((await scim("POST", "/Bulk", {}, 501)).status, "501");
+    same((await scim("GET", "/Users?filter=userName%20is%20%22x%22", undefined, 400)).scimType, "invalidFilter");
+    const rotated = await house.operate("POST", `/_lentil/v1/directories/${made.id}/token`);
+    holds(rotated.token !== made.token && rotated.token.endsWith(rotated.token_suffix), "another token");
+    await scim("GET", "/Users", undefined, 401);
+  }),
+};
