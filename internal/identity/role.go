@@ -185,7 +185,14 @@ func (tx *Tx) checkRole(r *Role) error {
 		if p == nil {
 			return notFound("Permission", slug)
 		}
-		if t := p.Text("resource_type"); t != r.ResourceType {
+		t := p.Text("resource_type")
+		covered := t == r.ResourceType
+		if !covered && tx.s.Covers != nil {
+			if covered, err = tx.s.Covers(tx, r.Environment, r.ResourceType, t); err != nil {
+				return err
+			}
+		}
+		if !covered {
 			return InvalidField("permissions", "permission_resource_type_mismatch", "The permission %s is about %s, the role about %s.", slug, t, r.ResourceType)
 		}
 	}
@@ -313,6 +320,11 @@ func (tx *Tx) DeleteRole(id EnvironmentID, org OrganizationID, slug string) erro
 		return err
 	}
 	used, err := tx.roleUsed(id, org, slug)
+	for _, ask := range tx.s.RoleUsed {
+		if err == nil && used == "" {
+			used, err = ask(tx, id, org, slug)
+		}
+	}
 	if err != nil {
 		return err
 	}

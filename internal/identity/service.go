@@ -27,6 +27,13 @@ type Service struct {
 	// Gone are called, within the transaction, before a noun is deleted, by the rooms
 	// above that keep rows of it.
 	Gone []func(tx *Tx, what Gone) error
+	// Covers tells whether resources of type child can lie below those of type
+	// parent, so that a role of the one may hold permissions of the other. Nil means
+	// that no type lies below another.
+	Covers func(tx *Tx, id EnvironmentID, parent, child string) (bool, error)
+	// RoleUsed are asked by rooms above whether they use a role that is about to be
+	// deleted; they answer with the code of the refusal, or "".
+	RoleUsed []func(tx *Tx, id EnvironmentID, org OrganizationID, slug string) (string, error)
 
 	// Keep are tables of rooms above whose rows are settings: a reset of an environment
 	// leaves them.
