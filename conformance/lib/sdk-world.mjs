@@ -93,7 +93,7 @@ export class World {
   /** A type of resource, which only the dashboard of the real service makes. */
   async resourceType() {
     const slug = fresh("document").replaceAll("-", "_");
-    await this.ask("POST", "/_lentil/v1/resource_types", { slug, name: "Document" });
+    await this.ask("POST", "/_lentil/v1/authorization/resource_types", { slug, name: "Document" });
     return slug;
   }
 

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/lentil-dev/lentil/internal/authorization"
 	"github.com/lentil-dev/lentil/internal/directory"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/sso"
@@ -17,11 +18,12 @@ import (
 // services are what there is beside sign-in.
 type services struct {
 	smaller
-	directory directory.Service
-	sso       sso.Service
-	testIdP   testidp.IdP
-	webhooks  webhook.Service
-	portal    portal.Portal
+	directory     directory.Service
+	authorization authorization.Service
+	sso           sso.Service
+	testIdP       testidp.IdP
+	webhooks      webhook.Service
+	portal        portal.Portal
 }
 
 // open opens them all over the house's identity service.
@@ -29,11 +31,11 @@ func (s *services) open(ctx context.Context, id *identity.Service, log *slog.Log
 	if err := s.smaller.open(ctx, id, log); err != nil {
 		return err
 	}
-	s.directory.Identity, s.directory.Log = id, log
+	s.directory.Identity, s.directory.Log, s.authorization.Identity = id, log, id
 	s.sso.Identity, s.sso.Sealer, s.sso.Log = id, id.Sealer, log
 	s.testIdP.SSO, s.testIdP.Sealer, s.testIdP.Log = &s.sso, id.Sealer, log
 	s.webhooks.Identity, s.webhooks.Log = id, log
-	for _, open := range []func(context.Context) error{s.sso.Open, s.directory.Open, s.webhooks.Open} {
+	for _, open := range []func(context.Context) error{s.sso.Open, s.directory.Open, s.authorization.Open, s.webhooks.Open} {
 		if err := open(ctx); err != nil {
 			return err
 		}
@@ -46,7 +48,7 @@ func (s *services) Run(ctx context.Context) error { return s.auditLogs.Run(ctx) 
 
 // fill puts them behind the API, whose address is known by now.
 func (s *services) fill(api *workos.API) error {
-	api.Directory = &s.directory
+	api.Directory, api.Authorization = &s.directory, &s.authorization
 	api.SSO, s.sso.BaseURL = &s.sso, api.BaseURL
 	api.Webhooks = &s.webhooks
 	api.Services = s.smaller.all()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/authflow"
+	"github.com/lentil-dev/lentil/internal/authorization"
 	"github.com/lentil-dev/lentil/internal/directory"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/sso"
@@ -28,7 +29,9 @@ type API struct {
 	Webhooks *webhook.Service
 	// Directory keeps organizations' own directories.
 	Directory *directory.Service
-	SSO       *sso.Service
+	// Authorization decides about parts of organizations.
+	Authorization *authorization.Service
+	SSO           *sso.Service
 	// Beside are further pages and protocols of this address, by net/http pattern.
 	Beside map[string]http.Handler
 	Services

@@ -249,7 +249,9 @@ func (a *API) listMembershipsForResource(w http.ResponseWriter, r *http.Request)
 	if err != nil {
 		return err
 	}
-	return writeList(w, list, func(m *identity.Member) memberWithUser { return memberWithUser{newMemberBase(m), newUserObject(&m.UserData)} })
+	return writeList(w, list, func(m *identity.Member) memberWithUser {
+		return memberWithUser{newMemberBase(m), newUserObject(&m.UserData)}
+	})
 }
 
 // checkAuthorization is POST …/organization_memberships/{id}/check.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/application"
 	"github.com/lentil-dev/lentil/internal/auditlog"
+	"github.com/lentil-dev/lentil/internal/authorization"
 	"github.com/lentil-dev/lentil/internal/directory"
 	"github.com/lentil-dev/lentil/internal/featureflag"
 	"github.com/lentil-dev/lentil/internal/identity"
@@ -32,6 +33,8 @@ func openServices(t testing.TB, a *API) {
 	check(t, a.AuditLogs.Open(t.Context()))
 	a.Directory = &directory.Service{Identity: a.Identity}
 	check(t, a.Directory.Open(t.Context()))
+	a.Authorization = &authorization.Service{Identity: a.Identity}
+	check(t, a.Authorization.Open(t.Context()))
 	a.SSO = &sso.Service{Identity: a.Identity, Sealer: a.Identity.Sealer, BaseURL: a.BaseURL}
 	check(t, a.SSO.Open(t.Context()))
 	idp := &testidp.IdP{SSO: a.SSO, Sealer: a.Identity.Sealer}
