@@ -38,6 +38,7 @@ const (
 	atRecoveryCodes stage = "recovery-codes" // which it brings
 	atOrganization  stage = "organization"   // one of several
 	atNotMember     stage = "not-member"     // of the one asked for
+	atInvitation    stage = "invitation"     // that cannot be used
 
 	atDone stage = "done"
 )
@@ -58,6 +59,9 @@ type attempt struct {
 	// Organization is the only one that will do; "" if any does.
 	Organization identity.OrganizationID
 	ResetToken   string // of a mailed link, sealed
+	Invitation   identity.InvitationID
+	Invited      string // the address it went to
+	Fault        InvitationFault
 
 	Stage   stage
 	Email   string          // as typed, to be shown; the key decides
@@ -140,8 +144,9 @@ type (
 	// lookStanding asks for what afterProof must know of an account, found by its id
 	// or, if that is empty, by its address.
 	lookStanding struct {
-		User  identity.UserID
-		Email string
+		User       identity.UserID
+		Email      string
+		Invitation identity.InvitationID
 	}
 )
 
@@ -180,6 +185,10 @@ type (
 	mailRecovered struct{ User identity.UserID }
 	// refuse ends the attempt with an error for the application.
 	refuse struct{ Code, Description string }
+	// acceptInvitation makes the user a member.
+	acceptInvitation struct{}
+	// resetPassword does what changePassword does, by the token of a mailed link.
+	resetPassword struct{ Hash string }
 	// finish issues the authorization code for what was proven.
 	finish struct{}
 )
@@ -193,6 +202,8 @@ func (checkRecoveryCode) effect() {}
 func (enrollFactor) effect()      {}
 func (mailEnrolled) effect()      {}
 func (mailRecovered) effect()     {}
+func (acceptInvitation) effect()  {}
+func (resetPassword) effect()     {}
 func (refuse) effect()            {}
 func (mailCode) effect()          {}
 func (mailChanged) effect()       {}

@@ -64,6 +64,10 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 		}
 		a := r.attempt(e, uri, tx.Now())
 		a.Browser = secretHash("browser", out.Browser)
+		linked, err := f.linked(tx, e, &r, &a)
+		if err != nil {
+			return err
+		}
 		step, err := f.silent(tx, v, e, &r, &a)
 		if err != nil {
 			return err
@@ -81,7 +85,7 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 			return nil
 		}
 		if step == nil {
-			step = ask(a, f.world(e, tx.Now(), ""), nil)
+			step = ask(a, f.world(e, tx.Now(), ""), linked)
 		}
 		out.Attempt = a.ID
 		if out.Step, err = f.dress(tx, step, e, &a); err != nil {
@@ -95,10 +99,55 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 	return out, nil
 }
 
+// linked takes up the mailed link that an attempt begins with. A problem is shown
+// with the attempt's first page.
+func (f *Flow) linked(tx *identity.Tx, e *identity.Environment, r *AuthorizeRequest, a *attempt) (*Problem, error) {
+	unusable := func(err error) bool {
+		k := apierr.KindOf(err)
+		return k == apierr.NotFound || k == apierr.BadRequest
+	}
+	if r.PasswordResetToken != "" {
+		p, err := tx.PasswordResetByToken(e.ID, r.PasswordResetToken)
+		if unusable(err) {
+			a.Stage = atForgot
+			return &resetUsedUp, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		a.Stage, a.User, a.Email, a.ResetToken = atNewPassword, p.User, p.Email, f.Identity.Sealer.Seal(purposeReset, []byte(r.PasswordResetToken))
+		return nil, nil
+	}
+	if r.InvitationToken == "" {
+		return nil, nil
+	}
+	i, err := tx.InvitationByToken(e.ID, r.InvitationToken)
+	if unusable(err) {
+		a.Stage, a.Fault = atInvitation, InvitationUnknown
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if fault := faultOf(i, tx.Now()); fault != "" && fault != InvitationUsed {
+		a.Stage, a.Fault = atInvitation, fault
+		return nil, nil
+	}
+	a.Invitation, a.Invited, a.Email = i.ID, i.Email, i.Email
+	u, err := tx.UserByEmail(e.ID, i.Email)
+	if err == nil && u == nil { // whoever holds the token reads this mailbox, and may know
+		a.Stage = atSignUp
+	}
+	return nil, err
+}
+
 // silent looks whether the browser's sign-in answers the request. If it does, the
 // step is a Done with a code; if something is still to be asked of the person, the
 // attempt stands there and the step is its page; and nil if they have to sign in.
 func (f *Flow) silent(tx *identity.Tx, v Visitor, e *identity.Environment, r *AuthorizeRequest, a *attempt) (Step, error) {
+	if a.ResetToken != "" || a.Stage == atInvitation {
+		return nil, nil
+	}
 	b, u, err := tx.Browser(e, v.SSO)
 	if err != nil || b == nil || !r.satisfiedBy(b, u, tx.Now()) {
 		return nil, err
@@ -106,7 +155,7 @@ func (f *Flow) silent(tx *identity.Tx, v Visitor, e *identity.Environment, r *Au
 	asked := *a
 	asked.Email = u.Email
 	asked.Proof = proof{User: u.ID, Method: b.Method, Since: b.Authenticated, Second: b.Second, Organization: b.Organization}
-	st, err := f.standing(tx, e, lookStanding{User: u.ID})
+	st, err := f.standing(tx, e, lookStanding{User: u.ID, Invitation: a.Invitation})
 	if err != nil {
 		return nil, err
 	}
@@ -117,6 +166,12 @@ func (f *Flow) silent(tx *identity.Tx, v Visitor, e *identity.Environment, r *Au
 		}
 		*a = moved
 		return step, nil
+	}
+	if a.Invitation != "" {
+		if over, err := f.accept(tx, e, &moved); err != nil || over != nil {
+			*a = moved
+			return over, err
+		}
 	}
 	if err := tx.KeepBrowser(e, v.SSO); err != nil {
 		return nil, err
@@ -167,8 +222,6 @@ func (r *AuthorizeRequest) wrong() (code, description string) {
 		return "connection_invalid", "Connections are not available in this version of Lentil."
 	case r.Provider != "" && r.Provider != "authkit":
 		return "connection_strategy_invalid", "The provider " + clean(r.Provider) + " is not configured; use authkit."
-	case r.InvitationToken != "":
-		return "invalid_request", "Invitations are not available in this version of Lentil."
 	}
 	if _, err := r.maxAge(); err != nil {
 		return "invalid_request", "max_age must be a number of seconds."

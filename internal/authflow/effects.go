@@ -63,6 +63,25 @@ func (f *Flow) apply(tx *identity.Tx, v Visitor, e *identity.Environment, a *att
 			if err := f.enroll(tx, e, a, fx.Step); err != nil {
 				return f.gone(a, err)
 			}
+		case acceptInvitation:
+			over, err := f.accept(tx, e, a)
+			if err != nil || over != nil {
+				return over, err
+			}
+		case resetPassword:
+			token, err := f.Identity.Sealer.Open(purposeReset, a.ResetToken)
+			if err != nil {
+				return nil, err
+			}
+			u, err := tx.ResetPassword(e.ID, string(token), fx.Hash)
+			if k := apierr.KindOf(err); k == apierr.BadRequest || k == apierr.NotFound {
+				a.Stage, a.Proof, a.ResetToken, a.User = atForgot, proof{}, "", ""
+				return ask(*a, f.world(e, tx.Now(), ""), &resetUsedUp), nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			a.Proof.User, a.ResetToken = u.ID, ""
 		case refuse:
 			return &Done{RedirectTo: refusedTo(a.RedirectURI, fx.Code, fx.Description, string(a.State), a.HasState), Client: e.ClientID}, nil
 		case finish:
@@ -110,6 +129,26 @@ func (f *Flow) registerUser(tx *identity.Tx, v Visitor, e *identity.Environment,
 	}
 	yes := true
 	_, err = tx.UpdateUser(e.ID, have.ID, identity.UserChange{EmailVerified: &yes, PasswordHash: &p.PasswordHash})
+	return nil, err
+}
+
+// purposeReset binds the seal of a reset's token within an attempt.
+const purposeReset = "authflow password reset token"
+
+// resetUsedUp is the problem with a mailed link that sets no password any more.
+var resetUsedUp = Problem{Code: "reset_link_expired", Message: "This link has expired or was used already. Ask for a code to set a new password."}
+
+// accept lets the attempt's user in by its invitation. If it was used up since the
+// machine looked, the page says so.
+func (f *Flow) accept(tx *identity.Tx, e *identity.Environment, a *attempt) (Step, error) {
+	i, err := tx.Invitation(e.ID, a.Invitation)
+	if err == nil {
+		_, _, err = tx.AcceptInvitation(e.ID, i.Token, a.Proof.User)
+	}
+	if k := apierr.KindOf(err); k == apierr.BadRequest || k == apierr.NotFound {
+		a.Stage, a.Fault = atInvitation, InvitationUsed
+		return ask(*a, f.world(e, tx.Now(), ""), nil), nil
+	}
 	return nil, err
 }
 

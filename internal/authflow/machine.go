@@ -67,6 +67,8 @@ func rowOf(s stage) stageRow {
 		return stageRow{askOrganization, nextOrganization}
 	case atNotMember:
 		return stageRow{tellNotMember, nextNotMember}
+	case atInvitation:
+		return stageRow{tellInvitation, nextInvitation}
 	case atForgot:
 		return stageRow{askForgot, nextForgot}
 	case atReset:
@@ -96,7 +98,7 @@ func goTo(a attempt, g GoTo, w world) (attempt, Step, []effect) {
 	case SignIn:
 		to = atSignIn
 	case SignUp:
-		if to = atSignUp; !w.SignUpAllowed {
+		if to = atSignUp; !a.signUpAllowed(w) {
 			to = atSignIn
 		}
 	case Forgot:
@@ -119,7 +121,7 @@ func goTo(a attempt, g GoTo, w world) (attempt, Step, []effect) {
 	}
 	if a.Stage != to {
 		sends := a.Mailed.Sends // changing pages earns no further mails
-		a.Stage, a.User, a.Proof, a.Pending, a.Mailed = to, "", proof{}, registration{}, mailed{Sends: sends}
+		a.Stage, a.User, a.Proof, a.Pending, a.Mailed, a.ResetToken = to, "", proof{}, registration{}, mailed{Sends: sends}, ""
 	}
 	return a, ask(a, w, nil), nil
 }

@@ -24,7 +24,8 @@ var update = flag.Bool("update", false, "rewrite testdata")
 //	>   are inputs: an answer or an outcome, with its fields, "_" for an empty one
 //	+   let time pass; "code" sets the next fresh code; "closed" ends sign-ups;
 //	    "without" takes a method away; "mfa" sets the policy, "asked" the
-//	    organization that the application asked for
+//	    organization that the application asked for, "invited" the address of an
+//	    invitation; "reset" begins with a mailed link for a new password
 //	<   are steps, ~ effects: what the machine answered
 //
 // and all others are comments.
@@ -77,6 +78,10 @@ func replay(t *testing.T, text string) string {
 			w.Code = rest
 		case "mfa":
 			w.MFA = identity.MFAPolicy(rest)
+		case "invited":
+			a.Invitation, a.Invited = "invitation_1", rest
+		case "reset":
+			a.Stage, a.User, a.Email, a.ResetToken = atNewPassword, "user_1", rest, "sealed"
 		case "asked":
 			a.Organization = identity.OrganizationID(rest)
 		case "closed":
@@ -141,6 +146,11 @@ func parseInput(t *testing.T, s string) input {
 				st.Verified = true
 			case what == "factor":
 				st.Factor = true
+			case strings.HasPrefix(what, "invited:"):
+				st.Invited.Organization = identity.OrganizationID(what[len("invited:"):])
+				st.Members = append(st.Members, membership{Organization: st.Invited.Organization})
+			case strings.HasPrefix(what, "fault:"):
+				st.Invited.Fault = InvitationFault(what[len("fault:"):])
 			case member:
 				m := membership{Organization: identity.OrganizationID(strings.TrimSuffix(org, "!"))}
 				if strings.HasSuffix(org, "!") {
@@ -226,6 +236,8 @@ func showStep(s Step) string {
 		return show("AskOrganization", s.Screen, " "+s.Email)
 	case *TellNotMember:
 		return show("TellNotMember", s.Screen, " "+s.Email)
+	case *TellInvitation:
+		return show("TellInvitation", s.Screen, fmt.Sprintf(" %s %s", s.Fault, s.Email))
 	case *Over:
 		return show("Over", s.Screen, " "+string(s.Reason))
 	case *Done:

@@ -33,7 +33,7 @@ func (p proof) suffices() bool {
 // step depends on. The effects are carried out whatever that step is.
 func prove(a attempt, p proof, effects ...effect) (attempt, Step, []effect) {
 	a.Proof = p
-	return a, nil, append(effects, lookStanding{User: p.User, Email: a.Email})
+	return a, nil, append(effects, lookStanding{User: p.User, Email: a.Email, Invitation: a.Invitation})
 }
 
 // standing is what the house knows of an account whose owner has proven a method:
@@ -42,7 +42,8 @@ type standing struct {
 	User     identity.UserID // "" if the address has no account
 	Verified bool            // its address was proven before
 	Factor   bool            // it has a second factor
-	Members  []membership    // the organizations it is an active member of
+	Members  []membership    // the organizations it is an active member of, and the one it is invited to
+	Invited  invitation      // the attempt's, if it has one
 }
 
 // membership is what afterProof must know of one of them.
@@ -52,7 +53,7 @@ type membership struct {
 }
 
 // afterProof decides what follows a proof, in this order: the address is verified,
-// the account made if there is none, a second factor shown or enrolled, an
+// the account made if there is none, the invitation looked at, a second factor shown or enrolled, an
 // organization chosen, the organization's own wish for a second factor fulfilled,
 // and the attempt done. It is asked again after each of these steps, so that each
 // only has to look at its own condition.
@@ -67,7 +68,10 @@ func afterProof(a attempt, st standing, w world) (attempt, Step, []effect) {
 		a.Stage, a.Proof, a.User = atSignIn, proof{}, ""
 		return a, ask(a, w, nil), nil
 	case st.User == "":
-		if !w.SignUpAllowed { // closed since the page was opened
+		if a.Invitation != "" && st.Invited.Fault != "" {
+			return a.uninvited(st.Invited.Fault, w, nil)
+		}
+		if !a.signUpAllowed(w) { // closed since the page was opened
 			a.Stage, a.Proof, a.Pending = atSignIn, proof{}, registration{}
 			return a, ask(a, w, &signUpClosed), nil
 		}
@@ -88,6 +92,12 @@ func afterProof(a attempt, st standing, w world) (attempt, Step, []effect) {
 	case !st.Verified:
 		p.Fresh = true
 		effects = append(effects, proveAddress{User: p.User, Alone: p.Method == identity.MethodMagicAuth})
+	}
+	if a.Invitation != "" && st.Invited.Fault != "" {
+		return a.uninvited(st.Invited.Fault, w, effects)
+	}
+	if org := st.Invited.Organization; org != "" {
+		a.Organization = org
 	}
 	goTo := func(to stage) (attempt, Step, []effect) {
 		a.Stage, a.Mailed = to, mailed{}
@@ -111,5 +121,14 @@ func afterProof(a attempt, st standing, w world) (attempt, Step, []effect) {
 		return goTo(factor)
 	}
 	a.Stage, a.Mailed = atDone, mailed{}
+	if a.Invitation != "" {
+		effects = append(effects, acceptInvitation{})
+	}
 	return a, &Done{}, append(effects, finish{})
+}
+
+// uninvited leads to the page that says why the invitation cannot be used.
+func (a attempt) uninvited(why InvitationFault, w world, effects []effect) (attempt, Step, []effect) {
+	a.Stage, a.Mailed, a.Fault = atInvitation, mailed{}, why
+	return a, ask(a, w, nil), effects
 }

@@ -62,6 +62,7 @@ func attemptRow(a *attempt) identity.Row {
 		identity.Flag("proof_fresh", a.Proof.Fresh), identity.Time("proof_since", a.Proof.Since), identity.Text("proof_second", a.Proof.Second),
 		identity.Number("proof_codes_left", a.Proof.CodesLeft), identity.Text("proof_organization", a.Proof.Organization),
 		identity.Text("organization", a.Organization), identity.Text("reset_token", a.ResetToken),
+		identity.Text("invitation", a.Invitation), identity.Text("invited", a.Invited), identity.Text("invitation_fault", a.Fault),
 		identity.Text("first_name", a.Pending.FirstName), identity.Text("last_name", a.Pending.LastName), identity.Text("password_hash", a.Pending.PasswordHash),
 		identity.Text("code_hash", a.Mailed.Hash), identity.Time("code_expires", a.Mailed.Expires), identity.Number("code_wrong", a.Mailed.Wrong),
 		identity.Number("code_sends", a.Mailed.Sends), identity.Time("created", a.Created), identity.Time("expires", a.Expires),
@@ -79,6 +80,7 @@ func readAttempt(r identity.Record) attempt {
 			Fresh: r.Flag("proof_fresh"), Since: r.Time("proof_since"), Second: r.Text("proof_second"), CodesLeft: int(r.Number("proof_codes_left")),
 			Organization: identity.OrganizationID(r.Text("proof_organization"))},
 		Organization: identity.OrganizationID(r.Text("organization")), ResetToken: r.Text("reset_token"),
+		Invitation: identity.InvitationID(r.Text("invitation")), Invited: r.Text("invited"), Fault: InvitationFault(r.Text("invitation_fault")),
 		Pending: registration{FirstName: r.Text("first_name"), LastName: r.Text("last_name"), PasswordHash: r.Text("password_hash")},
 		Mailed:  mailed{Hash: r.Text("code_hash"), Expires: r.Time("code_expires"), Wrong: int(r.Number("code_wrong")), Sends: int(r.Number("code_sends"))},
 		Created: r.Time("created"), Expires: r.Time("expires"),
@@ -87,7 +89,7 @@ func readAttempt(r identity.Record) attempt {
 
 // moved reports whether b differs from a in what answers change.
 func (a *attempt) moved(b *attempt) bool {
-	return a.Stage != b.Stage || a.Email != b.Email || a.User != b.User || a.Proof != b.Proof || a.Pending != b.Pending || a.Mailed != b.Mailed
+	return a.Stage != b.Stage || a.Email != b.Email || a.User != b.User || a.Proof != b.Proof || a.Invitation != b.Invitation || a.Pending != b.Pending || a.Mailed != b.Mailed
 }
 
 // findAttempt finds the row of an attempt, expired or not; nil if there is none.

@@ -35,7 +35,7 @@ func askMagic(a attempt, _ world, s Screen) Step {
 // nextMagic takes the code. An address without an account becomes one, where
 // accounts can be made.
 func nextMagic(a attempt, in input, w world) (attempt, Step, []effect) {
-	return nextCode(a, in, w, CodeForSignIn, a.User != "" || w.SignUpAllowed, func(a attempt) (attempt, Step, []effect) {
+	return nextCode(a, in, w, CodeForSignIn, a.User != "" || a.signUpAllowed(w), func(a attempt) (attempt, Step, []effect) {
 		return prove(a, proof{User: a.User, Method: identity.MethodMagicAuth, Mailbox: true}, codeRight{})
 	})
 }

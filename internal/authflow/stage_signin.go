@@ -18,7 +18,7 @@ func (EnterPassword) answer() {}
 
 // askSignIn is the page with Email and Password.
 func askSignIn(a attempt, w world, s Screen) Step {
-	return &AskSignIn{Screen: s, Email: a.Email, SignUpAllowed: w.SignUpAllowed, Methods: w.Methods}
+	return &AskSignIn{Screen: s, Email: a.Email, SignUpAllowed: a.signUpAllowed(w), Methods: w.Methods}
 }
 
 // nextSignIn checks what was entered there.
@@ -28,7 +28,7 @@ func nextSignIn(a attempt, in input, w world) (attempt, Step, []effect) {
 		return magicRequested(a, in.Email, w)
 	case accountLooked:
 		a.User = in.User
-		return mailNew(a, w, atMagic, CodeForSignIn, in.User != "" || w.SignUpAllowed)
+		return mailNew(a, w, atMagic, CodeForSignIn, in.User != "" || a.signUpAllowed(w))
 	case EnterPassword:
 		if w.Methods.NoPassword {
 			return magicRequested(a, in.Email, w)

@@ -38,7 +38,7 @@ func nextSignUp(a attempt, in input, w world) (attempt, Step, []effect) {
 			return a, ask(a, w, &p), nil
 		}
 		a.Email = email
-		if !w.SignUpAllowed {
+		if !a.signUpAllowed(w) {
 			a.Stage = atSignIn
 			return a, ask(a, w, &signUpClosed), nil
 		}
@@ -56,9 +56,20 @@ func nextSignUp(a attempt, in input, w world) (attempt, Step, []effect) {
 		}
 		return a, nil, []effect{hashPassword{Password: in.Password}}
 	case accountLooked:
+		if in.User == "" && a.invited() {
+			// The link in the invitation's mail has shown that the address is theirs. That
+			// holds for a new account only: who sent the invitation may have seen the link.
+			p := proof{Method: identity.MethodPassword, Mailbox: true}
+			if a.Pending.PasswordHash == "" {
+				p.Method = identity.MethodMagicAuth
+			}
+			return prove(a, p)
+		}
 		return mailNew(a, w, atVerify, CodeForVerification, true)
 	case passwordHashed:
-		a.Pending.PasswordHash = in.Hash
+		if a.Pending.PasswordHash = in.Hash; a.invited() {
+			return a, nil, []effect{lookAccount{Email: a.Email}}
+		}
 		return mailNew(a, w, atVerify, CodeForVerification, true)
 	case guessedTooMuch:
 		return a, ask(a, w, tooMuch("", in.Retry)), nil

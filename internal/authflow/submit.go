@@ -336,7 +336,18 @@ func (f *Flow) checkFactor(ctx context.Context, e *identity.Environment, v Visit
 // standing is the outcome of lookStanding.
 func (f *Flow) standing(tx *identity.Tx, e *identity.Environment, ask lookStanding) (st standing, err error) {
 	u, err := userOf(tx, e, ask.User, ask.Email)
-	if err != nil || u == nil {
+	if err != nil {
+		return st, err
+	}
+	if u == nil { // a sign-up
+		if ask.Invitation != "" {
+			st.Invited, err = invitationOf(tx, e, ask.Invitation, &identity.User{Email: ask.Email})
+			if org := st.Invited.Organization; err == nil && org != "" {
+				m := membership{Organization: org}
+				m.MFA, err = tx.OrganizationMFA(e.ID, org)
+				st.Members = append(st.Members, m)
+			}
+		}
 		return st, err
 	}
 	st.User, st.Verified = u.ID, u.EmailVerified
@@ -359,7 +370,49 @@ func (f *Flow) standing(tx *identity.Tx, e *identity.Environment, ask lookStandi
 		}
 		st.Members = append(st.Members, membership{m.Organization, p})
 	}
+	if ask.Invitation == "" {
+		return st, nil
+	}
+	if st.Invited, err = invitationOf(tx, e, ask.Invitation, u); err != nil || st.Invited.Organization == "" {
+		return st, err
+	}
+	if !slices.ContainsFunc(st.Members, func(m membership) bool { return m.Organization == st.Invited.Organization }) {
+		p, err := tx.OrganizationMFA(e.ID, st.Invited.Organization)
+		if err != nil {
+			return st, err
+		}
+		st.Members = append(st.Members, membership{st.Invited.Organization, p})
+	}
 	return st, nil
+}
+
+// invitationOf tells whether a user can use an invitation, which organization it is to
+// then, or why not.
+func invitationOf(tx *identity.Tx, e *identity.Environment, id identity.InvitationID, u *identity.User) (out invitation, err error) {
+	i, err := tx.Invitation(e.ID, id)
+	if apierr.KindOf(err) == apierr.NotFound {
+		return invitation{Fault: InvitationUnknown}, nil
+	}
+	if err != nil {
+		return out, err
+	}
+	out.Fault = faultOf(i, tx.Now())
+	if i.AcceptedBy != "" && i.AcceptedBy == u.ID {
+		out.Fault = ""
+	}
+	if out.Fault == "" && !i.Invites(u.Email) {
+		out.Fault = InvitationOther
+	}
+	if out.Fault == "" {
+		out.Organization = i.Organization
+	}
+	return out, nil
+}
+
+// faultOf is why an invitation cannot be used by anybody; "" if it can.
+func faultOf(i *identity.Invitation, now time.Time) InvitationFault {
+	return map[identity.InvitationState]InvitationFault{identity.InvitationAccepted: InvitationUsed, identity.InvitationExpired: InvitationExpired,
+		identity.InvitationRevoked: InvitationRevoked}[i.State(now)]
 }
 
 // userOf finds a user by id or, without one, by address; nil if there is none.

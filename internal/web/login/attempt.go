@@ -140,6 +140,8 @@ func (p *Pages) pageOf(s authflow.Step) page {
 		return p.organization(s)
 	case *authflow.TellNotMember:
 		return p.notMember(s)
+	case *authflow.TellInvitation:
+		return p.invitation(s)
 	}
 	return nil
 }

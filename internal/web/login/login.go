@@ -51,6 +51,7 @@ type Flow interface {
 	Begin(ctx context.Context, v authflow.Visitor, r authflow.AuthorizeRequest) (*authflow.Begun, error)
 	Step(ctx context.Context, v authflow.Visitor, a authflow.AttemptID) (authflow.Step, error)
 	Submit(ctx context.Context, v authflow.Visitor, a authflow.AttemptID, ans authflow.Answer) (authflow.Step, error)
+	Follow(ctx context.Context, kind authflow.LinkKind, token string) (*authflow.Followed, error)
 }
 
 // Environments is what the pages need of identity.
@@ -107,11 +108,15 @@ func (p *Pages) routes() []route {
 		{"GET " + AttemptPath + "{attempt}/{place}", p.goTo},
 		{"POST " + AttemptPath + "{attempt}", p.submit},
 		{"GET " + OutboxPath, p.outbox},
+		{"GET " + InvitePath, p.follow(authflow.LinkInvitation)},
+		{"GET " + ResetPath, p.follow(authflow.LinkReset)},
 	}
 }
 
 // Mounts are the net/http patterns that a front hands over to Pages.
-func (p *Pages) Mounts() []string { return []string{"/{$}", "/_lentil/", AttemptPath} }
+func (p *Pages) Mounts() []string {
+	return []string{"/{$}", "/_lentil/", AttemptPath, InvitePath, ResetPath}
+}
 
 // print returns the press, a fresh one when files are re-read.
 func (p *Pages) print() *press {

@@ -31,6 +31,9 @@ type script struct {
 	visitor authflow.Visitor
 	answer  authflow.Answer
 	request authflow.AuthorizeRequest
+
+	link     *authflow.Followed
+	followed string
 }
 
 func (s *script) Begin(_ context.Context, v authflow.Visitor, r authflow.AuthorizeRequest) (*authflow.Begun, error) {
@@ -46,6 +49,11 @@ func (s *script) Step(_ context.Context, v authflow.Visitor, _ authflow.AttemptI
 func (s *script) Submit(_ context.Context, v authflow.Visitor, _ authflow.AttemptID, a authflow.Answer) (authflow.Step, error) {
 	s.visitor, s.answer = v, a
 	return s.step, s.err
+}
+
+func (s *script) Follow(_ context.Context, kind authflow.LinkKind, token string) (*authflow.Followed, error) {
+	s.followed = string(kind) + " " + token
+	return s.link, s.err
 }
 
 // shelf is a fixed outbox and list of environments.

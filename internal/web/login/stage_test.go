@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/authflow"
 )
 
@@ -98,5 +99,39 @@ func TestSignInPageOffersWhatTheEnvironmentDoes(t *testing.T) {
 	do(open(t, f), "POST", "/login/attempt_1", url.Values{"step": {"sign-in"}, "email": {"a@b.c"}, "way": {"code"}}.Encode())
 	if d := cmp.Diff(authflow.Answer(authflow.AskForCode{Email: "a@b.c"}), f.answer); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestMailedLinksLeadOn(t *testing.T) {
+	t.Parallel()
+	f := &script{link: &authflow.Followed{RedirectTo: "http://localhost:5173/login?invitation_token=t"}}
+	res := do(open(t, f), "GET", "/invite?token=t", "")
+	if res.StatusCode != http.StatusFound || res.Header.Get("Location") != f.link.RedirectTo || f.followed != "invitation_token t" {
+		t.Errorf("%s to %s, followed %s", res.Status, res.Header.Get("Location"), f.followed)
+	}
+	f = &script{link: &authflow.Followed{Request: authflow.AuthorizeRequest{ClientID: "client_1", PasswordResetToken: "t"}}, begun: &authflow.Begun{Attempt: "attempt_1", Browser: "b"}}
+	res = do(open(t, f), "GET", "/reset-password?token=t", "")
+	if res.Header.Get("Location") != "/login/attempt_1" || f.request.PasswordResetToken != "t" {
+		t.Errorf("to %s with %+v", res.Header.Get("Location"), f.request)
+	}
+	res = do(open(t, &script{err: apierr.New(apierr.NotFound, "link_unknown", "No.")}), "GET", "/invite?token=", "")
+	if res.StatusCode != http.StatusNotFound {
+		t.Errorf("an unknown link: %s", res.Status)
+	}
+}
+
+func TestInvitationPageSaysWhy(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, fault := range []authflow.InvitationFault{authflow.InvitationUnknown, authflow.InvitationExpired, authflow.InvitationRevoked, authflow.InvitationUsed, authflow.InvitationOther} {
+		d := parse(t, do(open(t, &script{step: &authflow.TellInvitation{Screen: screen(), Fault: fault, Email: "eve@example.com"}}), "GET", "/login/attempt_1", ""))
+		said := d.text(".lead")
+		if seen[said] || said == "" {
+			t.Errorf("%s: %q", fault, said)
+		}
+		seen[said] = true
+		if d.link("Sign in as somebody else") == "" || len(d.all("button")) != 1 {
+			t.Errorf("%s leads nowhere", fault)
+		}
 	}
 }
