@@ -42,6 +42,11 @@ func (f *Flow) SendMoved(e *identity.Environment, former string) error {
 	return f.sendLetter(letter{Environment: *e, Kind: letterMoved, Email: former})
 }
 
+// SendPasswordChanged tells the owner of an account that it has a new password.
+func (f *Flow) SendPasswordChanged(e *identity.Environment, user identity.UserID) error {
+	return f.sendLetter(letter{Environment: *e, Kind: letterChanged, User: user})
+}
+
 // sendLetter hands a letter to the postmen unless too many wait.
 func (f *Flow) sendLetter(l letter) error {
 	if f.mailBusy() {

@@ -112,7 +112,7 @@ func (tx *Tx) PasswordResetByToken(id EnvironmentID, token string) (*PasswordRes
 
 // openReset finds the row of a reset that can still be used.
 func (tx *Tx) openReset(id EnvironmentID, token string) (*Found, *PasswordReset, error) {
-	gone := notFound("Password reset token", "…")
+	gone := apierr.New(apierr.NotFound, "entity_not_found", "There is no password reset with this token.")
 	if token == "" || len(token) > 256 {
 		return nil, nil, gone
 	}

@@ -199,6 +199,7 @@ type UserChange struct {
 	ExternalID        *string
 	Locale            *string
 	Metadata          map[string]string // merged; an empty value removes the key; nil leaves all
+	ClearMetadata     bool              // before Metadata is merged
 	PasswordHash      *string
 }
 

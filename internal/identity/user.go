@@ -65,11 +65,16 @@ func (u *User) check() error {
 		max        int
 	}{
 		{"first_name", u.FirstName, maxName}, {"last_name", u.LastName, maxName}, {"profile_picture_url", u.ProfilePictureURL, maxURL},
-		{"external_id", u.ExternalID, maxExternalID}, {"locale", u.Locale, 35},
 	} {
 		if utf8.RuneCountInString(f.text) > f.max {
 			return apierr.New(apierr.BadRequest, "invalid_request_parameters", "%s is longer than %d characters.", f.name, f.max)
 		}
+	}
+	if err := checkExternalID(u.ExternalID); err != nil {
+		return err
+	}
+	if u.Locale != "" && !wellFormedLocale(u.Locale) {
+		return apierr.New(apierr.BadRequest, "invalid_locale", "%.40q is not a locale such as en or de-DE.", u.Locale)
 	}
 	return checkMetadata(u.Metadata)
 }
@@ -130,7 +135,7 @@ func (tx *Tx) CreateUser(id EnvironmentID, n NewUser) (*User, error) {
 		}
 	}
 	if n.ID == "" {
-		n.ID = UserID(NewID(userPrefix))
+		n.ID = UserID(tx.newID(userPrefix))
 	}
 	u := &User{
 		ID: n.ID, Environment: id, Email: email, EmailVerified: n.EmailVerified, FirstName: n.FirstName, LastName: n.LastName,
@@ -150,7 +155,8 @@ func (tx *Tx) CreateUser(id EnvironmentID, n NewUser) (*User, error) {
 	return u, tx.Record(id, "user.created", userData(u))
 }
 
-// UpdateUser changes a user. A changed password or address ends all sessions.
+// UpdateUser changes a user. A changed password ends all sessions, a changed address
+// voids what was mailed to the former one.
 func (tx *Tx) UpdateUser(id EnvironmentID, user UserID, c UserChange) (*User, error) {
 	f, err := tx.userRowOf(id, user)
 	if err != nil {
@@ -184,9 +190,19 @@ func (tx *Tx) UpdateUser(id EnvironmentID, user UserID, c UserChange) (*User, er
 				return nil, err
 			}
 			if taken != nil {
-				return nil, apierr.New(apierr.BadRequest, "email_not_available", "This email address is not available.")
+				return nil, emailTaken(apierr.BadRequest)
 			}
 			u.EmailVerified = c.EmailVerified != nil && *c.EmailVerified
+			// What went to the former mailbox opens nothing any more.
+			if err := tx.voidCodes(user, CodeEmailVerification); err != nil {
+				return nil, err
+			}
+			if err := tx.voidCodes(user, CodeMagicAuth); err != nil {
+				return nil, err
+			}
+			if err := tx.voidResets(user); err != nil {
+				return nil, err
+			}
 		}
 		u.Email, k = email, newKey
 	}
@@ -201,6 +217,9 @@ func (tx *Tx) UpdateUser(id EnvironmentID, user UserID, c UserChange) (*User, er
 			}
 		}
 		u.ExternalID = *c.ExternalID
+	}
+	if c.ClearMetadata {
+		u.Metadata = nil
 	}
 	u.Metadata = mergeMetadata(u.Metadata, c.Metadata)
 	if err := u.check(); err != nil {
@@ -339,34 +358,6 @@ func (s *Service) UserByEmail(ctx context.Context, id EnvironmentID, email strin
 		err = notFound("User", email)
 	}
 	return u, err
-}
-
-// UserQuery narrows a list of users.
-type UserQuery struct {
-	Page
-	Email string // exactly this address, if not empty
-}
-
-// Users lists users.
-func (s *Service) Users(ctx context.Context, id EnvironmentID, q UserQuery) (l *List[User], err error) {
-	read := func(r Record) (User, string, bool) {
-		u := readUser(r)
-		return *u, string(u.ID), true
-	}
-	index, prefix := "on_environment", []string{string(id)}
-	if q.Email != "" {
-		_, k, ok := ParseEmail(q.Email)
-		if !ok {
-			return &List[User]{Data: []User{}}, nil
-		}
-		// One row at most: cursors have nothing to point at.
-		index, prefix, q.Page = "on_email", append(prefix, k), Page{}
-	}
-	err = s.View(ctx, func(tx *Tx) error {
-		l, err = page(tx, tableUsers, index, prefix, q.Page, read)
-		return err
-	})
-	return l, err
 }
 
 // UpdateUser is Tx.UpdateUser in a transaction of its own.

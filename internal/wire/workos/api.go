@@ -63,6 +63,7 @@ type Letters interface {
 	SendCode(e *identity.Environment, c *identity.OneTimeCode) error
 	SendInvitation(e *identity.Environment, i *identity.Invitation, link, who, organization string) error
 	SendMoved(e *identity.Environment, former string) error
+	SendPasswordChanged(e *identity.Environment, user identity.UserID) error
 }
 
 // Hasher hashes a password in a bounded pool; *authflow.Hasher is one.

@@ -149,3 +149,8 @@ func (l *letterbox) SendInvitation(_ *identity.Environment, i *identity.Invitati
 func (l *letterbox) SendMoved(_ *identity.Environment, former string) error {
 	return l.put("moved", former)
 }
+
+// SendPasswordChanged keeps whose password changed.
+func (l *letterbox) SendPasswordChanged(_ *identity.Environment, user identity.UserID) error {
+	return l.put("changed", string(user))
+}

@@ -79,11 +79,20 @@ func (a *API) userRoutes() []Route {
 	return []Route{
 		{"GET", "/user_management/users", "listUsers", "key", corsNone, false, a.listUsers},
 		{"POST", "/user_management/users", "createUser", "key", corsNone, false, a.createUser},
+		{"GET", "/user_management/users/external_id/{external_id}", "getUserByExternalId", "key", corsNone, false, a.userByExternalID},
 		{"GET", "/user_management/users/{id}", "getUser", "key", corsNone, false, a.getUser},
 		{"PUT", "/user_management/users/{id}", "updateUser", "key", corsNone, false, a.updateUser},
 		{"DELETE", "/user_management/users/{id}", "deleteUser", "key", corsNone, false, a.deleteUser},
 		{"GET", "/user_management/users/{id}/sessions", "listSessions", "key", corsNone, false, a.listSessions},
 		{"GET", "/user_management/users/{id}/identities", "getUserIdentities", "key", corsNone, false, a.userIdentities},
+		{"POST", "/user_management/users/{id}/email_change/send", "sendEmailChange", "key", corsNone, false, a.sendEmailChange},
+		{"POST", "/user_management/users/{id}/email_change/confirm", "confirmEmailChange", "key", corsNone, false, a.confirmEmailChange},
+		{"POST", "/user_management/users/{id}/email_verification/send", "sendVerificationEmail", "key", corsNone, false, a.sendVerificationEmail},
+		{"POST", "/user_management/users/{id}/email_verification/confirm", "verifyEmail", "key", corsNone, false, a.verifyEmail},
+		{"GET", "/user_management/email_verification/{id}", "getEmailVerification", "key", corsNone, false, a.getEmailVerification},
+		{"POST", "/user_management/password_reset", "createPasswordReset", "key", corsNone, false, a.createPasswordReset},
+		{"POST", "/user_management/password_reset/confirm", "resetPassword", "key", corsNone, false, a.resetPassword},
+		{"GET", "/user_management/password_reset/{id}", "getPasswordReset", "key", corsNone, false, a.getPasswordReset},
 	}
 }
 

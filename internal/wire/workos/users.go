@@ -52,6 +52,7 @@ type userBody struct {
 	Password      member[string]            `json:"password"`
 	PasswordHash  member[string]            `json:"password_hash"`
 	HashType      member[string]            `json:"password_hash_type"`
+	SaltPosition  member[string]            `json:"password_salt_position"`
 	FirstName     member[string]            `json:"first_name"`
 	LastName      member[string]            `json:"last_name"`
 	Name          member[string]            `json:"name"`
@@ -91,15 +92,21 @@ func (a *API) listUsers(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	q := r.URL.Query()
-	if q.Get("organization_id") != "" || q.Get("organization") != "" {
-		return apierr.New(apierr.Unsupported, "unsupported_parameter.organization_id",
-			"Lentil has no organizations yet, so users cannot be listed by one.")
+	org := q.Get("organization_id")
+	if org == "" {
+		org = q.Get("organization") // the older name
 	}
-	list, err := a.Identity.Users(r.Context(), environment(r).ID, identity.UserQuery{Page: page, Email: q.Get("email")})
+	list, err := a.Identity.Users(r.Context(), environment(r).ID, identity.UserQuery{Page: page, Email: q.Get("email"), Organization: identity.OrganizationID(org)})
 	if err != nil {
 		return err
 	}
 	return writeList(w, list, newUserObject)
+}
+
+// userByExternalID is GET /user_management/users/external_id/{external_id}.
+func (a *API) userByExternalID(w http.ResponseWriter, r *http.Request) error {
+	u, err := a.Identity.UserByExternalID(r.Context(), environment(r).ID, r.PathValue("external_id"))
+	return show(w, http.StatusOK, u, err, newUserObject)
 }
 
 // getUser is GET /user_management/users/{id}.
@@ -175,7 +182,7 @@ func (a *API) updateUser(w http.ResponseWriter, r *http.Request) error {
 	c := identity.UserChange{
 		Email: b.Email.pointer(), EmailVerified: b.EmailVerified.pointer(), FirstName: b.FirstName.pointer(),
 		LastName: b.LastName.pointer(), ExternalID: b.ExternalID.pointer(), Locale: b.Locale.pointer(),
-		Metadata: b.Metadata.value, PasswordHash: hash,
+		Metadata: b.Metadata.value, ClearMetadata: b.Metadata.given && b.Metadata.value == nil, PasswordHash: hash,
 	}
 	if b.Name.given && !b.FirstName.given && !b.LastName.given {
 		first, last := splitName(b.Name.value)
@@ -205,12 +212,22 @@ func (a *API) passwordHash(r *http.Request, b *userBody) (*string, error) {
 	case b.Password.value != "" && b.PasswordHash.value != "":
 		return nil, apierr.New(apierr.BadRequest, "password_and_password_hash_provided",
 			"Give password or password_hash, not both.")
+	case b.Password.value != "" && b.HashType.value != "":
+		return nil, apierr.New(apierr.BadRequest, "password_and_password_hash_type_provided",
+			"password_hash_type goes with password_hash, not with password.")
+	case b.PasswordHash.value == "" && b.SaltPosition.value != "":
+		return nil, apierr.New(apierr.BadRequest, "password_salt_position_requires_password_hash",
+			"password_salt_position goes with password_hash.")
+	case b.PasswordHash.value == "" && b.HashType.value != "":
+		return nil, missing("password_hash")
+	case b.PasswordHash.value != "" && b.HashType.value == "":
+		return nil, missing("password_hash_type")
 	case b.PasswordHash.value != "":
-		if b.HashType.value != "argon2" || !strings.HasPrefix(b.PasswordHash.value, "$argon2id$") {
-			return nil, apierr.New(apierr.Unsupported, "unsupported_parameter.password_hash_type",
-				"Lentil takes password hashes of type argon2 in the form $argon2id$… only, so far.")
+		hash, err := authflow.ForeignHash(b.HashType.value, b.PasswordHash.value, b.SaltPosition.value)
+		if err != nil {
+			return nil, err
 		}
-		return &b.PasswordHash.value, nil
+		return &hash, nil
 	case b.Password.value == "":
 		return nil, nil
 	}
