@@ -229,6 +229,9 @@ func (s *Service) CreateEnvironment(ctx context.Context, n NewEnvironment) (*Env
 				return apierr.New(apierr.Conflict, "environment_exists", "There is an environment %s already.", taken.id)
 			}
 		}
+		if err := tx.domainFree(e); err != nil {
+			return err
+		}
 		e.Created, e.Updated = tx.now, tx.now
 		if err := tx.Add(tableEnvironments, environmentRow(e, e.sealed)); err != nil {
 			return err
@@ -327,6 +330,9 @@ func (s *Service) ChangeSettings(ctx context.Context, id EnvironmentID, change f
 			} else if f == nil {
 				return apierr.New(apierr.BadRequest, "invalid_settings", "The default role must be one of the environment; %q is none.", role)
 			}
+		}
+		if err := tx.domainFree(e); err != nil {
+			return err
 		}
 		e.Updated = tx.later(e.Updated)
 		return tx.Put(f.Doc, environmentRow(e, e.sealed))

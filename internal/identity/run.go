@@ -38,6 +38,9 @@ func (s *Service) Run(ctx context.Context) error {
 		if err := s.checkDomains(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Warn("domains not looked at", "err", err)
 		}
+		if err := s.rotateOld(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Warn("signing keys not rotated", "err", err)
+		}
 		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Warn("sweep of expired rows failed", "err", err)
 		}

@@ -45,7 +45,7 @@ type Service struct {
 	spares spares
 
 	mu      sync.Mutex // leaf; guards the caches below
-	signers map[KeyID]*token.Signer
+	signers map[KeyID]*loadedKey
 	sets    map[EnvironmentID]publishedKeys
 	used    map[APIKeyID]time.Time // uses not yet written down
 	clients map[EnvironmentID]ClientID
@@ -60,7 +60,7 @@ func (s *Service) Open(ctx context.Context) error {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	s.spares.open()
-	s.signers = map[KeyID]*token.Signer{}
+	s.signers = map[KeyID]*loadedKey{}
 	s.sets = map[EnvironmentID]publishedKeys{}
 	s.used = map[APIKeyID]time.Time{}
 	s.clients = map[EnvironmentID]ClientID{}

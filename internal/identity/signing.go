@@ -3,11 +3,14 @@ package identity
 import (
 	"context"
 	"crypto"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
-	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -40,6 +43,7 @@ type publishedKeys struct {
 type signingKey struct {
 	row     Found
 	id      KeyID
+	created time.Time
 	active  time.Time // signs from then on, until a newer one does
 	retires time.Time // published until then; zero while nothing follows it
 }
@@ -64,7 +68,7 @@ func (tx *Tx) signingKeys(id EnvironmentID) ([]signingKey, error) {
 	}
 	keys := make([]signingKey, 0, len(rows))
 	for _, f := range slices.Backward(rows) {
-		k := signingKey{row: f, id: KeyID(f.Text("id")), active: f.Time("active"), retires: f.Time("retires")}
+		k := signingKey{row: f, id: KeyID(f.Text("id")), created: f.Time("created"), active: f.Time("active"), retires: f.Time("retires")}
 		if k.retires.IsZero() || tx.now.Before(k.retires) {
 			keys = append(keys, k)
 		}
@@ -77,8 +81,14 @@ func (tx *Tx) signingKeys(id EnvironmentID) ([]signingKey, error) {
 	return keys, nil
 }
 
-// signer unseals a key, once per process.
-func (s *Service) signer(k signingKey) (*token.Signer, error) {
+// loadedKey is an unsealed key and what is published of it.
+type loadedKey struct {
+	signer *token.Signer
+	public token.PublicKey
+}
+
+// load unseals a key, once per process.
+func (s *Service) load(k signingKey) (*loadedKey, error) {
 	s.mu.Lock()
 	have := s.signers[k.id]
 	s.mu.Unlock()
@@ -97,10 +107,40 @@ func (s *Service) signer(k signingKey) (*token.Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("identity: use signing key %s: %w", k.id, err)
 	}
+	l := &loadedKey{sg, sg.PublicKey()}
+	if l.public.Certificate, err = certificate(k, key); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.signers[k.id] = sg
-	return sg, nil
+	s.signers[k.id] = l
+	return l, nil
+}
+
+// certificateLife is how long a key's certificate says that it is good. Nobody
+// trusts it for more than the key's name; the key set decides which keys count.
+const certificateLife = 30 * 365 * 24 * time.Hour
+
+// certificate is the certificate under which a key is published (RFC 7517 §4.7),
+// signed by itself. Nothing in it is left to chance, so that it is the same after
+// each start.
+func certificate(k signingKey, key *rsa.PrivateKey) (*x509.Certificate, error) {
+	serial := sha256.Sum256([]byte(k.id))
+	serial[0] &= 0x7f // RFC 5280 §4.1.2.2: positive, at most 20 bytes
+	tpl := &x509.Certificate{
+		SerialNumber: new(big.Int).SetBytes(serial[:16]), Subject: pkix.Name{CommonName: string(k.id)},
+		NotBefore: k.created.Truncate(time.Second), NotAfter: k.created.Add(certificateLife).Truncate(time.Second),
+		KeyUsage: x509.KeyUsageDigitalSignature, SignatureAlgorithm: x509.SHA256WithRSA,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, tpl, tpl, &key.PublicKey, key)
+	if err != nil {
+		return nil, fmt.Errorf("identity: certify signing key %s: %w", k.id, err)
+	}
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("identity: certify signing key %s: %w", k.id, err)
+	}
+	return c, nil
 }
 
 // Signer is the key that signs an environment's tokens now.
@@ -112,7 +152,11 @@ func (tx *Tx) Signer(id EnvironmentID) (*token.Signer, error) {
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("identity: environment %s has no signing key", id)
 	}
-	return tx.s.signer(keys[0])
+	l, err := tx.s.load(keys[0])
+	if err != nil {
+		return nil, err
+	}
+	return l.signer, nil
 }
 
 // published is the key set of an environment as verifiers should see it now.
@@ -143,11 +187,11 @@ func (s *Service) published(ctx context.Context, client ClientID) (p publishedKe
 	}
 	var public []token.PublicKey
 	for _, k := range keys {
-		sg, err := s.signer(k)
+		l, err := s.load(k)
 		if err != nil {
 			return p, err
 		}
-		public = append(public, sg.PublicKey())
+		public = append(public, l.public)
 	}
 	p.ids = ids.String()
 	if p.set, err = token.NewLocalKeySet(public...); err != nil {
@@ -193,45 +237,4 @@ func (h houseKeys) Key(ctx context.Context, kid string) (crypto.PublicKey, error
 		return nil, err
 	}
 	return p.set.Key(ctx, kid)
-}
-
-// errRotating is the refusal to rotate while a rotation is under way.
-var errRotating = errors.New("identity: a rotation is under way; the newer key does not sign yet")
-
-// RotateSigningKey makes a new key and signs with it once verifiers had time to
-// see it; the old one stays published until its last token has expired.
-func (s *Service) RotateSigningKey(ctx context.Context, id EnvironmentID) (KeyID, error) {
-	key, err := token.GenerateKey()
-	if err != nil {
-		return "", err
-	}
-	var kid KeyID
-	err = s.Update(ctx, func(tx *Tx) error {
-		e, err := tx.Environment(id)
-		if err != nil {
-			return err
-		}
-		keys, err := tx.signingKeys(id)
-		if err != nil {
-			return err
-		}
-		active := tx.now.Add(keyLead)
-		for _, k := range keys {
-			if k.active.After(tx.now) {
-				return errRotating
-			}
-			if k.retires.IsZero() {
-				end := active.Add(e.Settings.Defaulted().AccessTokenLifetime + keyOverlap)
-				if err := tx.Patch(&k.row, Row{Time("retires", end)}); err != nil {
-					return err
-				}
-			}
-		}
-		kid, err = tx.addSigningKey(id, key, active)
-		return err
-	})
-	if err == nil {
-		s.Log.Info("signing key rotated", "environment", id, "key", kid)
-	}
-	return kid, err
 }

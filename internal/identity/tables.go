@@ -37,6 +37,7 @@ var tableDefs = []database.TableDef{
 	{Name: tableEnvironments, Indexes: []database.IndexDef{
 		{Name: "on_id", Fields: []string{"id"}},
 		{Name: "on_client", Fields: []string{"client_id"}},
+		{Name: "on_domain", Fields: []string{"domain"}},
 	}},
 	{Name: tableAPIKeys, Indexes: []database.IndexDef{
 		{Name: "on_hash", Fields: []string{"hash"}},

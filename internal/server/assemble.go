@@ -227,7 +227,7 @@ func (s *Server) openFronts() error {
 		api.ServeHTTP(w, r)
 	})
 	if s.private() {
-		authKit = ownHost(base, authKit)
+		authKit = ownHost(base, s.ownDomain, authKit)
 	}
 	functions, site := s.deploymentFronts()
 	s.fronts = []front{{s.deploymentSocket, functions}, {s.siteSocket, site}, {s.authKitSocket, authKit}}

@@ -40,7 +40,7 @@ func TestShellGivesIdsAndSurvivesPanics(t *testing.T) {
 
 func TestOwnHostRefusesForeignNames(t *testing.T) {
 	t.Parallel()
-	h := ownHost("https://auth.example.com", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	h := ownHost("https://auth.example.com", func(host string) bool { return host == "id.example.com" }, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	for host, want := range map[string]int{
 		"localhost:4100": 200, "127.0.0.1:4100": 200, "[::1]:4100": 200, "app.localhost": 200, "AUTH.example.com": 200,
 		"evil.example": 421, "evil.example:4100": 421, "localhost.evil.example": 421, "10.0.0.1": 421, "": 421,

@@ -53,6 +53,9 @@ func (s *Server) ownsJWKSHost(u *url.URL) bool {
 	if u.Scheme == "https" && u.Host == vendorHost {
 		return true
 	}
+	if u.Scheme == "https" && s.ownDomain(u.Host) {
+		return true
+	}
 	own, err := url.Parse(s.authKitURL())
 	if err != nil || u.Scheme != own.Scheme {
 		return false
@@ -64,4 +67,15 @@ func (s *Server) ownsJWKSHost(u *url.URL) bool {
 func loopbackName(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// ownDomain says whether a host is the authentication domain of an environment.
+func (s *Server) ownDomain(host string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	e, err := s.identity.EnvironmentAt(ctx, host)
+	if err != nil {
+		s.log.Error("environment of a host could not be read", "host", host, "err", err)
+	}
+	return e != nil
 }

@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"crypto"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -77,6 +78,8 @@ func NewLocalKeySet(keys ...PublicKey) (*LocalKeySet, error) {
 		j := jose.JSONWebKey{Key: k.Key, KeyID: k.ID, Algorithm: k.Algorithm, Use: "sig"}
 		if k.Certificate != nil {
 			j.Certificates = []*x509.Certificate{k.Certificate}
+			sum := sha256.Sum256(k.Certificate.Raw)
+			j.CertificateThumbprintSHA256 = sum[:]
 		}
 		if !j.IsPublic() {
 			return nil, fmt.Errorf("token: key %s is not a public key", k.ID)

@@ -106,7 +106,7 @@ func (a *API) Open() error {
 	}
 	mux.Handle("/", front.Handle(a.other))
 	rt.rest = mux
-	a.handler = identify(a.hooked(rt))
+	a.handler = a.identify(a.hooked(rt))
 	return nil
 }
 
@@ -114,8 +114,9 @@ func (a *API) Open() error {
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
 // identify gives every request an id that its answer carries, whatever happens:
-// the official clients show it in their errors.
-func identify(h http.Handler) http.Handler {
+// the official clients show it in their errors. It also notes whose domain the
+// request came to.
+func (a *API) identify(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := wire.RequestID(r.Context())
 		if id == "" {
@@ -123,6 +124,11 @@ func identify(h http.Handler) http.Handler {
 			r = r.WithContext(wire.WithRequestID(r.Context(), id))
 		}
 		w.Header().Set("X-Request-ID", id)
+		r, err := a.visited(r)
+		if err != nil {
+			dialect(w, r, apierr.New(apierr.Internal, "server_error", "The environment of this address could not be read.").Wrap(err))
+			return
+		}
 		h.ServeHTTP(w, r)
 	})
 }
@@ -226,7 +232,11 @@ func (a *API) secure(r *http.Request) bool {
 
 // baseURL is the public address of this front.
 func (a *API) baseURL(r *http.Request) string {
-	switch {
+	switch home := ownDomain(r); {
+	case home != nil && a.secure(r):
+		return "https://" + home.Settings.Domain
+	case home != nil:
+		return "http://" + home.Settings.Domain
 	case a.BaseURL != "":
 		return a.BaseURL
 	case r.TLS != nil:

@@ -24,6 +24,9 @@ func (a *API) authorize(w http.ResponseWriter, r *http.Request) error {
 		return a.notNavigated(w, r)
 	}
 	q, err := decodeAuthorize(r.URL.RawQuery)
+	if err == nil {
+		err = a.atHome(r, q.ClientID)
+	}
 	if err != nil {
 		a.Pages.Refuse(w, r, err)
 		return nil

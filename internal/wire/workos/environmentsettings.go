@@ -55,6 +55,17 @@ var environmentSettings = []settingRow{
 		func(s *identity.Settings, v json.RawMessage) error { return setText(&s.IssuerTemplate, v) }},
 	{"audience", func(e *identity.Environment) any { return orNull(string(e.Settings.Audience)) },
 		func(s *identity.Settings, v json.RawMessage) error { return setText(&s.Audience, v) }},
+	{"authentication_domain", func(e *identity.Environment) any { return orNull(e.Settings.Domain) },
+		func(s *identity.Settings, v json.RawMessage) error { return setText(&s.Domain, v) }},
+	{"amr_claim", func(e *identity.Environment) any { return e.Settings.AMR }, func(s *identity.Settings, v json.RawMessage) error {
+		return json.Unmarshal(v, &s.AMR)
+	}},
+	{"signing_key_rotation", func(e *identity.Environment) any {
+		if e.Settings.KeyRotation == 0 {
+			return nil
+		}
+		return seconds(e.Settings.KeyRotation)
+	}, func(s *identity.Settings, v json.RawMessage) error { return setSeconds(&s.KeyRotation, v) }},
 	{"access_token_lifetime", func(e *identity.Environment) any { return seconds(e.Settings.Defaulted().AccessTokenLifetime) },
 		func(s *identity.Settings, v json.RawMessage) error { return setSeconds(&s.AccessTokenLifetime, v) }},
 	{"session_lifetime", func(e *identity.Environment) any { return seconds(e.Settings.Defaulted().SessionLifetime) },

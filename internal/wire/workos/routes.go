@@ -34,6 +34,7 @@ type Route struct {
 func (a *API) routes() []Route {
 	return slices.Concat(
 		a.signInRoutes(),
+		a.discoveryRoutes(),
 		a.userRoutes(),
 		a.factorRoutes(),
 		a.organizationRoutes(),

@@ -129,31 +129,3 @@ func (a *API) listSessions(w http.ResponseWriter, r *http.Request) error {
 		return o
 	})
 }
-
-// jwks is GET /sso/jwks/{clientId}. Verifiers keep the set for minutes; old keys stay
-// in it for longer than that, which is identity's care.
-func (a *API) jwks(w http.ResponseWriter, r *http.Request) error {
-	document, etag, err := a.Identity.JWKS(r.Context(), identity.ClientID(r.PathValue("clientId")))
-	if err != nil {
-		return err
-	}
-	h := w.Header()
-	h.Set("Cache-Control", "public, max-age=300, stale-while-revalidate=600, stale-if-error=86400")
-	h.Set("ETag", etag)
-	if match := r.Header.Get("If-None-Match"); match != "" && etagListed(match, etag) {
-		w.WriteHeader(http.StatusNotModified)
-		return nil
-	}
-	return wire.WriteRawJSON(w, document)
-}
-
-// etagListed reports whether an If-None-Match header names etag.
-func etagListed(header, etag string) bool {
-	for one := range strings.SplitSeq(header, ",") {
-		one = strings.TrimPrefix(strings.TrimSpace(one), "W/")
-		if one == etag || one == "*" {
-			return true
-		}
-	}
-	return false
-}
