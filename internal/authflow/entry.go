@@ -36,10 +36,18 @@ func (f *Flow) mayEnter(tx *identity.Tx, g *grantCall, org identity.Organization
 	return f.entryRules(tx, g, org)
 }
 
-// entryRules refuses an organization that wants its own identity provider, unless
-// the session came through it or is an impersonator's.
+// entryRules refuses an organization that wants a second factor or its own identity
+// provider, unless the session showed the one or came through the other, or is an
+// impersonator's.
 func (f *Flow) entryRules(tx *identity.Tx, g *grantCall, org identity.OrganizationID) error {
 	s := g.session
+	policy, err := tx.OrganizationMFA(g.environment.ID, org)
+	if err != nil {
+		return err
+	}
+	if policy == identity.MFARequired && s.Second == "" && secondFactorFor(s.Method) {
+		return oauth("mfa_enrollment", "This organization wants a second factor. Sign in with organization_id to show or enroll one.")
+	}
 	if f.Rules == nil || s.Method == identity.MethodImpersonation || s.Method == identity.MethodSSO && s.Organization == org {
 		return nil
 	}

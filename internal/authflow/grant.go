@@ -35,6 +35,8 @@ type GrantRequest struct {
 	PendingAuthenticationToken            string
 	AuthenticationChallengeID, DeviceCode string
 	InvitationToken                       string
+	RadarChallengeID                      string
+	VerificationID, PhoneNumber           string
 	IPAddress, UserAgent/* of the person, if told */ string
 
 	// IdempotencyKey is the header of that name. Codes and refresh tokens answer a

@@ -120,7 +120,7 @@ func TestCodeWithoutChallengeNeedsTheSecret(t *testing.T) {
 		}
 		stripped := g
 		stripped.CodeVerifier = verifier
-		if _, err := h.flow.Redeem(t.Context(), stripped); refusal(err) != "oauth:invalid_grant" {
+		if _, err := h.flow.Redeem(t.Context(), stripped); refusal(err) != "plain:code_challenge_not_found" {
 			t.Errorf("verifier without a challenge: %v", err)
 		}
 		g.ClientSecret = h.secret

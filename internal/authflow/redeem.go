@@ -20,20 +20,20 @@ var grants = map[GrantType]struct {
 	confidential bool // the client must prove itself by its secret
 	redeem       func(f *Flow, ctx context.Context, g *grantCall) error
 }{
-	GrantAuthorizationCode: {false, (*Flow).redeemCode},
-	GrantRefreshToken:      {false, (*Flow).redeemRefresh},
-	GrantPassword:          {true, (*Flow).redeemPassword},
-	GrantEmailVerification: {true, (*Flow).redeemVerification},
+	GrantAuthorizationCode:     {false, (*Flow).redeemCode},
+	GrantRefreshToken:          {false, (*Flow).redeemRefresh},
+	GrantPassword:              {true, (*Flow).redeemPassword},
+	GrantMagicAuth:             {true, (*Flow).redeemMagic},
+	GrantEmailVerification:     {true, (*Flow).redeemVerification},
+	GrantMFATOTP:               {true, (*Flow).redeemTOTP},
+	GrantOrganizationSelection: {true, (*Flow).redeemSelection},
+	GrantRadarEmail:            {true, (*Flow).redeemRadar},
+	GrantRadarSMS:              {true, (*Flow).redeemRadar},
 }
 
 // laterGrants are known and not served yet.
 var laterGrants = map[GrantType]string{
-	GrantMagicAuth:             "Magic codes",
-	GrantMFATOTP:               "One-time passwords",
-	GrantOrganizationSelection: "Organizations",
-	GrantRadarEmail:            "Radar challenges",
-	GrantRadarSMS:              "Radar challenges",
-	GrantDeviceCode:            "Device sign-in",
+	GrantDeviceCode: "Device sign-in",
 }
 
 // grantCall is one call of Redeem on its way to a Grant.
@@ -227,7 +227,7 @@ func (f *Flow) redeemCode(ctx context.Context, g *grantCall) error {
 				return errCode
 			}
 		}
-		if err := f.start(tx, g, identity.NewSession{User: c.User, Organization: c.Organization, Method: c.Method, Second: c.Second, Authenticated: c.Authenticated, Browser: c.Browser, IPAddress: c.IPAddress, UserAgent: c.UserAgent}); err != nil {
+		if err := f.start(tx, g, identity.NewSession{User: c.User, Organization: c.Organization, Method: c.Method, Second: c.Second, Impersonator: c.Impersonator, Authenticated: c.Authenticated, Browser: c.Browser, IPAddress: c.IPAddress, UserAgent: c.UserAgent}); err != nil {
 			return err
 		}
 		c.Session, c.Redeemed = g.session.ID, tx.Now()
@@ -248,7 +248,7 @@ func (g *grantCall) proves(c *grantCode) error {
 	switch {
 	case c.Challenge == "" && g.CodeVerifier != "":
 		// RFC 9700 §4.8.2: a verifier without a challenge hints at a stripped one.
-		return errVerifier
+		return plain("code_challenge_not_found", "A code_verifier was sent, but the sign-in began without a code_challenge.")
 	case c.Challenge == "" && !g.proven:
 		return oauth("invalid_client", "client_secret is missing. Clients without a secret must use PKCE.")
 	case c.Challenge == "":

@@ -105,9 +105,10 @@ type grantCode struct {
 	Environment   identity.EnvironmentID
 	User          identity.UserID
 	Browser       identity.BrowserID
+	Organization  identity.OrganizationID // that was chosen, or ""
 	Method        identity.Method
-	Second        string
-	Organization  identity.OrganizationID
+	Second        string                 // the second factor, see identity.Session
+	Impersonator  *identity.Impersonator // nil if it is the user
 	Authenticated time.Time
 	Challenge     string // S256; "" if the application is to prove itself by its secret
 	RedirectURI   string
@@ -126,10 +127,14 @@ const keepCodes = time.Hour
 
 // codeRow writes an authorization code.
 func codeRow(code string, c *grantCode) identity.Row {
+	var who identity.Impersonator
+	if c.Impersonator != nil {
+		who = *c.Impersonator
+	}
 	return identity.Row{
 		identity.Text("hash", secretHash("authorization code", code)), identity.Text("environment", c.Environment), identity.Text("user", c.User),
-		identity.Text("browser", c.Browser), identity.Text("method", c.Method), identity.Text("second", c.Second),
-		identity.Text("organization", c.Organization), identity.Time("authenticated", c.Authenticated),
+		identity.Text("browser", c.Browser), identity.Text("method", c.Method), identity.Time("authenticated", c.Authenticated),
+		identity.Text("organization", c.Organization), identity.Text("second", c.Second), identity.Text("impersonator", who.Email), identity.Text("impersonation_reason", who.Reason),
 		identity.Text("challenge", c.Challenge), identity.Text("redirect_uri", c.RedirectURI), identity.Text("ip_address", c.IPAddress),
 		identity.Text("user_agent", c.UserAgent), identity.Time("expires", c.Expires), identity.Text("session", c.Session),
 		identity.Time("redeemed", c.Redeemed), identity.Text("idempotency", c.Idempotency), identity.Time("forget", c.Expires.Add(keepCodes)),
@@ -138,9 +143,14 @@ func codeRow(code string, c *grantCode) identity.Row {
 
 // readCodeRow is the reverse of codeRow.
 func readCodeRow(r identity.Record) *grantCode {
+	var who *identity.Impersonator
+	if email := r.Text("impersonator"); email != "" {
+		who = &identity.Impersonator{Email: email, Reason: r.Text("impersonation_reason")}
+	}
 	return &grantCode{
+		Organization: identity.OrganizationID(r.Text("organization")), Second: r.Text("second"), Impersonator: who,
 		Environment: identity.EnvironmentID(r.Text("environment")), User: identity.UserID(r.Text("user")), Browser: identity.BrowserID(r.Text("browser")),
-		Method: identity.Method(r.Text("method")), Second: r.Text("second"), Organization: identity.OrganizationID(r.Text("organization")), Authenticated: r.Time("authenticated"), Challenge: r.Text("challenge"), RedirectURI: r.Text("redirect_uri"),
+		Method: identity.Method(r.Text("method")), Authenticated: r.Time("authenticated"), Challenge: r.Text("challenge"), RedirectURI: r.Text("redirect_uri"),
 		IPAddress: r.Text("ip_address"), UserAgent: r.Text("user_agent"), Expires: r.Time("expires"),
 		Session: identity.SessionID(r.Text("session")), Redeemed: r.Time("redeemed"), Idempotency: r.Text("idempotency"),
 	}

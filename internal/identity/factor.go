@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -337,3 +338,18 @@ const (
 	tableChallenges = "auth_challenges" //
 	tableRecovery   = "recovery_codes"  // hashes, one row per user
 )
+
+// UserFactors lists a user's factors.
+func (s *Service) UserFactors(ctx context.Context, env EnvironmentID, user UserID, p Page) (l *List[Factor], err error) {
+	err = s.View(ctx, func(tx *Tx) error {
+		if _, err := tx.User(env, user); err != nil {
+			return err
+		}
+		l, err = page(tx, tableFactors, "on_user", []string{string(user)}, p, func(r Record) (Factor, string, bool) {
+			f := readFactor(r)
+			return *f, string(f.ID), f.Environment == env
+		})
+		return err
+	})
+	return l, err
+}

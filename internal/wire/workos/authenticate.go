@@ -22,8 +22,7 @@ const authenticatePath = "/user_management/authenticate"
 // maxAuthenticate bounds the body; the longest honest ones have some kilobytes.
 const maxAuthenticate = 64 << 10
 
-// authenticateBody is the body of every grant, as JSON or as a form. Members of
-// later grants are taken so that they can be refused by name.
+// authenticateBody is the body of every grant, as JSON or as a form.
 type authenticateBody struct {
 	GrantType                 string `json:"grant_type"`
 	ClientID                  string `json:"client_id"`
@@ -38,6 +37,9 @@ type authenticateBody struct {
 	AuthenticationChallengeID string `json:"authentication_challenge_id"`
 	DeviceCode                string `json:"device_code"`
 	InvitationToken           string `json:"invitation_token"`
+	RadarChallengeID          string `json:"radar_challenge_id"`
+	VerificationID            string `json:"verification_id"`
+	PhoneNumber               string `json:"phone_number"`
 	IPAddress                 string `json:"ip_address"`
 	UserAgent                 string `json:"user_agent"`
 }
@@ -139,6 +141,7 @@ func grantRequest(r *http.Request, b *authenticateBody, ip string) authflow.Gran
 		Code: b.Code, CodeVerifier: b.CodeVerifier, RefreshToken: b.RefreshToken, Organization: identity.OrganizationID(b.OrganizationID),
 		Email: b.Email, Password: b.Password, PendingAuthenticationToken: b.PendingAuthenticationTok,
 		AuthenticationChallengeID: b.AuthenticationChallengeID, DeviceCode: b.DeviceCode,
+		RadarChallengeID: b.RadarChallengeID, VerificationID: b.VerificationID, PhoneNumber: b.PhoneNumber,
 		InvitationToken: b.InvitationToken, IPAddress: clip(b.IPAddress, 64), UserAgent: clip(b.UserAgent, 512),
 		IdempotencyKey: clip(r.Header.Get("Idempotency-Key"), 256),
 	}
@@ -211,6 +214,7 @@ func (body *authenticateBody) fromForm(text string) error {
 		"organization_id": &body.OrganizationID, "email": &body.Email, "password": &body.Password,
 		"pending_authentication_token": &body.PendingAuthenticationTok, "device_code": &body.DeviceCode,
 		"authentication_challenge_id": &body.AuthenticationChallengeID, "invitation_token": &body.InvitationToken,
+		"radar_challenge_id": &body.RadarChallengeID, "verification_id": &body.VerificationID, "phone_number": &body.PhoneNumber,
 		"ip_address": &body.IPAddress, "user_agent": &body.UserAgent,
 	} {
 		if len(v[name]) > 1 {

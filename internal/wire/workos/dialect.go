@@ -36,6 +36,7 @@ var statuses = map[string]int{
 // oauthCodes are the codes of this room that have OAuth bodies.
 var oauthCodes = map[string]bool{
 	"invalid_request": true, "invalid_client": true, "unauthorized_client": true, "invalid_grant": true,
+	"sign_up_not_allowed": true, "authentication_method_not_allowed": true, "invitation_invalid": true,
 	"unsupported_grant_type": true, "server_error": true, "too_many_requests": true, "temporarily_unavailable": true,
 }
 

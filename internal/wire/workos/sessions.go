@@ -7,7 +7,6 @@ import (
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/identity"
-	"github.com/lentil-dev/lentil/internal/wire"
 )
 
 // maxBody bounds the JSON bodies of the API.
