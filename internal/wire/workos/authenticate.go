@@ -69,6 +69,9 @@ func (a *API) authenticate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := a.atHome(r, body.ClientID); err != nil {
+		return oauthError("invalid_client", "Invalid client ID.").Wrap(err)
+	}
 	if err := a.admitClient(r, body.ClientID); err != nil {
 		return err
 	}
