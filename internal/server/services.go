@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/lentil-dev/lentil/internal/authorization"
 	"github.com/lentil-dev/lentil/internal/directory"
 	"github.com/lentil-dev/lentil/internal/identity"
@@ -44,14 +46,20 @@ func (s *services) open(ctx context.Context, id *identity.Service, log *slog.Log
 }
 
 // Run keeps going what works in the background, until ctx ends.
-func (s *services) Run(ctx context.Context) error { return s.auditLogs.Run(ctx) }
+func (s *services) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, run := range s.smaller.rooms() {
+		g.Go(func() error { return run(ctx) })
+	}
+	return g.Wait()
+}
 
 // fill puts them behind the API, whose address is known by now.
 func (s *services) fill(api *workos.API) error {
 	api.Directory, api.Authorization = &s.directory, &s.authorization
 	api.SSO, s.sso.BaseURL = &s.sso, api.BaseURL
 	api.Webhooks = &s.webhooks
-	api.Services = s.smaller.all()
+	api.Services = s.smaller.all(api.BaseURL)
 	api.Beside = map[string]http.Handler{testidp.Mount: &s.testIdP, portal.Mount: &s.portal}
 	s.portal = portal.Portal{SSO: &s.sso, Directory: &s.directory, Log: api.Log, BaseURL: api.BaseURL}
 	return s.portal.Open()

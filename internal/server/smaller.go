@@ -8,6 +8,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/auditlog"
 	"github.com/lentil-dev/lentil/internal/featureflag"
 	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/integration"
 	"github.com/lentil-dev/lentil/internal/vault"
 	"github.com/lentil-dev/lentil/internal/wire/workos"
 )
@@ -18,6 +19,7 @@ type smaller struct {
 	flags        featureflag.Service
 	auditLogs    auditlog.Service
 	applications application.Service
+	integrations integration.Service
 }
 
 // open opens them all over the house's identity service.
@@ -25,7 +27,8 @@ func (s *smaller) open(ctx context.Context, id *identity.Service, log *slog.Logg
 	s.vault.Identity, s.flags.Identity = id, id
 	s.auditLogs.Identity, s.auditLogs.Log = id, log
 	s.applications.Identity, s.applications.Log = id, log
-	for _, open := range []func(context.Context) error{s.vault.Open, s.flags.Open, s.auditLogs.Open, s.applications.Open} {
+	s.integrations.Identity, s.integrations.Log = id, log
+	for _, open := range []func(context.Context) error{s.vault.Open, s.flags.Open, s.auditLogs.Open, s.applications.Open, s.integrations.Open} {
 		if err := open(ctx); err != nil {
 			return err
 		}
@@ -33,7 +36,13 @@ func (s *smaller) open(ctx context.Context, id *identity.Service, log *slog.Logg
 	return nil
 }
 
-// all is what the API speaks for.
-func (s *smaller) all() workos.Services {
-	return workos.Services{Vault: &s.vault, Flags: &s.flags, AuditLogs: &s.auditLogs, Applications: &s.applications}
+// rooms are those that work in the background.
+func (s *smaller) rooms() []func(context.Context) error {
+	return []func(context.Context) error{s.auditLogs.Run, s.integrations.Run}
+}
+
+// all is what the API at base speaks for.
+func (s *smaller) all(base string) workos.Services {
+	s.integrations.Callback = base + workos.IntegrationCallback
+	return workos.Services{Vault: &s.vault, Flags: &s.flags, AuditLogs: &s.auditLogs, Applications: &s.applications, Integrations: &s.integrations}
 }

@@ -27,6 +27,7 @@ var statuses = map[string]int{
 	"no_such_event_yet":          http.StatusUnprocessableEntity,
 	"invalid_app_homepage_url":   http.StatusUnprocessableEntity,
 	"invalid_cors_origin":        http.StatusUnprocessableEntity,
+	"auth_method_mismatch":       http.StatusUnprocessableEntity,
 	// The convex CLI takes 422 with "already exists" for a redirect URI and 409 for
 	// an origin as done (§7.1).
 	"duplicate_redirect_uri": http.StatusUnprocessableEntity,

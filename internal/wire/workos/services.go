@@ -4,6 +4,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/application"
 	"github.com/lentil-dev/lentil/internal/auditlog"
 	"github.com/lentil-dev/lentil/internal/featureflag"
+	"github.com/lentil-dev/lentil/internal/integration"
 	"github.com/lentil-dev/lentil/internal/vault"
 )
 
@@ -13,4 +14,5 @@ type Services struct {
 	Flags        *featureflag.Service
 	AuditLogs    *auditlog.Service
 	Applications *application.Service
+	Integrations *integration.Service
 }

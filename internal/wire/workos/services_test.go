@@ -7,14 +7,10 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/lentil-dev/lentil/internal/application"
-	"github.com/lentil-dev/lentil/internal/auditlog"
 	"github.com/lentil-dev/lentil/internal/authorization"
 	"github.com/lentil-dev/lentil/internal/directory"
-	"github.com/lentil-dev/lentil/internal/featureflag"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/sso"
-	"github.com/lentil-dev/lentil/internal/vault"
 	"github.com/lentil-dev/lentil/internal/web/portal"
 	"github.com/lentil-dev/lentil/internal/web/testidp"
 	"github.com/lentil-dev/lentil/internal/webhook"
@@ -23,14 +19,9 @@ import (
 // openServices puts the smaller services behind the API of a test house.
 func openServices(t testing.TB, a *API) {
 	t.Helper()
-	a.Vault = &vault.Service{Identity: a.Identity}
-	check(t, a.Vault.Open(t.Context()))
+	openSmaller(t, a)
 	a.Webhooks = &webhook.Service{Identity: a.Identity}
 	check(t, a.Webhooks.Open(t.Context()))
-	a.Flags = &featureflag.Service{Identity: a.Identity}
-	check(t, a.Flags.Open(t.Context()))
-	a.AuditLogs = &auditlog.Service{Identity: a.Identity}
-	check(t, a.AuditLogs.Open(t.Context()))
 	a.Directory = &directory.Service{Identity: a.Identity}
 	check(t, a.Directory.Open(t.Context()))
 	a.Authorization = &authorization.Service{Identity: a.Identity}
@@ -39,8 +30,6 @@ func openServices(t testing.TB, a *API) {
 	check(t, a.SSO.Open(t.Context()))
 	idp := &testidp.IdP{SSO: a.SSO, Sealer: a.Identity.Sealer}
 	check(t, idp.Open())
-	a.Applications = &application.Service{Identity: a.Identity}
-	check(t, a.Applications.Open(t.Context()))
 	pages := &portal.Portal{SSO: a.SSO, Directory: a.Directory}
 	check(t, pages.Open())
 	a.Beside = map[string]http.Handler{testidp.Mount: idp, portal.Mount: pages}

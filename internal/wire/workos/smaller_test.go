@@ -1,0 +1,26 @@
+package workos
+
+import (
+	"testing"
+
+	"github.com/lentil-dev/lentil/internal/application"
+	"github.com/lentil-dev/lentil/internal/auditlog"
+	"github.com/lentil-dev/lentil/internal/featureflag"
+	"github.com/lentil-dev/lentil/internal/integration"
+	"github.com/lentil-dev/lentil/internal/vault"
+)
+
+// openSmaller fills the API's Services.
+func openSmaller(t testing.TB, a *API) {
+	t.Helper()
+	a.Vault = &vault.Service{Identity: a.Identity}
+	check(t, a.Vault.Open(t.Context()))
+	a.Flags = &featureflag.Service{Identity: a.Identity}
+	check(t, a.Flags.Open(t.Context()))
+	a.AuditLogs = &auditlog.Service{Identity: a.Identity}
+	check(t, a.AuditLogs.Open(t.Context()))
+	a.Applications = &application.Service{Identity: a.Identity}
+	check(t, a.Applications.Open(t.Context()))
+	a.Integrations = &integration.Service{Identity: a.Identity, Callback: a.BaseURL + IntegrationCallback}
+	check(t, a.Integrations.Open(t.Context()))
+}
