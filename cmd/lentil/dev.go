@@ -111,7 +111,7 @@ func newDev(e *env, out *talk, dir, start string) (*dev, error) {
 // fill tells the server what the project wants.
 func (d *dev) fill(cfg *server.Config) {
 	cfg.Data = d.state
-	cfg.Project = &server.Project{Name: filepath.Base(d.dir), Dir: d.dir}
+	cfg.Project = &server.Project{Name: filepath.Base(d.dir), Dir: d.dir, Component: d.project.component}
 	if c := d.project.configure; c != nil {
 		for _, text := range c.RedirectURIs {
 			cfg.Project.RedirectURIs = d.add(cfg.Project.RedirectURIs, "redirect URI", text)

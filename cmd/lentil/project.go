@@ -54,6 +54,7 @@ type project struct {
 	localEnvVars  map[string]string
 	noLocalEnv    bool // "localEnvVars": false
 	redirectNamed bool // convex.json names redirect URIs itself
+	component     bool // it uses the Convex component for AuthKit
 }
 
 // configure is the part of convex.json that the sign-in service is told.
@@ -82,6 +83,10 @@ func (o *orFalse[T]) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &o.value)
 }
 
+// authKitComponent is the package of the Convex component for AuthKit, which wants a
+// webhook and two secrets.
+const authKitComponent = "@convex-dev/workos-authkit"
+
 // readProject reads package.json and convex.json in dir; both may be missing.
 func readProject(dir string) (*project, error) {
 	p := &project{dir: dir, framework: plainFramework}
@@ -92,6 +97,7 @@ func readProject(dir string) (*project, error) {
 	if err := readJSON(filepath.Join(dir, "package.json"), &pkg); err != nil {
 		return nil, err
 	}
+	p.component = pkg.Dependencies[authKitComponent] != nil || pkg.DevDependencies[authKitComponent] != nil
 	for _, f := range frameworks {
 		if slices.ContainsFunc(f.packages, func(name string) bool {
 			return pkg.Dependencies[name] != nil || pkg.DevDependencies[name] != nil

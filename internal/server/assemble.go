@@ -55,6 +55,11 @@ func (s *Server) open(ctx context.Context) error {
 	if err := s.openDeployment(ctx, ring.Root, row); err != nil {
 		return err
 	}
+	if p := s.cfg.Project; p != nil && p.Component {
+		if err := s.connectComponent(ctx, row); err != nil {
+			return err
+		}
+	}
 	s.addresses = Addresses{
 		URL: s.deployment.CloudURL, SiteURL: s.deployment.SiteURL, AuthKitURL: s.authKitURL(),
 		Deployment: row.Name, AdminKey: s.deployment.Admin.Key(),
@@ -161,7 +166,8 @@ func (s *Server) provision(ctx context.Context, name string) (*platform.Deployme
 // openDeployment starts the engine and opens the deployment over it.
 func (s *Server) openDeployment(ctx context.Context, secret []byte, row *platform.Deployment) error {
 	var err error
-	if s.engine, err = isolate.Open(isolate.Options{Workers: s.cfg.Workers, Queue: s.cfg.Limits.Queue, Log: s.log}); err != nil {
+	s.vendor.next = http.DefaultTransport.(*http.Transport).Clone()
+	if s.engine, err = isolate.Open(isolate.Options{Client: &http.Client{Transport: &s.vendor}, Workers: s.cfg.Workers, Queue: s.cfg.Limits.Queue, Log: s.log}); err != nil {
 		return err
 	}
 	s.onClose(s.engine.Close)
@@ -219,6 +225,7 @@ func (s *Server) openFronts() error {
 	if err := directories.Open(); err != nil {
 		return err
 	}
+	s.vendor.open(s.cfg.VendorHost, s.private(), api)
 	var authKit http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, scim.Prefix) {
 			directories.ServeHTTP(w, r)

@@ -48,6 +48,10 @@ type Config struct {
 	// Issuer is the iss claim of access tokens, with <clientId> standing for the
 	// client id; default is the vendor's.
 	Issuer string
+	// VendorHost says what functions reach at https://api.workos.com: "own" is this
+	// house's own API, "away" the vendor's. Default is own where only people on this
+	// machine reach the sign-in service.
+	VendorHost string
 	// AccessTokenLifetime overrides the environment's setting when not 0.
 	AccessTokenLifetime time.Duration
 	// RefreshReuseWindow overrides the environment's setting when not 0.
@@ -110,6 +114,9 @@ type Project struct {
 	RedirectURIs []string
 	CORSOrigins  []string
 	HomepageURL  string
+	// Component says that the project uses @convex-dev/workos-authkit, whose webhook
+	// and actions are then connected.
+	Component bool
 }
 
 // FromEnv fills fields that are still empty from LENTIL_* variables. It is the
@@ -117,7 +124,7 @@ type Project struct {
 func (c *Config) FromEnv(getenv func(string) string) error {
 	for name, field := range map[string]*string{
 		"LENTIL_HOST": &c.Host, "LENTIL_URL": &c.URL, "LENTIL_SITE_URL": &c.SiteURL, "LENTIL_AUTHKIT_URL": &c.AuthKitURL,
-		"LENTIL_ISSUER": &c.Issuer, "LENTIL_SMTP_URL": &c.SMTP, "LENTIL_MAIL_FROM": &c.MailFrom, "LENTIL_NODE": &c.Node,
+		"LENTIL_ISSUER": &c.Issuer, "LENTIL_VENDOR_HOST": &c.VendorHost, "LENTIL_SMTP_URL": &c.SMTP, "LENTIL_MAIL_FROM": &c.MailFrom, "LENTIL_NODE": &c.Node,
 		"LENTIL_TRUSTED_PROXIES": &c.TrustedProxies, "LENTIL_CLIENT_ADDRESS_HEADER": &c.ClientAddressHeader,
 	} {
 		if *field == "" {
@@ -204,6 +211,9 @@ func (c *Config) prepare(files int) error {
 		if d < 0 || d > 24*time.Hour {
 			return fmt.Errorf("the %s must be between 0 and 24h, not %v", what, d)
 		}
+	}
+	if c.VendorHost != "" && c.VendorHost != vendorOwn && c.VendorHost != vendorAway {
+		return fmt.Errorf("LENTIL_VENDOR_HOST is %q or %q, not %q", vendorOwn, vendorAway, c.VendorHost)
 	}
 	if c.ClientAddressHeader == "" {
 		c.ClientAddressHeader = defaultPeerHeader

@@ -55,6 +55,7 @@ type Server struct {
 	deployment *deployment.Deployment
 	sync       *convexsync.Server
 	fronts     []front
+	vendor     vendorWay
 	keySets    sync.Map // client id → token.KeySet of our own; a set follows rotation by itself
 	addresses  Addresses
 	admission  *admission

@@ -1,0 +1,3 @@
+import { authKit } from "./auth";
+
+export default { providers: authKit.getAuthConfigProviders() };
