@@ -15,7 +15,7 @@ import (
 const (
 	maxName        = 48
 	maxDescription = 150
-	maxTypes       = 50
+	maxTypes       = 500
 	// MaxDepth is how many resources lie on the way from one to its organisation,
 	// both included.
 	MaxDepth = 10
@@ -66,31 +66,46 @@ func covers(tx *identity.Tx, env identity.EnvironmentID, parent, child string) (
 	if err != nil {
 		return false, err
 	}
-	return below(types, parent, child, MaxDepth), nil
+	return below(types, parent, child), nil
 }
 
 // below reports whether child is parent or can lie below it.
-func below(types map[string]*Type, parent, child string, depth int) bool {
-	if parent == child {
-		return true
+func below(types map[string]*Type, parent, child string) bool {
+	seen := map[string]bool{}
+	var up func(string) bool
+	up = func(slug string) bool {
+		if slug == parent {
+			return true
+		}
+		t := types[slug]
+		if t == nil || seen[slug] {
+			return false
+		}
+		seen[slug] = true
+		return slices.ContainsFunc(t.Parents, up)
 	}
-	t := types[child]
-	return depth > 0 && t != nil && slices.ContainsFunc(t.Parents, func(p string) bool { return below(types, parent, p, depth-1) })
+	return up(child)
 }
 
 // deepest is the number of resources on the longest way from one of a type to its
 // organisation.
 func deepest(types map[string]*Type, slug string) int {
-	if slug == identity.OrganizationResource {
-		return 1
-	}
-	most := 0
-	if t := types[slug]; t != nil {
-		for _, p := range t.Parents {
-			most = max(most, deepest(types, p))
+	known := map[string]int{identity.OrganizationResource: 1}
+	var depth func(string) int
+	depth = func(slug string) int {
+		d, ok := known[slug]
+		if !ok {
+			if t := types[slug]; t != nil {
+				for _, p := range t.Parents {
+					d = max(d, depth(p))
+				}
+			}
+			d++
+			known[slug] = d
 		}
+		return d
 	}
-	return most + 1
+	return depth(slug)
 }
 
 // validSlug reports whether s can name a type.

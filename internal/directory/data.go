@@ -126,7 +126,11 @@ func (u *User) fields() map[string]any {
 	for i, e := range u.Emails {
 		emails[i] = EmailData(e)
 	}
-	return map[string]any{"idp_id": u.IdpID(), "email": orNil(u.Email), "first_name": orNil(u.FirstName), "last_name": orNil(u.LastName), "name": orNil(u.Name),
+	roles := make([]any, len(u.Roles))
+	for i, slug := range u.Roles {
+		roles[i] = Role{slug}
+	}
+	return map[string]any{"roles": roles, "idp_id": u.IdpID(), "email": orNil(u.Email), "first_name": orNil(u.FirstName), "last_name": orNil(u.LastName), "name": orNil(u.Name),
 		"job_title": orNil(u.JobTitle), "username": orNil(u.Username), "state": string(u.State), "emails": emails,
 		"raw_attributes": map[string]any(u.Attributes), "custom_attributes": u.Custom}
 }

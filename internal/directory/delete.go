@@ -135,13 +135,46 @@ func (s *Service) sweep(ctx context.Context, env identity.EnvironmentID, id ID) 
 	return done, err
 }
 
-// Run deletes what is left of deleted directories, until ctx ends.
+// pendingRoles marks a directory whose users' roles are being computed anew.
+const pendingRoles = "roles"
+
+// remap computes the roles of some more users anew, after the mapping was changed;
+// done once all have been.
+func (s *Service) remap(ctx context.Context, env identity.EnvironmentID, id ID) (done bool, err error) {
+	err = s.Identity.Update(ctx, func(tx *identity.Tx) error {
+		done = true
+		f, d, err := find(tx, env, id)
+		if err != nil || d.State != Linked || d.pending != pendingRoles {
+			return err
+		}
+		var list []UserID
+		err = tx.Each(tableUsers, onDirectory, identity.Beyond(string(d.pendingAfter), database.Asc, string(id)), database.Asc, func(r identity.Found) (bool, error) {
+			list = append(list, UserID(r.Text("id")))
+			return len(list) < sweepBatch, nil
+		})
+		if err != nil {
+			return err
+		}
+		if err := s.rerole(tx, d, list); err != nil {
+			return err
+		}
+		if done = len(list) < sweepBatch; done {
+			d.pending, d.pendingAfter = "", ""
+		} else {
+			d.pendingAfter = list[len(list)-1]
+		}
+		return tx.Put(f.Doc, directoryRow(d))
+	})
+	return done, err
+}
+
+// Run does what is left of deletions and of changed mappings, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
 	for {
-		if err := s.sweepAll(ctx); err != nil && ctx.Err() == nil {
-			s.Log.Warn("sweep of deleted directories failed", "err", err)
+		if err := s.finish(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Warn("work on directories failed", "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -151,24 +184,29 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// sweepAll deletes the rows of all directories that are being deleted.
-func (s *Service) sweepAll(ctx context.Context) error {
-	var list []Directory
-	err := s.Identity.View(ctx, func(tx *identity.Tx) error {
-		rows, err := tx.All(tableDirectories, "on_state", string(Deleting))
-		list = list[:0]
-		for _, f := range rows {
-			list = append(list, *readDirectory(f.Record))
+// finish does what is left on all directories.
+func (s *Service) finish(ctx context.Context) error {
+	for _, job := range []struct {
+		index, value string
+		step         func(context.Context, identity.EnvironmentID, ID) (bool, error)
+	}{{"on_state", string(Deleting), s.sweep}, {"on_pending", pendingRoles, s.remap}} {
+		var list []Directory
+		err := s.Identity.View(ctx, func(tx *identity.Tx) error {
+			rows, err := tx.All(tableDirectories, job.index, job.value)
+			list = list[:0]
+			for _, f := range rows {
+				list = append(list, *readDirectory(f.Record))
+			}
+			return err
+		})
+		if err != nil {
+			return err
 		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for _, d := range list {
-		for done := false; !done; {
-			if done, err = s.sweep(ctx, d.Environment, d.ID); err != nil {
-				return err
+		for _, d := range list {
+			for done := false; !done; {
+				if done, err = job.step(ctx, d.Environment, d.ID); err != nil {
+					return err
+				}
 			}
 		}
 	}

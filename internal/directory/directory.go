@@ -48,7 +48,8 @@ func directoryRow(d *Directory) identity.Row {
 		identity.Text("id", d.ID), identity.Text("environment", d.Environment), identity.Text("organization", d.Organization), identity.Text("name", d.Name),
 		identity.Text("type", d.Type), identity.Text("state", d.State), identity.Text("external_key", d.ExternalKey), identity.Text("domain", d.Domain),
 		identity.Text("token", d.token), identity.Text("token_hash", d.hash), identity.Text("token_suffix", d.TokenSuffix), identity.Time("token_made", d.tokenMade),
-		identity.Map("roles", d.Roles), identity.Text("default_role", d.DefaultRole), identity.Time("created", d.Created), identity.Time("updated", d.Updated),
+		identity.Map("roles", d.Roles), identity.Text("default_role", d.DefaultRole), identity.Text("pending", d.pending), identity.Text("pending_after", d.pendingAfter),
+		identity.Time("created", d.Created), identity.Time("updated", d.Updated),
 	}
 }
 
@@ -58,7 +59,8 @@ func readDirectory(r identity.Record) *Directory {
 		ID: ID(r.Text("id")), Environment: identity.EnvironmentID(r.Text("environment")), Organization: identity.OrganizationID(r.Text("organization")), Name: r.Text("name"),
 		Type: Type(r.Text("type")), State: State(r.Text("state")), ExternalKey: r.Text("external_key"), Domain: r.Text("domain"),
 		token: TokenID(r.Text("token")), hash: r.Text("token_hash"), TokenSuffix: r.Text("token_suffix"), tokenMade: r.Time("token_made"),
-		Roles: r.Map("roles"), DefaultRole: r.Text("default_role"), Created: r.Time("created"), Updated: r.Time("updated"),
+		Roles: r.Map("roles"), DefaultRole: r.Text("default_role"), pending: r.Text("pending"), pendingAfter: UserID(r.Text("pending_after")),
+		Created: r.Time("created"), Updated: r.Time("updated"),
 	}
 }
 
@@ -92,8 +94,7 @@ func (s *Service) Create(ctx context.Context, env identity.EnvironmentID, n New)
 		if n.Name == "" {
 			n.Name = org.Name
 		}
-		ulid := identity.NewULID()
-		d = &Directory{ID: ID("directory_" + ulid), Environment: env, Organization: n.Organization, Name: n.Name, Type: n.Type, State: Linked,
+		d = &Directory{ID: ID(tx.NewID("directory_")), Environment: env, Organization: n.Organization, Name: n.Name, Type: n.Type, State: Linked,
 			ExternalKey: strings.ToLower(rand.Text()[:16]), Domain: n.Domain, Roles: n.Roles, DefaultRole: n.DefaultRole, Created: tx.Now(), Updated: tx.Now()}
 		if err := d.check(); err != nil {
 			return err
@@ -127,7 +128,7 @@ func names[T ~string](list []T) []string {
 
 // setToken gives the directory a new token.
 func (d *Directory) setToken(tx *identity.Tx, text string) {
-	d.token, d.hash, d.TokenSuffix, d.tokenMade = TokenID(identity.NewID("directory_token_")), tokenHash(text), suffix(text), tx.Now()
+	d.token, d.hash, d.TokenSuffix, d.tokenMade = TokenID(tx.NewID("directory_token_")), tokenHash(text), suffix(text), tx.Now()
 }
 
 // check refuses settings that are too long.
@@ -174,13 +175,17 @@ func (s *Service) RotateToken(ctx context.Context, env identity.EnvironmentID, i
 	return d, token, nil
 }
 
-// Configure changes what an operator may set. A changed mapping of roles counts
-// for a user from the next change of that user or its groups on.
+// Configure changes what an operator may set. A changed mapping of roles is applied
+// to all users: to those of a small directory before it returns, else by Run.
 func (s *Service) Configure(ctx context.Context, env identity.EnvironmentID, id ID, c Settings) (d *Directory, err error) {
+	mapped := c.Roles != nil || c.DefaultRole != nil
 	err = s.Identity.Update(ctx, func(tx *identity.Tx) error {
 		var f *identity.Found
 		if f, d, err = find(tx, env, id); err != nil {
 			return err
+		}
+		if d.State == Deleting {
+			return notFound("Directory", string(id))
 		}
 		for _, p := range []struct{ dst, src *string }{{&d.Name, c.Name}, {&d.Domain, c.Domain}, {&d.DefaultRole, c.DefaultRole}} {
 			if p.src != nil {
@@ -193,9 +198,15 @@ func (s *Service) Configure(ctx context.Context, env identity.EnvironmentID, id 
 		if err := d.check(); err != nil {
 			return err
 		}
+		if mapped {
+			d.pending, d.pendingAfter = pendingRoles, ""
+		}
 		d.Updated = tx.Now()
 		return tx.Put(f.Doc, directoryRow(d))
 	})
+	if err == nil && mapped {
+		_, err = s.remap(ctx, env, id)
+	}
 	return d, err
 }
 

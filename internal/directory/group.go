@@ -118,7 +118,7 @@ func (s *Service) CreateGroup(ctx context.Context, d *Directory, a Attributes, m
 		if err != nil {
 			return err
 		}
-		g = &Group{ID: GroupID(identity.NewID("directory_group_")), Directory: d.ID, Environment: d.Environment, Organization: d.Organization, Attributes: a,
+		g = &Group{ID: GroupID(tx.NewID("directory_group_")), Directory: d.ID, Environment: d.Environment, Organization: d.Organization, Attributes: a,
 			Version: 1, Created: tx.Now(), Updated: tx.Now()}
 		if err := g.read(); err != nil {
 			return err

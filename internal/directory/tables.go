@@ -31,6 +31,7 @@ var tableDefs = []database.TableDef{
 		{Name: "on_environment", Fields: []string{"environment", "id"}},
 		{Name: "on_organization", Fields: []string{"environment", "organization", "id"}},
 		{Name: "on_state", Fields: []string{"state"}},
+		{Name: "on_pending", Fields: []string{"pending"}},
 	}},
 	{Name: tableCounts, Indexes: []database.IndexDef{
 		{Name: onDirectory, Fields: []string{"directory"}},

@@ -58,6 +58,10 @@ type Directory struct {
 	token     TokenID
 	tokenMade time.Time
 	hash      string
+	// pending is pendingRoles while a changed mapping is being applied, to the users
+	// after pendingAfter.
+	pending      string
+	pendingAfter UserID
 }
 
 // Counts is how many users and groups a directory has.

@@ -103,7 +103,7 @@ func (s *Service) CreateUser(ctx context.Context, d *Directory, a Attributes) (u
 		if err != nil {
 			return err
 		}
-		u = &User{ID: UserID(identity.NewID("directory_user_")), Directory: d.ID, Environment: d.Environment, Organization: d.Organization, profile: p,
+		u = &User{ID: UserID(tx.NewID("directory_user_")), Directory: d.ID, Environment: d.Environment, Organization: d.Organization, profile: p,
 			Attributes: a, Version: 1, Created: tx.Now(), Updated: tx.Now()}
 		if err := freeUsername(tx, d, u); err != nil {
 			return err
