@@ -199,7 +199,15 @@ func (f *Flow) write(ctx context.Context, l letter) (*mail.Message, error) {
 		return m, err
 	}
 	var u *identity.User
+	app := l.Environment.Name
 	err := f.Identity.View(ctx, func(tx *identity.Tx) (err error) {
+		b, err := tx.Branding(l.Environment.ID)
+		if err != nil {
+			return err
+		}
+		if b.Name != "" {
+			app = b.Name
+		}
 		if l.User != "" {
 			u, err = tx.User(l.Environment.ID, l.User)
 			if apierr.KindOf(err) == apierr.NotFound {
@@ -217,7 +225,6 @@ func (f *Flow) write(ctx context.Context, l letter) (*mail.Message, error) {
 	if u != nil {
 		to = u.Email
 	}
-	app := l.Environment.Name
 	switch l.Kind {
 	case letterSignUp:
 		if file = "verification"; u != nil && u.EmailVerified {

@@ -55,8 +55,9 @@ type Step interface{ screen() *Screen }
 type Screen struct {
 	Attempt     AttemptID
 	Environment identity.Environment
-	Problem     *Problem // what was wrong with the last answer; nil if nothing was
-	Notice      string   // something good to know ("We sent a new code."); may be empty
+	Brand       *identity.Branding // how the environment's pages look; nil if unknown
+	Problem     *Problem           // what was wrong with the last answer; nil if nothing was
+	Notice      string             // something good to know ("We sent a new code."); may be empty
 }
 
 // ScreenOf is what a step's page has in common with all others; nil if it has none.

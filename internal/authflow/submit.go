@@ -28,13 +28,16 @@ func (f *Flow) world(e *identity.Environment, now time.Time, code string) world 
 func (f *Flow) dress(tx *identity.Tx, s Step, e *identity.Environment, a *attempt) (_ Step, err error) {
 	if sc := s.screen(); sc != nil {
 		sc.Environment = *e
+		if sc.Brand, err = tx.Branding(e.ID); err != nil {
+			return nil, err
+		}
 	}
 	switch s := s.(type) {
 	case *Done:
 		s.Client = e.ClientID
 	case *AskEnroll:
 		if s.Secret, err = enrollSecret(tx, e, a.ID); err == nil {
-			s.URI = identity.TOTPURI(e.Name, a.Email, s.Secret)
+			s.URI = identity.TOTPURI(cmp.Or(s.Brand.Name, e.Name), a.Email, s.Secret)
 		}
 	case *TellRecoveryCodes:
 		s.Codes, err = recoveryCodes(tx, e, a.ID)
@@ -96,7 +99,12 @@ func (f *Flow) open(tx *identity.Tx, v Visitor, id AttemptID) (row *identity.Fou
 		return row, a, e, nil, nil
 	}
 	home, err := tx.Homepage(e)
-	return nil, a, e, &Over{Screen: Screen{Attempt: id, Environment: *e}, Reason: reason, AppURL: home}, err
+	if err != nil {
+		return nil, a, e, nil, err
+	}
+	over = &Over{Screen: Screen{Attempt: id}, Reason: reason, AppURL: home}
+	_, err = f.dress(tx, over, e, &a)
+	return nil, a, e, over, err
 }
 
 // present is the step of an attempt as it is stored. An attempt that is done leads
@@ -120,7 +128,10 @@ func (f *Flow) present(tx *identity.Tx, e *identity.Environment, a attempt) (Ste
 		}
 	}
 	home, err := tx.Homepage(e)
-	return &Over{Screen: Screen{Attempt: a.ID, Environment: *e}, Reason: OverFinished, AppURL: home}, err
+	if err != nil {
+		return nil, err
+	}
+	return f.dress(tx, &Over{Screen: Screen{Attempt: a.ID}, Reason: OverFinished, AppURL: home}, e, &a)
 }
 
 // attemptCode is the authorization code of an attempt: derived, so that the same

@@ -192,6 +192,10 @@ func (p *Pages) form(s authflow.Screen, heading string) form {
 		AuthenticatorLink: base + "/" + string(authflow.Authenticator), ResendLink: base + "/resend",
 	}
 	f.NewTab = true
+	if f.Brand = brandOf(&s); f.Brand.Name != "" {
+		f.App = f.Brand.Name
+		f.Title = heading + " · " + f.Brand.Name
+	}
 	if pb := s.Problem; pb != nil {
 		switch pb.Field {
 		case authflow.FieldEmail:
@@ -274,6 +278,7 @@ func (p *Pages) over(w http.ResponseWriter, r *http.Request, s *authflow.Over) e
 			"Go back to the app; you may be signed in already."
 	case authflow.OverUnknown:
 	}
+	f.brand = brandOf(&s.Screen)
 	if isWeb(s.AppURL) {
 		f.Back = &Link{"Back to the app", s.AppURL}
 	}

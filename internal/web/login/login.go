@@ -57,6 +57,7 @@ type Flow interface {
 // Environments is what the pages need of identity.
 type Environments interface {
 	Environments(ctx context.Context) ([]identity.Environment, error)
+	BrandingOf(ctx context.Context, client identity.ClientID) (*identity.Branding, []byte, error)
 }
 
 // Outbox is where mails are kept in development.
@@ -108,6 +109,8 @@ func (p *Pages) routes() []route {
 		{"GET " + AttemptPath + "{attempt}/{place}", p.goTo},
 		{"POST " + AttemptPath + "{attempt}", p.submit},
 		{"GET " + OutboxPath, p.outbox},
+		{"GET " + BrandPath + "{client}/style.css", p.brandStyle},
+		{"GET " + BrandPath + "{client}/logo", p.brandLogo},
 		{"GET " + InvitePath, p.follow(authflow.LinkInvitation)},
 		{"GET " + ResetPath, p.follow(authflow.LinkReset)},
 	}
@@ -148,7 +151,9 @@ func (p *Pages) refuse(w http.ResponseWriter, r *http.Request, f Refusal) error 
 	if f.Kind == apierr.Overloaded || f.Kind == apierr.Unavailable {
 		w.Header().Set("Retry-After", "1")
 	}
-	return p.print().print(w, wire.Status(f.Kind), refusalPage{frame: p.frame(f.Heading), Refusal: f})
+	fr := p.frame(f.Heading)
+	fr.Brand = f.brand
+	return p.print().print(w, wire.Status(f.Kind), refusalPage{frame: fr, Refusal: f})
 }
 
 // notFound is every address that is none of ours.

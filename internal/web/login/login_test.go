@@ -74,6 +74,13 @@ func (s shelf) Environments(context.Context) ([]identity.Environment, error) {
 		{Kind: identity.Production, Settings: identity.Settings{HomepageURL: "https://secret.example"}}}, nil
 }
 
+func (s shelf) BrandingOf(_ context.Context, client identity.ClientID) (*identity.Branding, []byte, error) {
+	if client != "client_1" {
+		return nil, nil, apierr.New(apierr.NotFound, "entity_not_found", "No.")
+	}
+	return &identity.Branding{AccentLight: "#ffee00", LogoType: "image/svg+xml"}, []byte("<svg/>"), nil
+}
+
 // env is the environment of the tests' attempts.
 var env = identity.Environment{ID: "environment_1", ClientID: "client_1", Name: "soup (dev)", Kind: identity.Development,
 	Settings: identity.Settings{HomepageURL: "http://localhost:5173"}}

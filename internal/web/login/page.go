@@ -24,8 +24,9 @@ type page interface{ template() string }
 type frame struct {
 	Title       string // of the document; the heading is the template's
 	Stylesheet  string // address of the stylesheet, with the hash of its content
-	Development bool   // whether mails are kept in the outbox, so a way there is shown
-	NewTab      bool   // whether the outbox opens beside the page, so that a form is not lost
+	Brand       brand
+	Development bool // whether mails are kept in the outbox, so a way there is shown
+	NewTab      bool // whether the outbox opens beside the page, so that a form is not lost
 }
 
 // problems are what was wrong with each field of a form, in words for the person.

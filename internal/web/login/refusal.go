@@ -15,6 +15,8 @@ type Refusal struct {
 	Known        []string // what would have been accepted, in development
 	Back         *Link
 	RequestID    string
+
+	brand brand
 }
 
 // A Remedy is one way to mend it.

@@ -15,6 +15,8 @@ func (a *API) operatorRoutes() []Route {
 		{"POST", "/_lentil/v1/signing_keys/rotate", "", "key", corsNone, false, a.rotateSigningKey},
 		{"DELETE", "/_lentil/v1/signing_keys/{id}", "", "key", corsNone, false, a.revokeSigningKey},
 		{"PUT", "/_lentil/v1/organizations/{id}/entitlements", "", "key", corsNone, false, a.setEntitlements},
+		{"GET", "/_lentil/v1/branding", "", "key", corsNone, false, a.getBranding},
+		{"PATCH", "/_lentil/v1/branding", "", "key", corsNone, false, a.patchBranding},
 		{"GET", "/_lentil/v1/organizations/{id}/sign_in_policy", "", "key", corsNone, false, a.getSignInPolicy},
 		{"PUT", "/_lentil/v1/organizations/{id}/sign_in_policy", "", "key", corsNone, false, a.putSignInPolicy},
 		{"GET", "/_lentil/v1/operations", "", "key", corsNone, false, a.listOperations},
