@@ -32,6 +32,7 @@ var scenarios = []scenario{
 	{"refresh", benchRefresh},
 	{"verify", benchVerify},
 	{"flood", benchFlood},
+	{"people", benchPeople},
 	{"texts", benchTexts},
 	{"vectors", benchVectors},
 	{"contention", benchContention},
