@@ -252,7 +252,7 @@ func TestMagicAuthGrant(t *testing.T) {
 	inHouse(t, identity.Settings{}, func(t *testing.T, h *house) {
 		code := func() string {
 			t.Helper()
-			c, err := h.ids.CreateMagicAuth(t.Context(), h.env.ID, "New@Example.com")
+			c, err := h.ids.CreateMagicAuth(t.Context(), h.env.ID, "New@Example.com", "")
 			must(t, err)
 			return c.Code
 		}
@@ -314,7 +314,7 @@ func TestMagicAuthGrant(t *testing.T) {
 			t.Errorf("guessed at over many codes: %s", got)
 		}
 		h.settings(t, func(s *identity.Settings) { s.SignUpDisabled = true })
-		if _, err := h.ids.CreateMagicAuth(t.Context(), h.env.ID, "stranger@example.com"); refusal(err) != "plain:sign_up_not_allowed" {
+		if _, err := h.ids.CreateMagicAuth(t.Context(), h.env.ID, "stranger@example.com", ""); refusal(err) != "plain:sign_up_not_allowed" {
 			t.Errorf("a stranger: %v", err)
 		}
 	})
@@ -332,6 +332,65 @@ func TestRadarGrantsAreRefused(t *testing.T) {
 			if _, _, got := h.ask(r); got != want {
 				t.Errorf("%s, not %s", got, want)
 			}
+		}
+	})
+}
+
+// inviteTo makes an invitation into an organization.
+func (h *house) inviteTo(t *testing.T, email string, org identity.OrganizationID) (token string) {
+	t.Helper()
+	must(t, h.ids.Update(t.Context(), func(tx *identity.Tx) error {
+		i, err := tx.CreateInvitation(h.env.ID, identity.NewInvitation{Email: email, Organization: org})
+		if err == nil {
+			token = i.Token
+		}
+		return err
+	}))
+	return token
+}
+
+func TestInvitationTokenChoosesTheOrganization(t *testing.T) {
+	inHouse(t, identity.Settings{}, func(t *testing.T, h *house) {
+		ada := h.user(t, "ada@example.com", false)
+		h.member(t, ada, "Acme")
+		beta := h.member(t, "", "Beta")
+		with := passwordGrant
+		// Another's invitation, or none, lets nobody in.
+		with.InvitationToken = h.inviteTo(t, "bob@elsewhere.example", beta)
+		if _, _, got := h.ask(with); got != "oauth:invitation_cannot_be_used_for_email" {
+			t.Errorf("another's: %s", got)
+		}
+		with.InvitationToken = "nothing"
+		if _, _, got := h.ask(with); got != "oauth:invitation_invalid" {
+			t.Errorf("unknown: %s", got)
+		}
+		// Her own proves that she reads the mail, and leads into its organization.
+		with.InvitationToken = h.inviteTo(t, "ada@example.com", beta)
+		g, _, got := h.ask(with)
+		if got != "granted" || g.OrganizationID != beta || !g.User.EmailVerified || claimsOf(t, g.AccessToken)["role"] != "member" {
+			t.Fatalf("%s %+v", got, g)
+		}
+		if g, _, got := h.ask(with); got != "granted" || g.OrganizationID != beta {
+			t.Errorf("again: %s", got)
+		}
+		// A code grant takes one, too; a stranger may have a magic code by one.
+		code := (&browser{h: h}).signUp("carl@example.com")
+		gamma := h.member(t, "", "Gamma")
+		cg, err := h.flow.Redeem(t.Context(), authflow.GrantRequest{Type: authflow.GrantAuthorizationCode, ClientID: string(h.env.ClientID), Code: code, CodeVerifier: verifier,
+			InvitationToken: h.inviteTo(t, "carl@example.com", gamma)})
+		if err != nil || cg.OrganizationID != gamma {
+			t.Errorf("%v %+v", err, cg)
+		}
+		h.settings(t, func(s *identity.Settings) { s.SignUpDisabled = true })
+		token := h.inviteTo(t, "dora@example.com", gamma)
+		if _, err := h.ids.CreateMagicAuth(t.Context(), h.env.ID, "eve@elsewhere.example", token); refusal(err) != "plain:invitation_invalid" {
+			t.Errorf("another's: %v", err)
+		}
+		c, err := h.ids.CreateMagicAuth(t.Context(), h.env.ID, "dora@example.com", token)
+		must(t, err)
+		g, _, got = h.ask(authflow.GrantRequest{Type: authflow.GrantMagicAuth, Email: "dora@example.com", Code: c.Code, InvitationToken: token})
+		if got != "granted" || g.OrganizationID != gamma {
+			t.Errorf("%s", got)
 		}
 	})
 }

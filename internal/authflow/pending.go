@@ -139,6 +139,20 @@ func (f *Flow) conclude(tx *identity.Tx, g *grantCall, ev *evidence) (refusal er
 	if err != nil {
 		return nil, nil, err
 	}
+	if ev.Invitation != "" {
+		i, err := invited(tx, e, ev.Invitation, u)
+		if err != nil {
+			return nil, nil, err
+		}
+		// Its token was mailed to the address and came back. If it is an organization's,
+		// that is where the person wants to go.
+		if _, to, _ := identity.ParseEmail(i.Email); to == emailKey(u.Email) {
+			ev.Mailbox = true
+		}
+		if i.Organization != "" {
+			ev.Organization = i.Organization
+		}
+	}
 	if !u.EmailVerified {
 		if !ev.Mailbox {
 			return f.askMailbox(tx, g, ev, u)
@@ -150,6 +164,11 @@ func (f *Flow) conclude(tx *identity.Tx, g *grantCall, ev *evidence) (refusal er
 	}
 	if refusal, err := askSecond(tx, g, ev, u, e.Settings.MFA); refusal != nil || err != nil {
 		return refusal, nil, err
+	}
+	if ev.Invitation != "" {
+		if _, _, err := tx.AcceptInvitation(e.ID, ev.Invitation, u.ID); err != nil {
+			return nil, nil, invitationRefused(err)
+		}
 	}
 	if refusal, err := f.chooseOrganization(tx, g, ev, u); refusal != nil || err != nil {
 		return refusal, nil, err
@@ -272,6 +291,43 @@ func (f *Flow) chooseOrganization(tx *identity.Tx, g *grantCall, ev *evidence, u
 func activeMemberships(tx *identity.Tx, env identity.EnvironmentID, user identity.UserID) ([]identity.Membership, error) {
 	all, err := tx.Memberships(env, user)
 	return slices.DeleteFunc(all, func(m identity.Membership) bool { return m.Status != identity.MembershipActive }), err
+}
+
+// invited finds an invitation that a user may accept, or has accepted already.
+func invited(tx *identity.Tx, e *identity.Environment, token string, u *identity.User) (*identity.Invitation, error) {
+	i, err := tx.InvitationByToken(e.ID, token)
+	if err != nil {
+		return nil, invitationRefused(err)
+	}
+	switch {
+	case i.State(tx.Now()) != identity.InvitationPending && i.AcceptedBy != u.ID:
+		return nil, errInvitation
+	case !i.Invites(u.Email):
+		return nil, oauth("invitation_cannot_be_used_for_email", "The invitation is for another email address.")
+	}
+	return i, nil
+}
+
+// errInvitation is the refusal of an invitation that is unknown, used or over.
+var errInvitation = oauth("invitation_invalid", "The invitation is invalid, was used, or has expired.")
+
+// invitationRefused says in the words of this endpoint why an invitation does not let
+// somebody in.
+func invitationRefused(err error) error {
+	e, ok := apierr.As(err)
+	switch {
+	case !ok || e.Kind == apierr.Internal || e.Kind == apierr.Overloaded:
+		return err
+	case e.Code == "invitation_cannot_be_used_for_email":
+		return oauth(e.Code, "%s", e.Message)
+	}
+	return errInvitation
+}
+
+// emailKey is an address in comparable form.
+func emailKey(email string) string {
+	_, k, _ := identity.ParseEmail(email)
+	return k
 }
 
 // plainly gives a refusal from below the form {code, message}.

@@ -218,6 +218,22 @@ func (f *Flow) redeemCode(ctx context.Context, g *grantCall) error {
 			}
 			return err
 		}
+		if g.InvitationToken != "" {
+			u, err := tx.User(c.Environment, c.User)
+			if err != nil {
+				return err
+			}
+			i, err := invited(tx, g.environment, g.InvitationToken, u)
+			if err != nil {
+				return err
+			}
+			if _, _, err := tx.AcceptInvitation(c.Environment, g.InvitationToken, c.User); err != nil {
+				return invitationRefused(err)
+			}
+			if i.Organization != "" {
+				c.Organization = i.Organization
+			}
+		}
 		if c.Organization != "" { // it may have been left since
 			m, err := tx.Membership(c.Environment, c.User, c.Organization)
 			if err != nil {

@@ -8,8 +8,9 @@ import (
 
 // CreateMagicAuth makes a code that signs an address in, for an application that
 // brings it to the person itself. An address without an account gets one, if
-// people may sign up: it stays unproven until the code comes back.
-func (s *Service) CreateMagicAuth(ctx context.Context, id EnvironmentID, email string) (c *OneTimeCode, err error) {
+// people may sign up or an invitation came along: it stays unproven until the code
+// comes back.
+func (s *Service) CreateMagicAuth(ctx context.Context, id EnvironmentID, email, invitation string) (c *OneTimeCode, err error) {
 	email, _, ok := ParseEmail(email)
 	if !ok {
 		return nil, InvalidField("email", "invalid_email", "This is no e-mail address.")
@@ -26,8 +27,17 @@ func (s *Service) CreateMagicAuth(ctx context.Context, id EnvironmentID, email s
 		if err != nil {
 			return err
 		}
+		if invitation != "" {
+			i, err := tx.InvitationByToken(id, invitation)
+			if err != nil && apierr.KindOf(err) != apierr.NotFound && apierr.KindOf(err) != apierr.BadRequest {
+				return err
+			}
+			if err != nil || i.State(tx.now) != InvitationPending || !i.Invites(email) {
+				return apierr.New(apierr.BadRequest, "invitation_invalid", "The invitation is unknown or over, or is for another address.")
+			}
+		}
 		if u == nil {
-			if e.Settings.SignUpDisabled {
+			if e.Settings.SignUpDisabled && invitation == "" {
 				return apierr.New(apierr.BadRequest, "sign_up_not_allowed", "There is no account for this address, and new ones cannot be made.")
 			}
 			if u, err = tx.CreateUser(id, NewUser{Email: email}); err != nil {

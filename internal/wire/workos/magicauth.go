@@ -27,12 +27,13 @@ func newMagicAuthObject(c *identity.OneTimeCode) magicAuthObject {
 // createMagicAuth is POST /user_management/magic_auth.
 func (a *API) createMagicAuth(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
-		Email string `json:"email"`
+		Email           string `json:"email"`
+		InvitationToken string `json:"invitation_token"`
 	}
 	if err := decodeBody(r, &body); err != nil {
 		return err
 	}
-	c, err := a.Identity.CreateMagicAuth(r.Context(), environment(r).ID, body.Email)
+	c, err := a.Identity.CreateMagicAuth(r.Context(), environment(r).ID, body.Email, body.InvitationToken)
 	if err != nil {
 		return err
 	}
