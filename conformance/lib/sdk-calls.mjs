@@ -48,7 +48,7 @@ const auditEvent = (action) => ({ action, occurredAt: new Date(), actor: { type:
 const lastDay = () => ({ rangeStart: new Date(Date.now() - 86_400_000), rangeEnd: new Date() });
 const auditLogs = {
   getOrganizationAuditLogsRetention: async (w, c) => w.auditLogs.getOrganizationAuditLogsRetention({ id: (await c.organization()).id }),
-  updateOrganizationAuditLogsRetention: async (w, c) => w.auditLogs.updateOrganizationAuditLogsRetention({ id: (await c.organization()).id, retentionPeriod: 30, retentionPeriodInDays: 30 }),
+  updateOrganizationAuditLogsRetention: async (w, c) => w.auditLogs.updateOrganizationAuditLogsRetention({ id: (await c.organization()).id, retentionPeriod: "3_MONTHS" }),
   createEvent: async (w, c) => w.auditLogs.createEvent((await c.organization()).id, auditEvent(await auditSchema(c)), { idempotencyKey: fresh("idempotency") }),
   createExport: async (w, c) => w.auditLogs.createExport({ organizationId: (await c.organization()).id, ...lastDay() }),
   getExport: async (w, c) => {

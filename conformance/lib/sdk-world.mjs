@@ -147,22 +147,18 @@ export class World {
   }
 
   async flag() {
-    return await this.ask("POST", "/_lentil/v1/feature_flags", { slug: fresh("flag"), name: "A flag" });
+    return await this.ask("POST", "/_lentil/v1/feature-flags", { slug: fresh("flag"), name: "A flag" });
   }
 
   async connection() {
-    return await this.ask("POST", "/_lentil/v1/connections", {
-      organization_id: (await this.organization()).id, connection_type: "GenericOIDC", type: "GenericOIDC", name: fresh("Connection"),
-      oidc: { issuer: "http://localhost:9", client_id: "c", client_secret: "s", discovery_endpoint: "http://localhost:9/.well-known/openid-configuration" },
-    });
+    return await this.ask("POST", "/_lentil/v1/connections", { organization_id: (await this.organization()).id, connection_type: "TestIdp", protocol: "oidc", name: fresh("Connection") });
   }
 
   /** A directory with one user and one group, which its SCIM client sent. */
   async directory() {
     const made = await this.ask("POST", "/_lentil/v1/directories", { organization_id: (await this.organization()).id, type: "generic scim v2.0", name: fresh("Directory") });
-    const [endpoint, bearer] = [made.endpoint ?? made.scim_endpoint ?? made.scim?.endpoint, made.bearer_token ?? made.token ?? made.scim?.token ?? made.scim?.bearer_token];
     const scim = async (path, body) => {
-      const answer = await fetch(endpoint + path, { method: "POST", headers: { Authorization: `Bearer ${bearer}`, "Content-Type": "application/scim+json" }, body: JSON.stringify(body) });
+      const answer = await fetch(made.endpoint + path, { method: "POST", headers: { Authorization: `Bearer ${made.token}`, "Content-Type": "application/scim+json" }, body: JSON.stringify(body) });
       if (!answer.ok) {
         throw new Error(`SCIM ${path}: ${answer.status} ${await answer.text()}`);
       }
@@ -171,9 +167,8 @@ export class World {
     const email = `${fresh("employee")}@example.com`;
     const user = await scim("/Users", { schemas: ["urn:ietf:params:scim:schemas:core:2.0:User"], userName: email, name: { givenName: "Em", familyName: "Ployee" }, emails: [{ value: email, primary: true, type: "work" }], active: true });
     await scim("/Groups", { schemas: ["urn:ietf:params:scim:schemas:core:2.0:Group"], displayName: "Everybody", members: [{ value: user.id }] });
-    const directory = made.directory ?? made;
-    const [users, groups] = [await this.ask("GET", `/directory_users?directory=${directory.id}`), await this.ask("GET", `/directory_groups?directory=${directory.id}`)];
-    return { directory, user: users.data[0], group: groups.data[0] };
+    const [users, groups] = [await this.ask("GET", `/directory_users?directory=${made.id}`), await this.ask("GET", `/directory_groups?directory=${made.id}`)];
+    return { directory: made, user: users.data[0], group: groups.data[0] };
   }
 
   async vaultObject() {
