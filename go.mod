@@ -2,6 +2,8 @@ module github.com/lentil-dev/lentil
 
 go 1.26.0
 
+require github.com/boombuler/barcode v1.1.0
+
 require (
 	github.com/DataDog/zstd v1.5.7 // indirect
 	github.com/RaduBerinde/axisds v0.1.0 // indirect
@@ -17,7 +19,6 @@ require (
 	github.com/cockroachdb/redact v1.1.5 // indirect
 	github.com/cockroachdb/swiss v0.0.0-20260820225851-333444432258 // indirect
 	github.com/cockroachdb/tokenbucket v0.0.0-20230807174530-cc333fc44b06 // indirect
-	github.com/boombuler/barcode v1.1.0
 	github.com/coder/websocket v1.8.15 // indirect
 	github.com/crewjam/saml v0.6.3 // indirect
 	github.com/getsentry/sentry-go v0.27.0 // indirect
@@ -61,4 +62,5 @@ require (
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	google.golang.org/protobuf v1.33.0 // indirect
+	gopkg.in/yaml.v3 v3.0.1 // indirect
 )

@@ -91,6 +91,7 @@ var owners = map[string][]string{
 	"github.com/spf13/pflag":              {"cmd/lentil"},
 	"github.com/tommie/v8go":              {"internal/isolate"},
 	"github.com/wneessen/go-mail":         {"internal/mail"},
+	"gopkg.in/yaml.v3":                    {"internal/transfer"},
 	"golang.org/x/crypto":                 {"internal/authflow", "internal/token", "internal/identity"},
 	"golang.org/x/sync":                   {"internal", "cmd"},
 	"golang.org/x/sys":                    {"internal", "cmd"},

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"maps"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -136,6 +137,8 @@ func (tx *Tx) CreateUser(id EnvironmentID, n NewUser) (*User, error) {
 	}
 	if n.ID == "" {
 		n.ID = UserID(tx.newID(userPrefix))
+	} else if err := tx.freeUserID(n.ID); err != nil {
+		return nil, err
 	}
 	u := &User{
 		ID: n.ID, Environment: id, Email: email, EmailVerified: n.EmailVerified, FirstName: n.FirstName, LastName: n.LastName,
@@ -252,6 +255,28 @@ func (tx *Tx) SignedIn(id EnvironmentID, user UserID) error {
 		return notFound("User", string(user))
 	}
 	return tx.Patch(f, Row{Time("last_sign_in", tx.now)})
+}
+
+// freeUserID refuses an id that some user has, whatever their environment: what
+// belongs to a user is found by the user's id alone.
+func (tx *Tx) freeUserID(user UserID) error {
+	if !strings.HasPrefix(string(user), userPrefix) || !plainURI(string(user)) || len(user) > maxExternalID {
+		return InvalidField("id", "id_invalid", "User ids begin with %q.", userPrefix)
+	}
+	envs, err := tx.Environments()
+	if err != nil {
+		return err
+	}
+	for _, e := range envs {
+		f, err := tx.userRowOf(e.ID, user)
+		if err != nil {
+			return err
+		}
+		if f != nil {
+			return apierr.New(apierr.Conflict, "user_exists", "There is a user %s already.", user)
+		}
+	}
+	return nil
 }
 
 // DeleteUser removes a user with credentials and sessions.

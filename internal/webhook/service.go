@@ -70,6 +70,7 @@ func (s *Service) Open(ctx context.Context) error {
 	}
 	s.kick = make(chan struct{}, 1)
 	s.active, s.busy, s.seen = map[DeliveryID]struct{}{}, map[EndpointID]int{}, map[EndpointID]identity.EventID{}
+	s.Identity.Keep = append(s.Identity.Keep, tableEndpoints, tableActions) // who listens is a setting
 	return s.Identity.DB.EnsureTables(ctx, tableDefs)
 }
 

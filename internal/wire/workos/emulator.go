@@ -31,6 +31,8 @@ func (a *API) emulatorRoutes() []Route {
 		{"POST", "/_lentil/v1/clock/advance", "", "key", corsNone, false, forTests("The clock", a.advanceClock)},
 		{"DELETE", "/_lentil/v1/clock", "", "key", corsNone, false, forTests("The clock", a.clearClock)},
 		{"POST", "/_lentil/v1/environments", "", "key", corsNone, false, forTests("Making environments", a.createEnvironment)},
+		{"POST", "/_lentil/v1/seed", "", "key", corsNone, false, forTests("Seeding", a.seed)},
+		{"POST", "/_lentil/v1/api_keys", "", "key", corsNone, false, forTests("Choosing API keys", a.createOwnKey)},
 	}
 }
 

@@ -82,6 +82,8 @@ func TestProductionHasNothingForTests(t *testing.T) {
 		{"DELETE", "/_lentil/v1/clock", ""},
 		{"POST", "/_lentil/v1/environments", `{"name":"x"}`},
 		{"PATCH", "/_lentil/v1/settings", `{"fixed_code":"424242"}`},
+		{"POST", "/_lentil/v1/seed", "users: []"},
+		{"POST", "/_lentil/v1/api_keys", `{"name":"x"}`},
 		{"GET", "/_emulate/hooks", ""},
 		{"POST", "/_emulate/hooks", `{"method":"GET","path":"*","status":500}`},
 		{"DELETE", "/_emulate/hooks", ""},
@@ -202,7 +204,11 @@ func TestFixedCodeOutboxAndReset(t *testing.T) {
 
 	h.want(201, h.key, "POST", "/_emulate/hooks", `{"method":"GET","path":"/user_management/users","status":500}`)
 	h.want(200, h.key, "POST", "/_lentil/v1/clock/advance", `{"seconds":3600}`)
+	h.want(201, h.key, "POST", "/webhook_endpoints", `{"endpoint_url":"http://localhost:9/hook","events":["user.created"]}`)
 	h.want(204, h.key, "POST", "/_lentil/v1/reset", "")
+	if hooks := h.want(200, h.key, "GET", "/webhook_endpoints", ""); at(hooks, "data", "endpoint_url") != "http://localhost:9/hook" {
+		t.Errorf("endpoints after a reset: %v", hooks)
+	}
 	for _, path := range []string{"/user_management/users", "/organizations", "/events", "/_lentil/v1/outbox"} {
 		if list := h.want(200, h.key, "GET", path, ""); len(list["data"].([]any)) != 0 {
 			t.Errorf("after a reset %s has %v", path, list)

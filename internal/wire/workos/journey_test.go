@@ -73,6 +73,7 @@ func open(t testing.TB) *house {
 	check(t, pages.Open())
 	api := &workos.API{Identity: svc, Flow: flow, Letters: flow, Hasher: flow.Hasher, Pages: pages, Log: log, Outbox: h.outbox}
 	h.identity, h.front = svc, api
+	workos.OpenServices(t, api)
 	check(t, api.Open())
 	h.api = contract.Judge(api, func(line string) { t.Error(line) })
 	server := httptest.NewServer(h.api)

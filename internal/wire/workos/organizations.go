@@ -79,6 +79,7 @@ func newOrganizationObject(o *identity.Organization) organizationObject {
 
 // organizationBody is the body of creating and of changing an organization.
 type organizationBody struct {
+	ID                   member[string]       `json:"id"` // seeds only
 	Name                 member[string]       `json:"name"`
 	AllowProfilesOutside member[bool]         `json:"allow_profiles_outside_organization"`
 	Domains              member[[]string]     `json:"domains"`
@@ -164,8 +165,12 @@ func (a *API) createOrganization(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	pinned := identity.OrganizationID("")
+	if seeding(r) {
+		pinned = identity.OrganizationID(b.ID.value)
+	}
 	o, err := a.Identity.CreateOrganization(r.Context(), environment(r).ID, identity.NewOrganization{
-		Name: b.Name.value, AllowProfilesOutside: b.AllowProfilesOutside.value, ExternalID: b.ExternalID.value,
+		ID: pinned, Name: b.Name.value, AllowProfilesOutside: b.AllowProfilesOutside.value, ExternalID: b.ExternalID.value,
 		StripeCustomerID: b.StripeCustomerID.value, Metadata: b.Metadata.value, Domains: domains,
 	})
 	return show(w, http.StatusCreated, o, err, newOrganizationObject)

@@ -1,0 +1,4 @@
+package workos
+
+// OpenServices is openServices, for the journeys.
+var OpenServices = openServices
