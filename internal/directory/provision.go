@@ -64,8 +64,10 @@ func (s *Service) provision(tx *identity.Tx, d *Directory, u *User) error {
 		return err
 	}
 	c := identity.MembershipChange{}
-	if m.Status == identity.MembershipInactive {
-		c.Status = new(identity.MembershipActive)
+	if u.withdrawn {
+		if u.withdrawn = false; m.Status == identity.MembershipInactive {
+			c.Status = new(identity.MembershipActive)
+		}
 	}
 	if !m.DirectoryManaged {
 		c.DirectoryManaged = new(true)
@@ -203,6 +205,7 @@ func (s *Service) withdraw(tx *identity.Tx, d *Directory, u *User) error {
 	if err != nil || m == nil || m.Status != identity.MembershipActive {
 		return err
 	}
+	u.withdrawn = true
 	_, err = tx.SetMembershipActive(d.Environment, m.ID, false)
 	return err
 }

@@ -249,7 +249,7 @@ func (s *Service) SearchUsers(ctx context.Context, d *Directory, q Search[User])
 		index, value = onEmail, emailKey(value)
 	}
 	err = s.Identity.View(ctx, func(tx *identity.Tx) error {
-		total, list, err = search(tx, d, tableUsers, index, value, q, readUser, func(c Counts) int { return c.Active + c.Inactive })
+		total, list, err = search(tx, d, &s.pages, tableUsers, index, value, q, readUser, func(c Counts) int { return c.Active + c.Inactive }, func(u *User) string { return string(u.ID) })
 		return err
 	})
 	return total, list, err
@@ -269,35 +269,25 @@ func (s *Service) SearchGroups(ctx context.Context, d *Directory, q Search[Group
 			total, list, err = searchMembers(tx, d, q)
 			return err
 		}
-		total, list, err = search(tx, d, tableGroups, index, value, q, readGroup, func(c Counts) int { return c.Groups })
+		total, list, err = search(tx, d, &s.pages, tableGroups, index, value, q, readGroup, func(c Counts) int { return c.Groups }, func(g *Group) string { return string(g.ID) })
 		return err
 	})
 	return total, list, err
 }
 
 // search walks an index of users or groups.
-func search[T any](tx *identity.Tx, d *Directory, table, index, value string, q Search[T], read func(identity.Record) (*T, error), of func(Counts) int) (total int, list []T, err error) {
+func search[T any](tx *identity.Tx, d *Directory, at *pages, table, index, value string, q Search[T], read func(identity.Record) (*T, error), of func(Counts) int, id func(*T) string) (total int, list []T, err error) {
+	if q.Key == Every && q.Match == nil {
+		return everything(tx, d, at, table, q, read, of, id)
+	}
 	prefix := []string{string(d.ID)}
 	if q.Key != Every {
 		prefix = append(prefix, value)
 	}
-	all := q.Key == Every && q.Match == nil
-	if all { // the number is known; there is no need to walk to the end
-		_, c, err := counts(tx, d.ID)
-		if err != nil || q.Count == 0 {
-			return of(c), nil, err
-		}
-		defer func() { total = of(c) }()
-	}
 	seen := 0
 	err = tx.Each(table, index, database.Prefix(identity.Key(prefix...)), database.Asc, func(f identity.Found) (bool, error) {
-		if seen++; seen > maxScan && !all {
-			return false, apierr.New(apierr.BadRequest, "tooMany", "The filter would look at more than %d resources; filter by userName, externalId, emails.value or displayName.", maxScan)
-		}
-		skip := all && seen < q.Start
-		if skip {
-			total++
-			return true, nil
+		if seen++; seen > maxScan {
+			return false, apierr.New(apierr.BadRequest, "tooMany", "The filter would look at more than %d resources; filter by userName, externalId or displayName.", maxScan)
 		}
 		item, err := read(f.Record)
 		if err != nil {
@@ -309,8 +299,39 @@ func search[T any](tx *identity.Tx, d *Directory, table, index, value string, q 
 		if total++; total >= q.Start && len(list) < q.Count {
 			list = append(list, *item)
 		}
-		return !all || len(list) < q.Count, nil
+		return true, nil
 	})
+	return total, list, err
+}
+
+// everything reads a page of all users or groups: their number is known, and where
+// the page begins is remembered from the page before, if nothing came or went since.
+func everything[T any](tx *identity.Tx, d *Directory, at *pages, table string, q Search[T], read func(identity.Record) (*T, error), of func(Counts) int, id func(*T) string) (total int, list []T, err error) {
+	_, c, err := counts(tx, d.ID)
+	if total = of(c); err != nil || q.Count == 0 || q.Start > total {
+		return total, nil, err
+	}
+	page := pageStart{table, d.ID, total, q.Start}
+	skip := q.Start - 1
+	last := at.last(page)
+	if last != "" {
+		skip = 0
+	}
+	err = tx.Each(table, onDirectory, identity.Beyond(last, database.Asc, string(d.ID)), database.Asc, func(f identity.Found) (bool, error) {
+		if skip > 0 {
+			skip--
+			return true, nil
+		}
+		item, err := read(f.Record)
+		if err == nil {
+			list = append(list, *item)
+		}
+		return len(list) < q.Count, err
+	})
+	if n := len(list); n > 0 && err == nil {
+		page.start += n
+		at.remember(page, id(&list[n-1]))
+	}
 	return total, list, err
 }
 

@@ -15,6 +15,8 @@ type Service struct {
 	Identity *identity.Service
 	// Log receives what a person would want to know tomorrow.
 	Log *slog.Logger
+
+	pages pages
 }
 
 // Open makes the tables; it starts nothing.

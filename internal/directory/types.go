@@ -135,6 +135,10 @@ type User struct {
 	Updated    time.Time
 	// Membership is the organisation membership that follows this user; "" if none.
 	Membership identity.MembershipID
+
+	// withdrawn is whether the directory took the membership away, so that it alone
+	// gives back what it took: people deactivate memberships, too.
+	withdrawn bool
 }
 
 // IdpID is the directory's own id of the user; one that gives none knows users by

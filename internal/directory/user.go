@@ -33,7 +33,7 @@ func userRow(u *User) (identity.Row, error) {
 	return identity.Row{
 		identity.Text("id", u.ID), identity.Text("environment", u.Environment), identity.Text("organization", u.Organization), identity.Text("directory", u.Directory),
 		identity.Text("username_key", strings.ToLower(u.Username)), identity.Text("external_id", u.ExternalID), identity.Text("email_key", emailKey(u.Email)),
-		identity.Text("attributes", string(b)), identity.Texts("roles", u.Roles), identity.Number("version", u.Version), identity.Text("membership", u.Membership),
+		identity.Text("attributes", string(b)), identity.Texts("roles", u.Roles), identity.Number("version", u.Version), identity.Text("membership", u.Membership), identity.Flag("withdrawn", u.withdrawn),
 		identity.Time("created", u.Created), identity.Time("updated", u.Updated),
 	}, nil
 }
@@ -42,7 +42,7 @@ func userRow(u *User) (identity.Row, error) {
 func readUser(r identity.Record) (*User, error) {
 	u := &User{
 		ID: UserID(r.Text("id")), Environment: identity.EnvironmentID(r.Text("environment")), Organization: identity.OrganizationID(r.Text("organization")), Directory: ID(r.Text("directory")),
-		Roles: r.Texts("roles"), Version: int(r.Number("version")), Membership: identity.MembershipID(r.Text("membership")), Created: r.Time("created"), Updated: r.Time("updated"),
+		Roles: r.Texts("roles"), Version: int(r.Number("version")), Membership: identity.MembershipID(r.Text("membership")), withdrawn: r.Flag("withdrawn"), Created: r.Time("created"), Updated: r.Time("updated"),
 	}
 	if err := json.Unmarshal([]byte(r.Text("attributes")), &u.Attributes); err != nil {
 		return nil, fmt.Errorf("directory: decode user %s: %w", u.ID, err)

@@ -76,6 +76,33 @@ func TestGroupOfBothDialects(t *testing.T) {
 	h.call("GET", "/Groups/"+g, "").want(404)
 }
 
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	const n = 12
+	g := h.call("POST", "/Groups", `{"displayName":"All"}`).want(201).id()
+	statuses := make(chan int, n)
+	for i := range n {
+		go func() { // the same name for all, and a member of its own
+			statuses <- h.call("POST", "/Users", `{"userName":"one@example.com"}`).status
+			own := h.call("POST", "/Users", fmt.Sprintf(`{"userName":"own%d@example.com"}`, i))
+			statuses <- h.call("PATCH", "/Groups/"+g, `{"Operations":[{"op":"add","path":"members","value":[{"value":`+own.at("id")+`}]}]}`).status
+		}()
+	}
+	got := map[int]int{}
+	for range 2 * n {
+		got[<-statuses]++
+	}
+	if got[201] != 1 || got[409] != n-1 || got[204] != n {
+		t.Errorf("statuses %v", got)
+	}
+	in := h.call("GET", "/Groups/"+g, "").want(200)
+	if in.at("members", n-1) == "none" || in.at("members", n) != "none" {
+		t.Errorf("members %s", in.at("members"))
+	}
+	h.call("GET", "/Users?count=0", "").is(fmt.Sprint(n+1), "totalResults")
+}
+
 func TestGroupsAreBounded(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, nil)

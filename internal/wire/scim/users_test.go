@@ -132,6 +132,16 @@ func TestUserLists(t *testing.T) {
 			seen[page.at("Resources", i, "id")] = true
 		}
 	}
+	// A page that nobody read up to, and pages after a change.
+	if got, want := h.call("GET", "/Users?count=1&startIndex=5", "").at("Resources", 0, "id"), h.call("GET", "/Users?count=5", "").at("Resources", 4, "id"); got != want {
+		t.Errorf("the fifth is %s, by itself %s", want, got)
+	}
+	first := strings.Trim(h.call("GET", "/Users?count=1", "").at("Resources", 0, "id"), `"`)
+	h.call("DELETE", "/Users/"+first, "").want(204)
+	if got, want := h.call("GET", "/Users?count=2&startIndex=3", "").at("Resources", 0, "id"), h.call("GET", "/Users?count=4", "").at("Resources", 2, "id"); got != want {
+		t.Errorf("after a deletion the third is %s, by itself %s", want, got)
+	}
+	h.user(strings.Split("ann bob carl dora eve", " ")[0])
 	if len(seen) != 5 {
 		t.Errorf("three pages show %d users", len(seen))
 	}
@@ -211,6 +221,15 @@ func TestProvisioningFollowsTheDirectory(t *testing.T) {
 	if m = h.member("ann2@example.com"); m == nil || m.User != u.ID || m.Status != identity.MembershipActive {
 		t.Errorf("renamed, membership %+v", m)
 	}
+	// What a person deactivated, a change of the directory does not give back.
+	_, err = h.id.SetMembershipActive(t.Context(), h.env.ID, m.ID, false)
+	check(t, err)
+	h.call("PATCH", "/Users/"+id, `{"Operations":[{"op":"add","path":"title","value":"Cook"}]}`).want(200)
+	if m = h.member("ann2@example.com"); m.Status != identity.MembershipInactive {
+		t.Errorf("deactivated by hand, membership %s", m.Status)
+	}
+	_, err = h.id.SetMembershipActive(t.Context(), h.env.ID, m.ID, true)
+	check(t, err)
 	h.call("DELETE", "/Users/"+id, "").want(204)
 	if m = h.member("ann2@example.com"); m.Status != identity.MembershipInactive {
 		t.Errorf("deleted from the directory, membership %s", m.Status)
