@@ -64,7 +64,7 @@ func (s *Service) Open(ctx context.Context) error {
 	s.sets = map[EnvironmentID]publishedKeys{}
 	s.used = map[APIKeyID]time.Time{}
 	s.clients = map[EnvironmentID]ClientID{}
-	if err := s.DB.EnsureTables(ctx, slices.Concat(tableDefs, factorTables, codeTables, orgPolicyTables, brandingTables, invitationTables)); err != nil {
+	if err := s.DB.EnsureTables(ctx, slices.Concat(tableDefs, factorTables, codeTables, orgPolicyTables, brandingTables, invitationTables, ownedKeyTables)); err != nil {
 		return err
 	}
 	if err := s.seedEvents(ctx); err != nil {
@@ -85,6 +85,9 @@ type Gone struct {
 
 // gone tells the rooms above what is about to be deleted.
 func (s *Service) gone(tx *Tx, what Gone) error {
+	if err := tx.endOwnedKeys(what); err != nil {
+		return err
+	}
 	for _, tell := range s.Gone {
 		if err := tell(tx, what); err != nil {
 			return err
