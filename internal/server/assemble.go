@@ -98,7 +98,7 @@ func (s *Server) openHouse(ctx context.Context, seal *token.Sealer) error {
 		hasher.Side = &sideprocess.Pool{Command: s.cfg.Hashes, Workers: max(1, runtime.NumCPU()/2), Log: s.log}
 		s.onClose(hasher.Side.Close)
 	}
-	s.flow = &authflow.Flow{Identity: s.identity, Hasher: hasher, Flags: &s.services.flags, Actions: &s.services.webhooks, Log: s.log}
+	s.flow = &authflow.Flow{Identity: s.identity, Hasher: hasher, Flags: &s.services.flags, Actions: authflow.Guarded{Radar: &s.services.radar, Next: &s.services.webhooks}, Log: s.log}
 	if s.cfg.SMTP != "" {
 		if s.flow.Mail, err = mail.ParseSMTP(s.cfg.SMTP, s.cfg.MailFrom); err != nil {
 			return err

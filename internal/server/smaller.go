@@ -9,6 +9,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/featureflag"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/integration"
+	"github.com/lentil-dev/lentil/internal/radar"
 	"github.com/lentil-dev/lentil/internal/vault"
 	"github.com/lentil-dev/lentil/internal/wire/workos"
 )
@@ -20,6 +21,7 @@ type smaller struct {
 	auditLogs    auditlog.Service
 	applications application.Service
 	integrations integration.Service
+	radar        radar.Service
 }
 
 // open opens them all over the house's identity service.
@@ -28,7 +30,8 @@ func (s *smaller) open(ctx context.Context, id *identity.Service, log *slog.Logg
 	s.auditLogs.Identity, s.auditLogs.Log = id, log
 	s.applications.Identity, s.applications.Log = id, log
 	s.integrations.Identity, s.integrations.Log = id, log
-	for _, open := range []func(context.Context) error{s.vault.Open, s.flags.Open, s.auditLogs.Open, s.applications.Open, s.integrations.Open} {
+	s.radar.Identity, s.radar.Log = id, log
+	for _, open := range []func(context.Context) error{s.vault.Open, s.flags.Open, s.auditLogs.Open, s.applications.Open, s.integrations.Open, s.radar.Open} {
 		if err := open(ctx); err != nil {
 			return err
 		}
@@ -38,11 +41,11 @@ func (s *smaller) open(ctx context.Context, id *identity.Service, log *slog.Logg
 
 // rooms are those that work in the background.
 func (s *smaller) rooms() []func(context.Context) error {
-	return []func(context.Context) error{s.auditLogs.Run, s.integrations.Run}
+	return []func(context.Context) error{s.auditLogs.Run, s.integrations.Run, s.radar.Run}
 }
 
 // all is what the API at base speaks for.
 func (s *smaller) all(base string) workos.Services {
 	s.integrations.Callback = base + workos.IntegrationCallback
-	return workos.Services{Vault: &s.vault, Flags: &s.flags, AuditLogs: &s.auditLogs, Applications: &s.applications, Integrations: &s.integrations}
+	return workos.Services{Vault: &s.vault, Flags: &s.flags, AuditLogs: &s.auditLogs, Applications: &s.applications, Integrations: &s.integrations, Radar: &s.radar}
 }

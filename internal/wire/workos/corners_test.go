@@ -36,6 +36,7 @@ var takesTheUnknown = map[string]string{
 	"revokeSession":    "the description has 400 only",
 	"listSchemas":      "creating a schema makes the action that it names",
 	"addFlagTarget":    "an id of no kind is 400 invalid_resource_id_format",
+	"removeListEntry":  "lists have fixed names; another is 400",
 	"removeFlagTarget": "an id of no kind is 400 invalid_resource_id_format",
 	"deleteDirectory":  "deleting is the same twice; the description has no 404",
 }

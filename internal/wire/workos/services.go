@@ -5,6 +5,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/auditlog"
 	"github.com/lentil-dev/lentil/internal/featureflag"
 	"github.com/lentil-dev/lentil/internal/integration"
+	"github.com/lentil-dev/lentil/internal/radar"
 	"github.com/lentil-dev/lentil/internal/vault"
 )
 
@@ -15,4 +16,5 @@ type Services struct {
 	AuditLogs    *auditlog.Service
 	Applications *application.Service
 	Integrations *integration.Service
+	Radar        *radar.Service
 }

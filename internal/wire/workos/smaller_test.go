@@ -7,6 +7,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/auditlog"
 	"github.com/lentil-dev/lentil/internal/featureflag"
 	"github.com/lentil-dev/lentil/internal/integration"
+	"github.com/lentil-dev/lentil/internal/radar"
 	"github.com/lentil-dev/lentil/internal/vault"
 )
 
@@ -23,4 +24,6 @@ func openSmaller(t testing.TB, a *API) {
 	check(t, a.Applications.Open(t.Context()))
 	a.Integrations = &integration.Service{Identity: a.Identity, Callback: a.BaseURL + IntegrationCallback}
 	check(t, a.Integrations.Open(t.Context()))
+	a.Radar = &radar.Service{Identity: a.Identity}
+	check(t, a.Radar.Open(t.Context()))
 }
