@@ -103,7 +103,7 @@ func (s *Service) Create(ctx context.Context, env identity.EnvironmentID, n New)
 		if err := tx.Add(tableDirectories, directoryRow(d)); err != nil {
 			return err
 		}
-		if err := tx.Add(tableCounts, countsRow(d.ID, Counts{})); err != nil {
+		if err := tx.Add(tableCounts, countsRow(d, Counts{})); err != nil {
 			return err
 		}
 		if err := tx.Record(env, "dsync.activated", d.activatedData(org)); err != nil {
@@ -287,8 +287,8 @@ func (s *Service) Authenticate(ctx context.Context, id ID, token string) (d *Dir
 }
 
 // countsRow writes how many of what a directory has.
-func countsRow(id ID, c Counts) identity.Row {
-	return identity.Row{identity.Text("directory", id), identity.Number("active", c.Active), identity.Number("inactive", c.Inactive), identity.Number("groups", c.Groups)}
+func countsRow(d *Directory, c Counts) identity.Row {
+	return identity.Row{identity.Text("environment", d.Environment), identity.Text("directory", d.ID), identity.Number("active", c.Active), identity.Number("inactive", c.Inactive), identity.Number("groups", c.Groups)}
 }
 
 // counts reads how many of what a directory has; nil and zeros if it is gone.
@@ -302,11 +302,11 @@ func counts(tx *identity.Tx, id ID) (*identity.Found, Counts, error) {
 
 // count changes the counts: the user's state before and after, "" where there was
 // or is none, and the number of groups.
-func count(tx *identity.Tx, id ID, before, after UserState, groups int) error {
+func count(tx *identity.Tx, d *Directory, before, after UserState, groups int) error {
 	if before == after && groups == 0 {
 		return nil
 	}
-	f, c, err := counts(tx, id)
+	f, c, err := counts(tx, d.ID)
 	if err != nil || f == nil {
 		return err
 	}
@@ -321,5 +321,5 @@ func count(tx *identity.Tx, id ID, before, after UserState, groups int) error {
 	add(before, -1)
 	add(after, 1)
 	c.Groups += groups
-	return tx.Put(f.Doc, countsRow(id, c))
+	return tx.Put(f.Doc, countsRow(d, c))
 }

@@ -133,7 +133,7 @@ func (s *Service) CreateGroup(ctx context.Context, d *Directory, a Attributes, m
 		if err := tx.Add(tableGroups, row); err != nil {
 			return err
 		}
-		if err := count(tx, d.ID, "", "", 1); err != nil {
+		if err := count(tx, d, "", "", 1); err != nil {
 			return err
 		}
 		if err := tx.Record(d.Environment, "dsync.group.created", g.Data()); err != nil {
@@ -244,7 +244,7 @@ func (s *Service) DeleteGroup(ctx context.Context, d *Directory, id GroupID, ver
 		if err := tx.Remove(f); err != nil {
 			return err
 		}
-		if err := count(tx, d.ID, "", "", -1); err != nil {
+		if err := count(tx, d, "", "", -1); err != nil {
 			return err
 		}
 		if err := tx.Record(d.Environment, "dsync.group.deleted", g.Data()); err != nil {
@@ -324,7 +324,7 @@ func (s *Service) changeMembers(tx *identity.Tx, d *Directory, g *Group, m Membe
 			if err := tx.Remove(row); err != nil {
 				return 0, err
 			}
-		} else if err := tx.Add(tableMembers, identity.Row{identity.Text("group", g.ID), identity.Text("user", id), identity.Text("directory", d.ID)}); err != nil {
+		} else if err := tx.Add(tableMembers, identity.Row{identity.Text("group", g.ID), identity.Text("user", id), identity.Text("directory", d.ID), identity.Text("environment", d.Environment)}); err != nil {
 			return 0, err
 		}
 		if err := tx.Record(d.Environment, event, membershipData(d, g, u)); err != nil {

@@ -3,7 +3,8 @@ package directory
 import "github.com/lentil-dev/lentil/internal/database"
 
 // The tables of the room, in the house's own store. Ids are ULIDs, so an index that
-// ends in an id lists by age.
+// ends in an id lists by age. Every table has an index that begins with the
+// environment: by it, identity empties an environment.
 const (
 	tableDirectories = "directories"
 	tableCounts      = "directory_counts" // how many of what, apart from the directory so that its readers do not clash with every user
@@ -34,6 +35,7 @@ var tableDefs = []database.TableDef{
 		{Name: "on_pending", Fields: []string{"pending"}},
 	}},
 	{Name: tableCounts, Indexes: []database.IndexDef{
+		{Name: "on_environment", Fields: []string{"environment"}},
 		{Name: onDirectory, Fields: []string{"directory"}},
 	}},
 	{Name: tableUsers, Indexes: []database.IndexDef{
@@ -50,6 +52,7 @@ var tableDefs = []database.TableDef{
 		{Name: onExternal, Fields: []string{"directory", "external_id", "id"}},
 	}},
 	{Name: tableMembers, Indexes: []database.IndexDef{
+		{Name: "on_environment", Fields: []string{"environment"}},
 		{Name: onGroup, Fields: []string{"group", "user"}},
 		{Name: onUser, Fields: []string{"user", "group"}},
 	}},

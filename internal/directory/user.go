@@ -121,7 +121,7 @@ func (s *Service) CreateUser(ctx context.Context, d *Directory, a Attributes) (u
 		if err := tx.Add(tableUsers, row); err != nil {
 			return err
 		}
-		if err := count(tx, d.ID, "", u.State, 0); err != nil {
+		if err := count(tx, d, "", u.State, 0); err != nil {
 			return err
 		}
 		return tx.Record(d.Environment, "dsync.user.created", u.Data())
@@ -196,7 +196,7 @@ func (s *Service) changed(tx *identity.Tx, d *Directory, f *identity.Found, was,
 	if err := saveUser(tx, f, u); err != nil {
 		return err
 	}
-	if err := count(tx, d.ID, was.State, u.State, 0); err != nil {
+	if err := count(tx, d, was.State, u.State, 0); err != nil {
 		return err
 	}
 	data := u.Data()
@@ -240,7 +240,7 @@ func (s *Service) DeleteUser(ctx context.Context, d *Directory, id UserID, versi
 		if err := tx.Remove(f); err != nil {
 			return err
 		}
-		if err := count(tx, d.ID, u.State, "", 0); err != nil {
+		if err := count(tx, d, u.State, "", 0); err != nil {
 			return err
 		}
 		return tx.Record(d.Environment, "dsync.user.deleted", u.Data())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/directory"
+	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/wire"
 )
 
@@ -109,6 +110,11 @@ func (a *API) guard(h handler) wire.Handler {
 		if err != nil {
 			return err
 		}
+		env, err := a.Directory.Identity.Environment(r.Context(), d.Environment)
+		if err != nil {
+			return err
+		}
+		r = r.WithContext(identity.At(r.Context(), env)) // a test environment's clock may be ahead
 		return h(a, w, &request{Request: r, dir: d, base: d.Endpoint(a.baseURL(r))})
 	}
 }

@@ -5,8 +5,11 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/directory"
+	"github.com/lentil-dev/lentil/internal/identity"
 )
 
 func TestGroupOfBothDialects(t *testing.T) {
@@ -101,6 +104,35 @@ func TestManyAtOnce(t *testing.T) {
 		t.Errorf("members %s", in.at("members"))
 	}
 	h.call("GET", "/Users?count=0", "").is(fmt.Sprint(n+1), "totalResults")
+}
+
+func TestTestEnvironmentIsResetAndAheadOfTime(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	_, err := h.id.SetClock(t.Context(), h.env.ID, 48*time.Hour)
+	check(t, err)
+	id := h.user("ann")
+	made, err := time.Parse(time.RFC3339, strings.Trim(h.call("GET", "/Users/"+id, "").at("meta", "created"), `"`))
+	check(t, err)
+	if time.Until(made) < 24*time.Hour {
+		t.Errorf("made %s", made)
+	}
+	h.call("POST", "/Groups", `{"displayName":"All","members":[{"value":"`+id+`"}]}`).want(201)
+	_, err = h.id.ResetEnvironment(t.Context(), h.env.ID)
+	check(t, err)
+	h.call("GET", "/Users", "").want(401)
+	check(t, h.id.View(t.Context(), func(tx *identity.Tx) error {
+		for _, table := range []string{"directories", "directory_counts", "directory_users", "directory_groups", "directory_members"} {
+			n := 0
+			if err := tx.Each(table, "by_creation_time", database.Interval{}, database.Asc, func(identity.Found) (bool, error) { n++; return true, nil }); err != nil {
+				return err
+			}
+			if n > 0 {
+				t.Errorf("%d rows are left in %s", n, table)
+			}
+		}
+		return nil
+	}))
 }
 
 func TestGroupsAreBounded(t *testing.T) {
