@@ -150,4 +150,21 @@ export const scenarios = {
     holds(rotated.token !== made.token && rotated.token.endsWith(rotated.token_suffix), "another token");
     await scim("GET", "/Users", undefined, 401);
   }),
+
+  "whoever the directory turns away is signed out": both(async (workos, house, major) => {
+    const domain = `leave${major}.example.com`;
+    const { organization, scim } = await directory(house, workos, domain);
+    const eve = await scim("POST", "/Users", { userName: `eve@${domain}`, name: { givenName: "Eve", familyName: "Doe" }, active: true });
+    const [person] = (await workos.userManagement.listUsers({ email: `eve@${domain}` })).data;
+    const password = "correct horse battery staple";
+    await workos.userManagement.updateUser({ userId: person.id, password });
+    const { clientId } = house.lentil.info;
+    const signedIn = await workos.userManagement.authenticateWithPassword({ clientId, email: person.email, password });
+    same(signedIn.organizationId, organization.id);
+    await scim("PATCH", `/Users/${eve.id}`, patch({ op: "replace", value: { active: false } }));
+    const refused = await fails(() => workos.userManagement.authenticateWithRefreshToken({ clientId, refreshToken: signedIn.refreshToken }), "a refresh");
+    same([refused.status, refused.error], [400, "invalid_grant"]);
+    const sessions = (await workos.userManagement.listSessions(person.id)).data;
+    same(sessions.map((s) => s.status), ["revoked"]);
+  }),
 };

@@ -94,8 +94,22 @@ func (a *API) Open() error {
 	return nil
 }
 
-// ServeHTTP answers one request.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+// ServeHTTP answers one request. Some clients end paths in a slash, being given an
+// endpoint that does.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path := strings.TrimRight(r.URL.Path, "/")
+	for strings.Contains(path, "//") {
+		path = strings.ReplaceAll(path, "//", "/")
+	}
+	if path != r.URL.Path {
+		at := *r.URL
+		at.Path, at.RawPath = path, ""
+		plain := *r
+		plain.URL = &at
+		r = &plain
+	}
+	a.handler.ServeHTTP(w, r)
+}
 
 // guard holds a request against its directory's token.
 func (a *API) guard(h handler) wire.Handler {

@@ -174,6 +174,8 @@ func TestDirectoryHasADoor(t *testing.T) {
 	check(t, err)
 	h.call("GET", "/Users", "", "Authorization", "Bearer "+ownToken).want(401)
 	h.call("GET", "/Users", "").want(200)
+	h.call("GET", "/Users/", "").want(200).is("1", "totalResults")
+	h.call("GET", "//Users/"+id, "").want(200).is(`"`+id+`"`, "id")
 	h.call("POST", "/Bulk", `{}`).want(501)
 	h.call("GET", "/Nothing", "").want(404)
 	h.call("GET", "/ServiceProviderConfig", "").want(200).is("false", "bulk", "supported").is("true", "patch", "supported").is("true", "etag", "supported")
