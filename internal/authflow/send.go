@@ -13,6 +13,8 @@ const (
 	letterInvite     letterKind = "invitation"
 	letterNewAddress letterKind = "address" // its code proves a new address
 	letterMoved      letterKind = "moved"   // to the former address
+	letterSetup      letterKind = "setup"   // to who sets up an organization's connections
+	letterWaiting    letterKind = "waiting" // to who is on the waitlist now
 )
 
 // SendInvitation mails an invitation; link leads to where it is accepted. who
@@ -40,6 +42,17 @@ func (f *Flow) SendCode(e *identity.Environment, c *identity.OneTimeCode) error 
 // SendMoved tells whoever reads a former address that the account has another now.
 func (f *Flow) SendMoved(e *identity.Environment, former string) error {
 	return f.sendLetter(letter{Environment: *e, Kind: letterMoved, Email: former})
+}
+
+// SendSetup mails a link to the portal to whoever sets up an organization's
+// connections.
+func (f *Flow) SendSetup(e *identity.Environment, email, link, organization string) error {
+	return f.sendLetter(letter{Environment: *e, Kind: letterSetup, Email: email, Link: link, Organization: organization})
+}
+
+// SendWaiting tells somebody that they are on the waitlist.
+func (f *Flow) SendWaiting(e *identity.Environment, email string) error {
+	return f.sendLetter(letter{Environment: *e, Kind: letterWaiting, Email: email})
 }
 
 // SendPasswordChanged tells the owner of an account that it has a new password.
@@ -70,6 +83,10 @@ func (l letter) addressed() (m *mail.Message, ok bool, err error) {
 		subject = "Confirm your new " + app + " address"
 	case letterMoved:
 		subject = "Your " + app + " address was changed"
+	case letterSetup:
+		subject = "Set up " + oneLine(l.Organization) + " on " + app
+	case letterWaiting:
+		subject = "You are on the waitlist of " + app
 	default:
 		return nil, false, nil
 	}

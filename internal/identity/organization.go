@@ -265,7 +265,7 @@ func (tx *Tx) DeleteOrganization(id EnvironmentID, org OrganizationID) error {
 		return err
 	}
 	for _, remove := range []func(*Organization) error{
-		tx.removeInvitations, tx.removeMemberships, tx.removeGroups, tx.removeOrganizationRoles, tx.removeDomains, tx.endOrganizationSessions,
+		tx.removeInvitations, tx.removeContacts, tx.removeMemberships, tx.removeGroups, tx.removeOrganizationRoles, tx.removeDomains, tx.endOrganizationSessions,
 		tx.removeOrganizationPolicy,
 	} {
 		if err := remove(o); err != nil {

@@ -345,6 +345,37 @@ func (tx *Tx) DeleteRole(id EnvironmentID, org OrganizationID, slug string) erro
 	return tx.recordRole(r, "deleted")
 }
 
+// OrderRoles gives the environment's roles their priority: the order of slugs, which
+// must name each of them once.
+func (tx *Tx) OrderRoles(id EnvironmentID, slugs []string) error {
+	rows, err := tx.All(tableRoles, "on_slug", string(id), "")
+	if err != nil {
+		return err
+	}
+	place := map[string]int{}
+	for i, slug := range slugs {
+		place[slug] = i
+	}
+	if len(place) != len(rows) || len(slugs) != len(rows) {
+		return InvalidField("slugs", "slugs_incomplete", "Name each of the environment's %d roles once.", len(rows))
+	}
+	for i := range rows {
+		r := readRole(rows[i].Record)
+		n, named := place[r.Slug]
+		if !named {
+			return InvalidField("slugs", "slugs_incomplete", "The role %s is not named.", r.Slug)
+		}
+		if r.Priority == n {
+			continue
+		}
+		r.Priority, r.Updated = n, tx.later(r.Updated)
+		if err := tx.Put(rows[i].Doc, roleRow(r)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // removeOrganizationRoles deletes an organization's own roles.
 func (tx *Tx) removeOrganizationRoles(o *Organization) error {
 	rows, err := tx.All(tableRoles, "on_slug", string(o.Environment), string(o.ID))

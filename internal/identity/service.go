@@ -64,7 +64,8 @@ func (s *Service) Open(ctx context.Context) error {
 	s.sets = map[EnvironmentID]publishedKeys{}
 	s.used = map[APIKeyID]time.Time{}
 	s.clients = map[EnvironmentID]ClientID{}
-	if err := s.DB.EnsureTables(ctx, slices.Concat(tableDefs, factorTables, codeTables, orgPolicyTables, brandingTables, invitationTables, ownedKeyTables)); err != nil {
+	if err := s.DB.EnsureTables(ctx, slices.Concat(tableDefs, factorTables, codeTables, orgPolicyTables, brandingTables, invitationTables,
+		ownedKeyTables, waitlistTables, contactTables)); err != nil {
 		return err
 	}
 	if err := s.seedEvents(ctx); err != nil {

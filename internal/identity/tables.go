@@ -28,6 +28,8 @@ const (
 	tableCodes         = "one_time_codes"           // sealed
 	tableResets        = "password_resets"          // sealed
 	tableInvitations   = "invitations"              // sealed
+	tableWaiters       = "waitlist_entries"         //
+	tableContacts      = "it_contacts"              // with links, sealed
 )
 
 // tableDefs is what Open asks the database for.

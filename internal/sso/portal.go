@@ -63,6 +63,25 @@ func (s *Service) PortalLink(ctx context.Context, p Portal) (secret string, err 
 	})
 }
 
+// SetupLink makes, within a transaction, the secret of a link that goes out by mail:
+// it may be opened again and again for as long as life.
+func (s *Service) SetupLink(tx *identity.Tx, p Portal, life time.Duration) (secret string, err error) {
+	if !slices.Contains(intents, p.Intent) {
+		return "", identity.InvalidField("intents", "invalid_intent", "%.40q is no intent.", string(p.Intent))
+	}
+	secret = rand.Text() + rand.Text()
+	return secret, tx.Add(tableLinks, append(portalRow("portal link", secret, p, tx.Now().Add(life)), identity.Flag("keep", true)))
+}
+
+// DropLink makes a link worthless; one that is gone already is no error.
+func (s *Service) DropLink(tx *identity.Tx, secret string) error {
+	f, _, err := portalAt(tx, tableLinks, "portal link", secret)
+	if err != nil || f == nil {
+		return err
+	}
+	return tx.Remove(f)
+}
+
 // portalRow writes a link or a visit.
 func portalRow(purpose, secret string, p Portal, expires time.Time) identity.Row {
 	return identity.Row{identity.Text("hash", hash(purpose, secret)), identity.Text("environment", p.Environment), identity.Text("organization", p.Organization),
@@ -93,8 +112,10 @@ func (s *Service) EnterPortal(ctx context.Context, link string) (visit string, e
 		if f == nil {
 			return apierr.New(apierr.NotFound, "portal_link_expired", "This link was used already or is older than five minutes. Go back to the app and open the portal from there.")
 		}
-		if err := tx.Remove(f); err != nil {
-			return err
+		if !f.Flag("keep") {
+			if err := tx.Remove(f); err != nil {
+				return err
+			}
 		}
 		return tx.Add(tablePortals, portalRow("portal visit", visit, *p, tx.Now().Add(portalLife)))
 	})

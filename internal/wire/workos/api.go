@@ -64,6 +64,8 @@ type Letters interface {
 	SendInvitation(e *identity.Environment, i *identity.Invitation, link, who, organization string) error
 	SendMoved(e *identity.Environment, former string) error
 	SendPasswordChanged(e *identity.Environment, user identity.UserID) error
+	SendSetup(e *identity.Environment, email, link, organization string) error
+	SendWaiting(e *identity.Environment, email string) error
 }
 
 // Hasher hashes a password in a bounded pool; *authflow.Hasher is one.

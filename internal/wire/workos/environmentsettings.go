@@ -38,6 +38,14 @@ var environmentSettings = []settingRow{
 		s.SignUpDisabled = !yes
 		return err
 	}},
+	{"default_role", func(e *identity.Environment) any { return e.Settings.Defaulted().DefaultRole },
+		func(s *identity.Settings, v json.RawMessage) error { return setText(&s.DefaultRole, v) }},
+	{"multiple_roles", func(e *identity.Environment) any { return !e.Settings.SingleRole }, func(s *identity.Settings, v json.RawMessage) error {
+		yes := true // the default, which null gives back
+		err := json.Unmarshal(v, &yes)
+		s.SingleRole = !yes
+		return err
+	}},
 	{"fixed_code", func(e *identity.Environment) any { return orNull(e.Settings.FixedCode) },
 		func(s *identity.Settings, v json.RawMessage) error { return setText(&s.FixedCode, v) }},
 	{"initiate_login_uri", func(e *identity.Environment) any { return orNull(e.Settings.InitiateLoginURI) },

@@ -154,3 +154,13 @@ func (l *letterbox) SendMoved(_ *identity.Environment, former string) error {
 func (l *letterbox) SendPasswordChanged(_ *identity.Environment, user identity.UserID) error {
 	return l.put("changed", string(user))
 }
+
+// SendSetup keeps a link to the portal.
+func (l *letterbox) SendSetup(_ *identity.Environment, email, link, organization string) error {
+	return l.put("setup", email, link, organization)
+}
+
+// SendWaiting keeps who waits.
+func (l *letterbox) SendWaiting(_ *identity.Environment, email string) error {
+	return l.put("waiting", email)
+}

@@ -23,6 +23,14 @@ func (a *API) invitationRoutes() []Route {
 		{"POST", "/user_management/invitations/{id}/accept", "acceptInvitation", "key", corsNone, false, a.acceptInvitation},
 		{"POST", "/user_management/invitations/{id}/resend", "resendInvitation", "key", corsNone, false, a.resendInvitation},
 		{"POST", "/user_management/invitations/{id}/revoke", "revokeInvitation", "key", corsNone, false, a.revokeInvitation},
+		// Not in the public description, but the official client calls them.
+		{"GET", "/user_management/waitlists", "", "key", corsNone, false, a.listWaitlists},
+		{"GET", "/user_management/waitlists/{id}", "", "key", corsNone, false, a.getWaitlist},
+		{"GET", "/user_management/waitlists/{id}/entries", "", "key", corsNone, false, a.listWaiters},
+		{"POST", "/user_management/waitlists/{id}/entries", "", "key", corsNone, false, a.joinWaitlist},
+		{"POST", "/user_management/waitlist_entries/{id}/approve", "", "key", corsNone, false, a.approveWaiter},
+		{"POST", "/user_management/waitlist_entries/{id}/deny", "", "key", corsNone, false, a.denyWaiter},
+		{"DELETE", "/user_management/waitlist_entries/{id}", "", "key", corsNone, false, a.deleteWaiter},
 	}
 }
 

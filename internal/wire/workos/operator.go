@@ -14,6 +14,8 @@ func (a *API) operatorRoutes() []Route {
 		{"GET", "/_lentil/v1/signing_keys", "", "key", corsNone, false, a.listSigningKeys},
 		{"POST", "/_lentil/v1/signing_keys/rotate", "", "key", corsNone, false, a.rotateSigningKey},
 		{"DELETE", "/_lentil/v1/signing_keys/{id}", "", "key", corsNone, false, a.revokeSigningKey},
+		{"DELETE", "/_lentil/v1/roles/{slug}", "", "key", corsNone, false, a.deleteRole},
+		{"PUT", "/_lentil/v1/roles/priority", "", "key", corsNone, false, a.orderRoles},
 		{"PUT", "/_lentil/v1/organizations/{id}/entitlements", "", "key", corsNone, false, a.setEntitlements},
 		{"GET", "/_lentil/v1/branding", "", "key", corsNone, false, a.getBranding},
 		{"PATCH", "/_lentil/v1/branding", "", "key", corsNone, false, a.patchBranding},

@@ -21,6 +21,12 @@ func (a *API) organizationRoutes() []Route {
 		{"GET", "/organization_domains/{id}", "getOrganizationDomain", "key", corsNone, false, a.getDomain},
 		{"DELETE", "/organization_domains/{id}", "deleteOrganizationDomain", "key", corsNone, false, a.deleteDomain},
 		{"POST", "/organization_domains/{id}/verify", "verifyOrganizationDomain", "key", corsNone, false, a.verifyDomain},
+		// Not in the public description, but the official client calls them.
+		{"GET", "/organizations/{id}/it_contacts", "", "key", corsNone, false, a.listContacts},
+		{"POST", "/organizations/{id}/it_contacts", "", "key", corsNone, false, a.createContact},
+		{"DELETE", "/organizations/{id}/it_contacts/{contact}", "", "key", corsNone, false, a.deleteContact},
+		{"POST", "/organizations/{id}/it_contacts/{contact}/invite", "", "key", corsNone, false, a.inviteContact},
+		{"POST", "/organizations/{id}/it_contacts/{contact}/revoke", "", "key", corsNone, false, a.revokeContact},
 	}
 }
 

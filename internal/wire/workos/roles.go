@@ -195,7 +195,26 @@ func (a *API) removeRolePermission(w http.ResponseWriter, r *http.Request) error
 	return show(w, http.StatusOK, role, err, newRoleObject)
 }
 
-// deleteRole removes an organization's role.
+// orderRoles is PUT /_lentil/v1/roles/priority: the environment's roles, the most
+// important first. Of a member with several roles, the first one is theirs where
+// there is room for one only.
+func (a *API) orderRoles(w http.ResponseWriter, r *http.Request) error {
+	var b struct {
+		Slugs []string `json:"slugs"`
+	}
+	if err := decodeBody(r, &b); err != nil {
+		return err
+	}
+	_, err := change(a, r, func(tx *identity.Tx, env identity.EnvironmentID) (struct{}, error) {
+		return struct{}{}, tx.OrderRoles(env, b.Slugs)
+	})
+	if err != nil {
+		return err
+	}
+	return a.listRoles(w, r)
+}
+
+// deleteRole removes an organization's role, and for an operator the environment's.
 func (a *API) deleteRole(w http.ResponseWriter, r *http.Request) error {
 	org, slug := rolePath(r)
 	return a.erase(w, r, http.StatusNoContent, func(tx *identity.Tx, env identity.EnvironmentID) error {
