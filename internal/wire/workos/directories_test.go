@@ -78,6 +78,27 @@ func TestDirectoriesAreRead(t *testing.T) {
 	if h.call("GET", "/_lentil/v1/directories/"+id, nil).want(200).at("token") != nil {
 		t.Error("the token is shown again")
 	}
+	// Every kind of event, in the shape of the public description.
+	_, err = h.Directory.ChangeUser(ctx, d, u.ID, 0, func(a directory.Attributes) (directory.Attributes, error) {
+		a["title"] = "Chef"
+		return a, nil
+	})
+	check(t, err)
+	_, err = h.Directory.ChangeGroup(ctx, d, g.ID, 0, func(a directory.Attributes) (directory.Attributes, directory.Members, error) {
+		a["displayName"] = "Chefs"
+		return a, directory.Members{Replace: true}, nil
+	})
+	check(t, err)
+	check(t, h.Directory.DeleteUser(ctx, d, v.ID, 0))
+	spare, err := h.Directory.CreateGroup(ctx, d, directory.Attributes{"displayName": "Spare"}, nil)
+	check(t, err)
+	check(t, h.Directory.DeleteGroup(ctx, d, spare.ID, 0))
+	for _, kind := range []string{"activated", "token.created", "token.revoked", "user.created", "user.updated", "user.deleted", "group.created", "group.updated", "group.deleted", "group.user_added", "group.user_removed"} {
+		l := h.call("GET", "/events?events=dsync."+kind, nil).want(200)
+		if l.size("data") == 0 {
+			t.Errorf("no dsync.%s", kind)
+		}
+	}
 	// Another environment sees nothing of it.
 	other, err := h.Identity.CreateEnvironment(ctx, identity.NewEnvironment{Name: "other", Kind: identity.Development})
 	check(t, err)
@@ -92,4 +113,5 @@ func TestDirectoriesAreRead(t *testing.T) {
 	h.call("DELETE", "/directories/"+id, nil).want(202)
 	h.call("GET", "/directories/"+id, nil).want(404)
 	h.call("GET", "/directory_users/"+string(u.ID), nil).want(404)
+	h.call("GET", "/events?events=dsync.deleted", nil).want(200).text("data", 0, "data", "id")
 }
