@@ -20,7 +20,7 @@ func (a *API) applicationRoutes() []Route {
 		{"GET", "/connect/applications/{id}/client_secrets", "listApplicationClientSecrets", "key", corsNone, false, a.listClientSecrets},
 		{"POST", "/connect/applications/{id}/client_secrets", "createApplicationClientSecret", "key", corsNone, false, a.createClientSecret},
 		{"DELETE", "/connect/client_secrets/{id}", "deleteClientSecret", "key", corsNone, false, a.deleteClientSecret},
-	}, a.connectRoutes())
+	}, a.connectRoutes(), a.widgetRoutes())
 }
 
 // redirectObject is a redirect URI of an application.
