@@ -3,6 +3,7 @@ import { WorkOS as WorkOS10 } from "@workos-inc/node";
 import { WorkOS as WorkOS11 } from "workos-node-11";
 import { fails, holds, lacks, same } from "../lib/check.mjs";
 import { House } from "../lib/house.mjs";
+import { until } from "../lib/lentil.mjs";
 
 const enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 const patch = (...Operations) => ({ schemas: ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], Operations });
@@ -167,4 +168,43 @@ export const scenarios = {
     const sessions = (await workos.userManagement.listSessions(person.id)).data;
     same(sessions.map((s) => s.status), ["revoked"]);
   }),
+
+  "what was answered is there after a kill, with its event and its membership": async (house) => {
+    const { made, scim } = await directory(house, house.clients[11], "killed.example.com");
+    const answered = [];
+    let killed = false;
+    const push = async (worker) => {
+      for (let n = 0; !killed; n++) {
+        const userName = `u${worker}-${n}@killed.example.com`;
+        const user = await scim("POST", "/Users", { userName, externalId: `${worker}-${n}`, active: true }).catch(() => undefined);
+        if (user) {
+          answered.push(user.id);
+        }
+      }
+    };
+    const workers = [0, 1, 2, 3].map(push);
+    await until("a crowd", () => answered.length >= 60);
+    await house.lentil.stop("SIGKILL");
+    killed = true;
+    await Promise.all(workers);
+    await house.lentil.start();
+    const workos = house.clients[11];
+    const users = await (await workos.directorySync.listUsers({ directory: made.id })).autoPagination();
+    const ids = new Set(users.map((u) => u.id));
+    same(answered.filter((id) => !ids.has(id)), []);
+    const directoryNow = await workos.directorySync.getDirectory(made.id);
+    const counted = (await house.operate("GET", `/directories/${made.id}`)).metadata.users.active;
+    same([directoryNow.state, counted], ["active", users.length]);
+    const told = new Set();
+    const memberships = await (await workos.userManagement.listOrganizationMemberships({ organizationId: made.organization_id })).autoPagination();
+    for (let after; ; ) {
+      const page = await workos.events.listEvents({ events: ["dsync.user.created"], limit: 100, after });
+      page.data.forEach((e) => told.add(e.data.id));
+      after = page.listMetadata.after;
+      if (!after) {
+        break;
+      }
+    }
+    same([users.filter((u) => !told.has(u.id)).length, memberships.length], [0, users.length]);
+  },
 };
