@@ -61,7 +61,7 @@ type attempt struct {
 	ResetToken   string // of a mailed link, sealed
 	Invitation   identity.InvitationID
 	Invited      string // the address it went to
-	Fault        InvitationFault
+	Fault        LinkFault
 
 	Stage   stage
 	Email   string          // as typed, to be shown; the key decides

@@ -64,8 +64,7 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 		}
 		a := r.attempt(e, uri, tx.Now())
 		a.Browser = secretHash("browser", out.Browser)
-		linked, err := f.linked(tx, e, &r, &a)
-		if err != nil {
+		if err := f.linked(tx, e, &r, &a); err != nil {
 			return err
 		}
 		step, err := f.silent(tx, v, e, &r, &a)
@@ -85,7 +84,7 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 			return nil
 		}
 		if step == nil {
-			step = ask(a, f.world(e, tx.Now(), ""), linked)
+			step = ask(a, f.world(e, tx.Now(), ""), nil)
 		}
 		out.Attempt = a.ID
 		if out.Step, err = f.dress(tx, step, e, &a); err != nil {
@@ -99,9 +98,8 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 	return out, nil
 }
 
-// linked takes up the mailed link that an attempt begins with. A problem is shown
-// with the attempt's first page.
-func (f *Flow) linked(tx *identity.Tx, e *identity.Environment, r *AuthorizeRequest, a *attempt) (*Problem, error) {
+// linked takes up the mailed link that an attempt begins with.
+func (f *Flow) linked(tx *identity.Tx, e *identity.Environment, r *AuthorizeRequest, a *attempt) error {
 	unusable := func(err error) bool {
 		k := apierr.KindOf(err)
 		return k == apierr.NotFound || k == apierr.BadRequest
@@ -109,43 +107,43 @@ func (f *Flow) linked(tx *identity.Tx, e *identity.Environment, r *AuthorizeRequ
 	if r.PasswordResetToken != "" {
 		p, err := tx.PasswordResetByToken(e.ID, r.PasswordResetToken)
 		if unusable(err) {
-			a.Stage = atForgot
-			return &resetUsedUp, nil
+			a.Stage, a.Fault = atForgot, ResetExpired
+			return nil
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		a.Stage, a.User, a.Email, a.ResetToken = atNewPassword, p.User, p.Email, f.Identity.Sealer.Seal(purposeReset, []byte(r.PasswordResetToken))
-		return nil, nil
+		return nil
 	}
 	if r.InvitationToken == "" {
-		return nil, nil
+		return nil
 	}
 	i, err := tx.InvitationByToken(e.ID, r.InvitationToken)
 	if unusable(err) {
 		a.Stage, a.Fault = atInvitation, InvitationUnknown
-		return nil, nil
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if fault := faultOf(i, tx.Now()); fault != "" && fault != InvitationUsed {
 		a.Stage, a.Fault = atInvitation, fault
-		return nil, nil
+		return nil
 	}
 	a.Invitation, a.Invited, a.Email = i.ID, i.Email, i.Email
 	u, err := tx.UserByEmail(e.ID, i.Email)
 	if err == nil && u == nil { // whoever holds the token reads this mailbox, and may know
 		a.Stage = atSignUp
 	}
-	return nil, err
+	return err
 }
 
 // silent looks whether the browser's sign-in answers the request. If it does, the
 // step is a Done with a code; if something is still to be asked of the person, the
 // attempt stands there and the step is its page; and nil if they have to sign in.
 func (f *Flow) silent(tx *identity.Tx, v Visitor, e *identity.Environment, r *AuthorizeRequest, a *attempt) (Step, error) {
-	if a.ResetToken != "" || a.Stage == atInvitation {
+	if a.ResetToken != "" || a.Fault != "" {
 		return nil, nil
 	}
 	b, u, err := tx.Browser(e, v.SSO)

@@ -75,8 +75,8 @@ func (f *Flow) apply(tx *identity.Tx, v Visitor, e *identity.Environment, a *att
 			}
 			u, err := tx.ResetPassword(e.ID, string(token), fx.Hash)
 			if k := apierr.KindOf(err); k == apierr.BadRequest || k == apierr.NotFound {
-				a.Stage, a.Proof, a.ResetToken, a.User = atForgot, proof{}, "", ""
-				return ask(*a, f.world(e, tx.Now(), ""), &resetUsedUp), nil
+				a.Stage, a.Proof, a.ResetToken, a.User, a.Fault = atForgot, proof{}, "", "", ResetExpired
+				return ask(*a, f.world(e, tx.Now(), ""), nil), nil
 			}
 			if err != nil {
 				return nil, err

@@ -122,6 +122,7 @@ func goTo(a attempt, g GoTo, w world) (attempt, Step, []effect) {
 	if a.Stage != to {
 		sends := a.Mailed.Sends // changing pages earns no further mails
 		a.Stage, a.User, a.Proof, a.Pending, a.Mailed, a.ResetToken = to, "", proof{}, registration{}, mailed{Sends: sends}, ""
+		a.Fault = ""
 	}
 	return a, ask(a, w, nil), nil
 }

@@ -150,7 +150,7 @@ func parseInput(t *testing.T, s string) input {
 				st.Invited.Organization = identity.OrganizationID(what[len("invited:"):])
 				st.Members = append(st.Members, membership{Organization: st.Invited.Organization})
 			case strings.HasPrefix(what, "fault:"):
-				st.Invited.Fault = InvitationFault(what[len("fault:"):])
+				st.Invited.Fault = LinkFault(what[len("fault:"):])
 			case member:
 				m := membership{Organization: identity.OrganizationID(strings.TrimSuffix(org, "!"))}
 				if strings.HasSuffix(org, "!") {

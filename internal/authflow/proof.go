@@ -128,7 +128,7 @@ func afterProof(a attempt, st standing, w world) (attempt, Step, []effect) {
 }
 
 // uninvited leads to the page that says why the invitation cannot be used.
-func (a attempt) uninvited(why InvitationFault, w world, effects []effect) (attempt, Step, []effect) {
+func (a attempt) uninvited(why LinkFault, w world, effects []effect) (attempt, Step, []effect) {
 	a.Stage, a.Mailed, a.Fault = atInvitation, mailed{}, why
 	return a, ask(a, w, nil), effects
 }

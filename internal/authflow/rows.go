@@ -80,7 +80,7 @@ func readAttempt(r identity.Record) attempt {
 			Fresh: r.Flag("proof_fresh"), Since: r.Time("proof_since"), Second: r.Text("proof_second"), CodesLeft: int(r.Number("proof_codes_left")),
 			Organization: identity.OrganizationID(r.Text("proof_organization"))},
 		Organization: identity.OrganizationID(r.Text("organization")), ResetToken: r.Text("reset_token"),
-		Invitation: identity.InvitationID(r.Text("invitation")), Invited: r.Text("invited"), Fault: InvitationFault(r.Text("invitation_fault")),
+		Invitation: identity.InvitationID(r.Text("invitation")), Invited: r.Text("invited"), Fault: LinkFault(r.Text("invitation_fault")),
 		Pending: registration{FirstName: r.Text("first_name"), LastName: r.Text("last_name"), PasswordHash: r.Text("password_hash")},
 		Mailed:  mailed{Hash: r.Text("code_hash"), Expires: r.Time("code_expires"), Wrong: int(r.Number("code_wrong")), Sends: int(r.Number("code_sends"))},
 		Created: r.Time("created"), Expires: r.Time("expires"),
@@ -89,7 +89,7 @@ func readAttempt(r identity.Record) attempt {
 
 // moved reports whether b differs from a in what answers change.
 func (a *attempt) moved(b *attempt) bool {
-	return a.Stage != b.Stage || a.Email != b.Email || a.User != b.User || a.Proof != b.Proof || a.Invitation != b.Invitation || a.Pending != b.Pending || a.Mailed != b.Mailed
+	return a.Stage != b.Stage || a.Email != b.Email || a.User != b.User || a.Proof != b.Proof || a.Invitation != b.Invitation || a.Fault != b.Fault || a.Pending != b.Pending || a.Mailed != b.Mailed
 }
 
 // findAttempt finds the row of an attempt, expired or not; nil if there is none.

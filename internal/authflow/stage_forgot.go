@@ -26,13 +26,20 @@ func (ForgotPassword) answer() {}
 func (ChoosePassword) answer() {}
 
 // askForgot is the page that asks whose password was forgotten.
-func askForgot(a attempt, _ world, s Screen) Step { return &AskForgot{Screen: s, Email: a.Email} }
+func askForgot(a attempt, _ world, s Screen) Step {
+	if a.Fault == ResetExpired && s.Problem == nil {
+		p := resetUsedUp
+		s.Problem = &p
+	}
+	return &AskForgot{Screen: s, Email: a.Email}
+}
 
 // nextForgot mails a code to whoever forgot the password. Whether there
 // is such an account shows nowhere but in the mailbox.
 func nextForgot(a attempt, in input, w world) (attempt, Step, []effect) {
 	switch in := in.(type) {
 	case ForgotPassword:
+		a.Fault = ""
 		email, _, ok := identity.ParseEmail(in.Email)
 		if !ok {
 			a.Email = keepTyped(in.Email)

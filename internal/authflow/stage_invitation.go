@@ -2,23 +2,24 @@ package authflow
 
 import "github.com/lentil-dev/lentil/internal/identity"
 
-// InvitationFault says why an invitation cannot be used.
-type InvitationFault string
+// LinkFault says why a mailed link cannot be used.
+type LinkFault string
 
 // The faults.
 const (
-	InvitationUnknown InvitationFault = "unknown"
-	InvitationExpired InvitationFault = "expired"
-	InvitationRevoked InvitationFault = "revoked"
-	InvitationUsed    InvitationFault = "used"       // by somebody else
-	InvitationOther   InvitationFault = "other_user" // it is for another address
+	ResetExpired      LinkFault = "reset_expired" // a new password, expired or set
+	InvitationUnknown LinkFault = "unknown"
+	InvitationExpired LinkFault = "expired"
+	InvitationRevoked LinkFault = "revoked"
+	InvitationUsed    LinkFault = "used"       // by somebody else
+	InvitationOther   LinkFault = "other_user" // it is for another address
 )
 
 // TellInvitation says that an invitation cannot be used. Ways on: GoTo SignIn (as
 // somebody else), and Continue without it.
 type TellInvitation struct {
 	Screen
-	Fault InvitationFault
+	Fault LinkFault
 	Email string // of who is signed in; empty if nobody is yet
 }
 
@@ -53,6 +54,6 @@ func (a *attempt) invited() bool {
 
 // invitation is what afterProof must know of the attempt's.
 type invitation struct {
-	Fault        InvitationFault // "" if it can be used
+	Fault        LinkFault // "" if it can be used
 	Organization identity.OrganizationID
 }

@@ -421,8 +421,8 @@ func invitationOf(tx *identity.Tx, e *identity.Environment, id identity.Invitati
 }
 
 // faultOf is why an invitation cannot be used by anybody; "" if it can.
-func faultOf(i *identity.Invitation, now time.Time) InvitationFault {
-	return map[identity.InvitationState]InvitationFault{identity.InvitationAccepted: InvitationUsed, identity.InvitationExpired: InvitationExpired,
+func faultOf(i *identity.Invitation, now time.Time) LinkFault {
+	return map[identity.InvitationState]LinkFault{identity.InvitationAccepted: InvitationUsed, identity.InvitationExpired: InvitationExpired,
 		identity.InvitationRevoked: InvitationRevoked}[i.State(now)]
 }
 

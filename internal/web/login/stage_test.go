@@ -123,7 +123,7 @@ func TestMailedLinksLeadOn(t *testing.T) {
 func TestInvitationPageSaysWhy(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for _, fault := range []authflow.InvitationFault{authflow.InvitationUnknown, authflow.InvitationExpired, authflow.InvitationRevoked, authflow.InvitationUsed, authflow.InvitationOther} {
+	for _, fault := range []authflow.LinkFault{authflow.InvitationUnknown, authflow.InvitationExpired, authflow.InvitationRevoked, authflow.InvitationUsed, authflow.InvitationOther} {
 		d := parse(t, do(open(t, &script{step: &authflow.TellInvitation{Screen: screen(), Fault: fault, Email: "eve@example.com"}}), "GET", "/login/attempt_1", ""))
 		said := d.text(".lead")
 		if seen[said] || said == "" {
