@@ -45,6 +45,9 @@ themselves.`,
 			if err != nil {
 				return err
 			}
+			if err := h.checkSeed(); err != nil || h.validate {
+				return err
+			}
 			d, err := newDev(e, out, dir, start)
 			if err != nil {
 				return err
@@ -58,9 +61,12 @@ themselves.`,
 			if start != "" {
 				beside = func(ctx context.Context) error { return d.runStart(ctx, addresses, h.json) }
 			}
-			return runHouse(cmd.Context(), cfg, func(_ context.Context, a server.Addresses) error {
+			return runHouse(cmd.Context(), cfg, func(ctx context.Context, a server.Addresses) error {
 				addresses = a
 				if err := d.writeEnv(a); err != nil {
+					return err
+				}
+				if err := h.sow(ctx, out, a); err != nil {
 					return err
 				}
 				app := ""

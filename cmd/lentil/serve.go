@@ -19,6 +19,9 @@ type houseFlags struct {
 	cfg                         server.Config
 	port, sitePort, authKitPort int
 	json, verbose               bool
+	seed                        string
+	seedText                    []byte
+	validate                    bool
 }
 
 // register adds the flags to a command's set.
@@ -46,6 +49,8 @@ func (h *houseFlags) register(f *pflag.FlagSet) {
 	f.DurationVar(&l.Retention, "retention", 0, "how long old revisions stay readable (default 4h)")
 	f.StringVar(&h.cfg.TrustedProxies, "trusted-proxies", "", "addresses and networks of proxies that tell the client's address")
 	f.StringVar(&h.cfg.ClientAddressHeader, "client-address-header", "", "header in which they tell it (default X-Forwarded-For)")
+	f.StringVarP(&h.seed, "seed", "s", "", "seed file of the official WorkOS emulator for the sign-in service")
+	f.BoolVar(&h.validate, "validate-config", false, "check the seed file and do nothing else")
 	f.BoolVar(&h.json, "json", false, "print the addresses as one line of JSON when ready")
 	f.BoolVarP(&h.verbose, "verbose", "v", false, "log more")
 }
@@ -103,8 +108,14 @@ func serveCommand(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return runHouse(cmd.Context(), cfg, func(_ context.Context, a server.Addresses) error {
+			if err := h.checkSeed(); err != nil || h.validate {
+				return err
+			}
+			return runHouse(cmd.Context(), cfg, func(ctx context.Context, a server.Addresses) error {
 				if err := writeRunning(cfg.Data, a); err != nil {
+					return err
+				}
+				if err := h.sow(ctx, out, a); err != nil {
 					return err
 				}
 				return announce(e, out, h.json, a, "", "")

@@ -17,6 +17,8 @@ type DevEnvironment struct {
 	RedirectURIs []string
 	CORSOrigins  []string
 	HomepageURL  string
+	// Client is the client id of an environment to be made; chosen if empty.
+	Client identity.ClientID
 	// Settings edits the environment's settings; nil leaves them.
 	Settings func(*identity.Settings)
 }
@@ -42,6 +44,9 @@ func (s *Service) ensureEnvironment(ctx context.Context, name string, want DevEn
 		Environment: identity.EnvironmentID(identity.NewID("environment_")),
 		Client:      identity.ClientID(identity.NewID("client_")),
 		APIKey:      newAPIKey(),
+	}
+	if want.Client != "" {
+		fresh.Client = want.Client
 	}
 	err := s.change(ctx, name, func(r *Deployment) bool {
 		changed := r.Environment == ""

@@ -64,6 +64,7 @@ func (s *Server) open(ctx context.Context) error {
 		URL: s.deployment.CloudURL, SiteURL: s.deployment.SiteURL, AuthKitURL: s.authKitURL(),
 		Deployment: row.Name, AdminKey: s.deployment.Admin.Key(),
 		EnvironmentID: string(row.Environment), ClientID: string(row.Client), APIKey: row.APIKey,
+		Port: s.authKitSocket.number, Health: s.authKitURL() + "/health",
 	}
 	return s.openFronts()
 }
@@ -146,7 +147,7 @@ func (s *Server) authKitURL() string {
 // provision makes sure that the deployment has its identity environment, and
 // saves where it answers.
 func (s *Server) provision(ctx context.Context, name string) (*platform.Deployment, error) {
-	want := platform.DevEnvironment{Settings: func(st *identity.Settings) {
+	want := platform.DevEnvironment{Client: identity.ClientID(s.cfg.Client), Settings: func(st *identity.Settings) {
 		st.IssuerTemplate = s.cfg.Issuer
 		st.AccessTokenLifetime = s.cfg.AccessTokenLifetime
 		st.RefreshReuseWindow = s.cfg.RefreshReuseWindow

@@ -41,6 +41,9 @@ type Config struct {
 	// front; by default they are made from host and port.
 	URL, SiteURL, AuthKitURL string
 
+	// Client is the client id of the identity environment in a new house; chosen when
+	// empty.
+	Client string
 	// Project is what a development project wants registered with the sign-in
 	// service; nil for none.
 	Project *Project

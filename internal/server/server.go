@@ -34,6 +34,8 @@ type Addresses struct {
 	ClientID      string `json:"clientId"`
 	APIKey        string `json:"apiKey"`
 	OutboxURL     string `json:"outboxUrl,omitempty"`
+	Port          int    `json:"port"`   // of the sign-in service, as the official emulator tells it
+	Health        string `json:"health"` // likewise
 }
 
 // Server is an open house. Call Run once.
