@@ -40,6 +40,11 @@ const (
 	atNotMember     stage = "not-member"     // of the one asked for
 	atInvitation    stage = "invitation"     // that cannot be used
 
+	atDevice        stage = "device" // may it be signed in?
+	atDeviceAllowed stage = "device-allowed"
+	atDeviceDenied  stage = "device-denied"
+	atDeviceGone    stage = "device-gone"
+
 	atDone stage = "done"
 )
 
@@ -62,6 +67,9 @@ type attempt struct {
 	Invitation   identity.InvitationID
 	Invited      string // the address it went to
 	Fault        LinkFault
+	// Of an attempt that a device began, which leads back to no application.
+	Device   string // id of its request
+	UserCode string // as it shows it
 
 	Stage   stage
 	Email   string          // as typed, to be shown; the key decides

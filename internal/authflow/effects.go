@@ -84,6 +84,10 @@ func (f *Flow) apply(tx *identity.Tx, v Visitor, e *identity.Environment, a *att
 			a.Proof.User, a.ResetToken = u.ID, ""
 		case refuse:
 			return &Done{RedirectTo: refusedTo(a.RedirectURI, fx.Code, fx.Description, string(a.State), a.HasState), Client: e.ClientID}, nil
+		case decideDevice:
+			if gone, err := f.decideDevice(tx, v, e, a, fx.Allow); err != nil || gone != nil {
+				return gone, err
+			}
 		case finish:
 			return f.finish(tx, v, e, a)
 		}

@@ -7,7 +7,7 @@ import (
 // GrantType is the grant_type of POST authenticate.
 type GrantType string
 
-// The grants that are known; those not listed in Redeem's table are refused.
+// The grants that are known; Redeem's table lists what each asks for.
 const (
 	GrantAuthorizationCode     GrantType = "authorization_code"
 	GrantRefreshToken          GrantType = "refresh_token"

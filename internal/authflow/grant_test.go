@@ -41,7 +41,6 @@ func TestAttackerWithACode(t *testing.T) {
 			"a refresh with it":            {"oauth:invalid_grant", func(r *authflow.GrantRequest) { r.Type, r.RefreshToken = authflow.GrantRefreshToken, r.Code }},
 			"no grant type":                {"oauth:invalid_request", func(r *authflow.GrantRequest) { r.Type = "" }},
 			"a foreign grant type":         {"oauth:unsupported_grant_type", func(r *authflow.GrantRequest) { r.Type = "client_credentials" }},
-			"a later grant type":           {"oauth:unsupported_grant_type", func(r *authflow.GrantRequest) { r.Type = authflow.GrantDeviceCode }},
 		} {
 			if _, err := try(c.change); refusal(err) != c.want {
 				t.Errorf("%s: %v", name, err)

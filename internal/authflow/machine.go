@@ -69,6 +69,10 @@ func rowOf(s stage) stageRow {
 		return stageRow{tellNotMember, nextNotMember}
 	case atInvitation:
 		return stageRow{tellInvitation, nextInvitation}
+	case atDevice:
+		return stageRow{askDevice, nextDevice}
+	case atDeviceAllowed, atDeviceDenied, atDeviceGone:
+		return stageRow{tellDevice, nextOver}
 	case atForgot:
 		return stageRow{askForgot, nextForgot}
 	case atReset:
@@ -93,6 +97,10 @@ func nextOver(a attempt, _ input, w world) (attempt, Step, []effect) { return a,
 // goTo follows a link between the pages that nothing has been proven on yet, or
 // back to their beginning.
 func goTo(a attempt, g GoTo, w world) (attempt, Step, []effect) {
+	switch a.Stage {
+	case atDeviceAllowed, atDeviceDenied, atDeviceGone: // it is over
+		return a, ask(a, w, nil), nil
+	}
 	var to stage
 	switch g.Place {
 	case SignIn:

@@ -120,6 +120,9 @@ func afterProof(a attempt, st standing, w world) (attempt, Step, []effect) {
 	if p.Organization = org.Organization; wantsFactor(org.MFA) {
 		return goTo(factor)
 	}
+	if a.Device != "" {
+		return goTo(atDevice)
+	}
 	a.Stage, a.Mailed = atDone, mailed{}
 	if a.Invitation != "" {
 		effects = append(effects, acceptInvitation{})

@@ -29,11 +29,7 @@ var grants = map[GrantType]struct {
 	GrantOrganizationSelection: {true, (*Flow).redeemSelection},
 	GrantRadarEmail:            {true, (*Flow).redeemRadar},
 	GrantRadarSMS:              {true, (*Flow).redeemRadar},
-}
-
-// laterGrants are known and not served yet.
-var laterGrants = map[GrantType]string{
-	GrantDeviceCode: "Device sign-in",
+	GrantDeviceCode:            {false, (*Flow).redeemDevice},
 }
 
 // grantCall is one call of Redeem on its way to a Grant.
@@ -76,9 +72,6 @@ var (
 func (f *Flow) Redeem(ctx context.Context, r GrantRequest) (*Grant, error) {
 	kind, served := grants[r.Type]
 	if !served {
-		if noun, known := laterGrants[r.Type]; known {
-			return nil, oauth("unsupported_grant_type", "%s are not available in this version of Lentil.", noun)
-		}
 		if r.Type == "" {
 			return nil, oauth("invalid_request", "grant_type is missing.")
 		}

@@ -17,6 +17,7 @@ const (
 	tablePending  = "pending_authentications"
 	tableKnown    = "known_browsers"
 	tableOutbox   = "outbox"
+	tableDevices  = "device_authorizations"
 )
 
 // tableDefs is what Open asks the database for.
@@ -36,6 +37,12 @@ var tableDefs = []database.TableDef{
 	{Name: tableKnown, Indexes: []database.IndexDef{
 		{Name: "on_browser", Fields: []string{"browser"}},
 		{Name: "on_expires", Fields: []string{"expires"}},
+	}},
+	{Name: tableDevices, Indexes: []database.IndexDef{
+		{Name: "on_id", Fields: []string{"id"}},
+		{Name: "on_hash", Fields: []string{"hash"}},
+		{Name: "on_user_code", Fields: []string{"user_code"}},
+		{Name: "on_forget", Fields: []string{"forget"}},
 	}},
 	{Name: tableOutbox, Indexes: []database.IndexDef{
 		{Name: "on_number", Fields: []string{"number"}},
@@ -62,6 +69,7 @@ func attemptRow(a *attempt) identity.Row {
 		identity.Flag("proof_fresh", a.Proof.Fresh), identity.Time("proof_since", a.Proof.Since), identity.Text("proof_second", a.Proof.Second),
 		identity.Number("proof_codes_left", a.Proof.CodesLeft), identity.Text("proof_organization", a.Proof.Organization),
 		identity.Text("organization", a.Organization), identity.Text("reset_token", a.ResetToken),
+		identity.Text("device", a.Device), identity.Text("user_code", a.UserCode),
 		identity.Text("invitation", a.Invitation), identity.Text("invited", a.Invited), identity.Text("invitation_fault", a.Fault),
 		identity.Text("first_name", a.Pending.FirstName), identity.Text("last_name", a.Pending.LastName), identity.Text("password_hash", a.Pending.PasswordHash),
 		identity.Text("code_hash", a.Mailed.Hash), identity.Time("code_expires", a.Mailed.Expires), identity.Number("code_wrong", a.Mailed.Wrong),
@@ -80,6 +88,7 @@ func readAttempt(r identity.Record) attempt {
 			Fresh: r.Flag("proof_fresh"), Since: r.Time("proof_since"), Second: r.Text("proof_second"), CodesLeft: int(r.Number("proof_codes_left")),
 			Organization: identity.OrganizationID(r.Text("proof_organization"))},
 		Organization: identity.OrganizationID(r.Text("organization")), ResetToken: r.Text("reset_token"),
+		Device: r.Text("device"), UserCode: r.Text("user_code"),
 		Invitation: identity.InvitationID(r.Text("invitation")), Invited: r.Text("invited"), Fault: LinkFault(r.Text("invitation_fault")),
 		Pending: registration{FirstName: r.Text("first_name"), LastName: r.Text("last_name"), PasswordHash: r.Text("password_hash")},
 		Mailed:  mailed{Hash: r.Text("code_hash"), Expires: r.Time("code_expires"), Wrong: int(r.Number("code_wrong")), Sends: int(r.Number("code_sends"))},
@@ -166,7 +175,7 @@ func findCode(tx *identity.Tx, code string) (*identity.Found, error) {
 
 // sweep deletes what nobody can use any more.
 func (f *Flow) sweep(ctx context.Context) error {
-	for _, s := range []struct{ table, index string }{{tableAttempts, "on_forget"}, {tableCodes, "on_forget"}, {tablePending, "on_expires"}, {tableKnown, "on_expires"}} {
+	for _, s := range []struct{ table, index string }{{tableAttempts, "on_forget"}, {tableCodes, "on_forget"}, {tableDevices, "on_forget"}, {tablePending, "on_expires"}, {tableKnown, "on_expires"}} {
 		if err := f.Identity.Sweep(ctx, s.table, s.index, time.Now()); err != nil {
 			return err
 		}

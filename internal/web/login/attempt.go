@@ -110,6 +110,8 @@ var forms = map[string]func(url.Values) authflow.Answer{
 	"enroll":        decodeCode,
 	"continue":      func(url.Values) authflow.Answer { return authflow.Continue{} },
 	"organization":  decodeOrganization,
+	"allow-device":  func(url.Values) authflow.Answer { return authflow.AllowDevice{} },
+	"deny-device":   func(url.Values) authflow.Answer { return authflow.DenyDevice{} },
 	"give-up":       func(url.Values) authflow.Answer { return authflow.GiveUp{} },
 }
 
@@ -140,6 +142,10 @@ func (p *Pages) pageOf(s authflow.Step) page {
 		return p.organization(s)
 	case *authflow.TellNotMember:
 		return p.notMember(s)
+	case *authflow.AskDevice:
+		return p.device(s)
+	case *authflow.TellDevice:
+		return p.deviceOver(s)
 	case *authflow.TellInvitation:
 		return p.invitation(s)
 	}

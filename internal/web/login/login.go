@@ -51,6 +51,7 @@ type Flow interface {
 	Begin(ctx context.Context, v authflow.Visitor, r authflow.AuthorizeRequest) (*authflow.Begun, error)
 	Step(ctx context.Context, v authflow.Visitor, a authflow.AttemptID) (authflow.Step, error)
 	Submit(ctx context.Context, v authflow.Visitor, a authflow.AttemptID, ans authflow.Answer) (authflow.Step, error)
+	EnterDevice(ctx context.Context, v authflow.Visitor, sso func(identity.ClientID) string, typed string) (*authflow.Begun, *authflow.Problem, error)
 	Follow(ctx context.Context, kind authflow.LinkKind, token string) (*authflow.Followed, error)
 }
 
@@ -113,12 +114,14 @@ func (p *Pages) routes() []route {
 		{"GET " + BrandPath + "{client}/logo", p.brandLogo},
 		{"GET " + InvitePath, p.follow(authflow.LinkInvitation)},
 		{"GET " + ResetPath, p.follow(authflow.LinkReset)},
+		{"GET " + DevicePath, p.enterCode},
+		{"POST " + DevicePath, p.codeEntered},
 	}
 }
 
 // Mounts are the net/http patterns that a front hands over to Pages.
 func (p *Pages) Mounts() []string {
-	return []string{"/{$}", "/_lentil/", AttemptPath, InvitePath, ResetPath}
+	return []string{"/{$}", "/_lentil/", AttemptPath, InvitePath, ResetPath, DevicePath}
 }
 
 // print returns the press, a fresh one when files are re-read.

@@ -33,6 +33,7 @@ type script struct {
 	request authflow.AuthorizeRequest
 
 	link     *authflow.Followed
+	problem  *authflow.Problem
 	followed string
 }
 
@@ -49,6 +50,11 @@ func (s *script) Step(_ context.Context, v authflow.Visitor, _ authflow.AttemptI
 func (s *script) Submit(_ context.Context, v authflow.Visitor, _ authflow.AttemptID, a authflow.Answer) (authflow.Step, error) {
 	s.visitor, s.answer = v, a
 	return s.step, s.err
+}
+
+func (s *script) EnterDevice(_ context.Context, v authflow.Visitor, _ func(identity.ClientID) string, typed string) (*authflow.Begun, *authflow.Problem, error) {
+	s.followed = "device " + typed
+	return &authflow.Begun{Attempt: "attempt_1", Browser: v.Browser}, s.problem, s.err
 }
 
 func (s *script) Follow(_ context.Context, kind authflow.LinkKind, token string) (*authflow.Followed, error) {

@@ -135,3 +135,34 @@ func TestInvitationPageSaysWhy(t *testing.T) {
 		}
 	}
 }
+
+func TestDevicePages(t *testing.T) {
+	t.Parallel()
+	f := &script{step: &authflow.AskDevice{Screen: screen(), Email: "ada@example.com", UserCode: "BCDF-GHJK"}}
+	p := open(t, f)
+	// A code that the address brings is filled in, not sent, and cannot break out.
+	d := parse(t, do(p, "GET", DevicePath+"?user_code="+url.QueryEscape(`BCDF"><b>`), ""))
+	if in := d.one("input[name=user_code]"); attr(in, "value") != `BCDF"><b>` || f.followed != "" {
+		t.Errorf("%q %q", attr(in, "value"), f.followed)
+	}
+	if res := do(p, "POST", DevicePath, "user_code=BCDF-GHJK"); res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != "/login/attempt_1" || f.followed != "device BCDF-GHJK" {
+		t.Errorf("%d %s %q", res.StatusCode, res.Header.Get("Location"), f.followed)
+	}
+	if res := do(p, "POST", DevicePath, "user_code=x", "Origin", "https://evil.example"); res.StatusCode != http.StatusForbidden {
+		t.Errorf("another site's form: %d", res.StatusCode)
+	}
+	f.problem = &authflow.Problem{Field: authflow.FieldCode, Code: "unknown_user_code", Message: "Not right."}
+	res := do(p, "POST", DevicePath, "user_code=BCDF-GHJK")
+	if d := parse(t, res); res.StatusCode != http.StatusBadRequest || d.text("[role=alert]") != "Not right." {
+		t.Errorf("%d", res.StatusCode)
+	}
+	d = parse(t, do(p, "GET", "/login/attempt_1", ""))
+	if got := d.text("[data-testid=shown-code]"); got != "BCDF-GHJK" {
+		t.Errorf("shown: %q", got)
+	}
+	for step, want := range map[string]authflow.Answer{"allow-device": authflow.AllowDevice{}, "deny-device": authflow.DenyDevice{}} {
+		if do(p, "POST", "/login/attempt_1", "step="+step); f.answer != want {
+			t.Errorf("%s: %#v", step, f.answer)
+		}
+	}
+}

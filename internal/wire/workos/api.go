@@ -55,6 +55,7 @@ type API struct {
 // Flow is what the protocol needs of authflow; *authflow.Flow is one.
 type Flow interface {
 	Redeem(ctx context.Context, r authflow.GrantRequest) (*authflow.Grant, error)
+	AuthorizeDevice(ctx context.Context, client identity.ClientID, ip string) (*authflow.DeviceAuthorization, error)
 	Logout(ctx context.Context, r authflow.LogoutRequest) (*authflow.LoggedOut, error)
 }
 

@@ -30,6 +30,10 @@ func (s *scripted) Redeem(_ context.Context, r authflow.GrantRequest) (*authflow
 	return s.grant, s.err
 }
 
+func (s *scripted) AuthorizeDevice(context.Context, identity.ClientID, string) (*authflow.DeviceAuthorization, error) {
+	return &authflow.DeviceAuthorization{DeviceCode: "d", UserCode: "BCDF-GHJK"}, s.err
+}
+
 func (s *scripted) Logout(context.Context, authflow.LogoutRequest) (*authflow.LoggedOut, error) {
 	return s.out, s.err
 }

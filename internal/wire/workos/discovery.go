@@ -30,6 +30,7 @@ type serverMetadata struct {
 	Issuer        string   `json:"issuer"`
 	Authorization string   `json:"authorization_endpoint"`
 	Token         string   `json:"token_endpoint"`
+	Device        string   `json:"device_authorization_endpoint"`
 	EndSession    string   `json:"end_session_endpoint"`
 	JWKS          string   `json:"jwks_uri"`
 	Responses     []string `json:"response_types_supported"`
@@ -56,10 +57,10 @@ func (a *API) discovery(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	h.Set("Cache-Control", "public, max-age=300")
 	writeJSON(w, http.StatusOK, serverMetadata{
-		Issuer: env.Issuer(), Authorization: base + "/user_management/authorize", Token: base + authenticatePath,
+		Issuer: env.Issuer(), Authorization: base + "/user_management/authorize", Token: base + authenticatePath, Device: base + devicePath,
 		EndSession: base + "/user_management/sessions/logout", JWKS: base + "/sso/jwks/" + string(env.ClientID),
 		Responses: []string{"code"}, ResponseModes: []string{"query"}, Challenges: []string{"S256"},
-		Grants:     []string{string(authflow.GrantAuthorizationCode), string(authflow.GrantRefreshToken)},
+		Grants:     []string{string(authflow.GrantAuthorizationCode), string(authflow.GrantRefreshToken), string(authflow.GrantDeviceCode)},
 		ClientAuth: []string{"none", "client_secret_post"}, Algorithms: []string{"RS256"}, Subjects: []string{"public"}, Scopes: []string{"openid"},
 		Claims: []string{"iss", "sub", "sid", "jti", "iat", "exp", "aud", "auth_time", "client_id", "org_id", "role", "roles", "permissions", "entitlements", "feature_flags", "act"},
 	})

@@ -68,6 +68,7 @@ func (a *API) signInRoutes() []Route {
 	return []Route{
 		{"GET", "/user_management/authorize", "authorize", "public", corsReadable, false, a.authorize},
 		{"POST", "/user_management/authenticate", "authenticate", "key", corsBrowser, true, a.authenticate},
+		{"POST", devicePath, "authorizeDevice", "public", corsOpen, false, a.authorizeDevice},
 		{"GET", "/user_management/sessions/logout", "logout", "public", corsNone, false, a.logout},
 		{"POST", "/user_management/sessions/revoke", "revokeSession", "key", corsNone, false, a.revokeSession},
 		{"GET", "/sso/jwks/{clientId}", "getJwks", "public", corsOpen, false, a.jwks},
