@@ -287,7 +287,7 @@ func (tx *Tx) tokenRow(id EnvironmentID, token string) (*Found, *Invitation, err
 
 // AcceptInvitation lets a user in who holds the token of an invitation: the
 // membership becomes active, and if the invitation went to the user's own address,
-// that counts as verified. Doing so again is no error for the same user. m is nil
+// that counts as verified; a colleague's address must be verified already. Doing so again is no error for the same user. m is nil
 // for an invitation without an organization.
 func (tx *Tx) AcceptInvitation(id EnvironmentID, token string, user UserID) (i *Invitation, m *Membership, err error) {
 	f, i, err := tx.tokenRow(id, token)
@@ -298,7 +298,9 @@ func (tx *Tx) AcceptInvitation(id EnvironmentID, token string, user UserID) (i *
 	if err != nil {
 		return nil, nil, err
 	}
-	if !i.Invites(u.Email) {
+	_, invited, _ := ParseEmail(i.Email)
+	_, own, _ := ParseEmail(u.Email)
+	if !i.Invites(u.Email) || own != invited && !u.EmailVerified {
 		return nil, nil, refuseInvite("invitation_cannot_be_used_for_email", "This invitation is for another email address than yours.")
 	}
 	if i.AcceptedBy == user {
@@ -312,8 +314,8 @@ func (tx *Tx) AcceptInvitation(id EnvironmentID, token string, user UserID) (i *
 	if m, err = tx.accept(f, i, u); err != nil {
 		return nil, nil, err
 	}
-	_, invited, _ := ParseEmail(i.Email)
-	if _, own, _ := ParseEmail(u.Email); own == invited && !u.EmailVerified {
+	if !u.EmailVerified { // own is invited
+
 		yes := true
 		if _, err := tx.UpdateUser(id, user, UserChange{EmailVerified: &yes}); err != nil {
 			return nil, nil, err

@@ -61,6 +61,14 @@ func TestInvitationAcceptedByToken(t *testing.T) {
 	if _, err := accept(t, s, e, i.Token, bob.ID); code(err) != "invite_has_accepted_user_id" {
 		t.Errorf("by another, later: %v", err)
 	}
+	i = invite(t, s, e, identity.NewInvitation{Email: "dan@foo.com", Organization: o.ID})
+	claims, err := s.CreateUser(t.Context(), e.ID, identity.NewUser{Email: "claims-to-be@foo.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := accept(t, s, e, i.Token, claims.ID); code(err) != "invitation_cannot_be_used_for_email" {
+		t.Errorf("by somebody who has not shown to be of the domain: %v", err)
+	}
 	// A colleague may use an invitation, whoever else has a mailbox there may not.
 	i = invite(t, s, e, identity.NewInvitation{Email: "carol@foo.com", Organization: o.ID})
 	if m, err := accept(t, s, e, i.Token, bob.ID); err != nil || m.User != bob.ID {

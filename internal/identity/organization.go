@@ -291,13 +291,14 @@ func (tx *Tx) endOrganizationSessions(o *Organization) error {
 }
 
 // endRows ends the sessions of rows that are the environment's and still active.
+// The people stay signed in on the pages' host: they may have other organizations.
 func (tx *Tx) endRows(id EnvironmentID, rows []Found) error {
 	for i := range rows {
 		st := readSession(rows[i].Record)
-		if st.Environment != id || st.Status(tx.now) != SessionActive {
+		if st.Environment != id {
 			continue
 		}
-		if err := tx.end(&rows[i], st); err != nil {
+		if err := tx.endOnly(&rows[i], st); err != nil {
 			return err
 		}
 	}

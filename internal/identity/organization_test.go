@@ -251,8 +251,13 @@ func TestMembershipLife(t *testing.T) {
 		t.Errorf("two roles: %+v %v", m, err)
 	}
 	var session *identity.Session
+	var browser string
 	if err := s.Update(t.Context(), func(tx *identity.Tx) (err error) {
-		session, _, err = tx.StartSession(e, identity.NewSession{User: u.ID, Organization: o.ID, Method: identity.MethodPassword})
+		var b *identity.BrowserSession
+		if b, browser, err = tx.StartBrowser(e, identity.BrowserSession{User: u.ID, Method: identity.MethodPassword}); err != nil {
+			return err
+		}
+		session, _, err = tx.StartSession(e, identity.NewSession{User: u.ID, Organization: o.ID, Method: identity.MethodPassword, Browser: b.ID})
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -264,6 +269,15 @@ func TestMembershipLife(t *testing.T) {
 	}
 	if got, err := s.Session(t.Context(), e.ID, session.ID); err != nil || got.Ended.IsZero() {
 		t.Errorf("still signed in: %+v %v", got, err)
+	}
+	if err := s.View(t.Context(), func(tx *identity.Tx) error {
+		_, who, err := tx.Browser(e, browser)
+		if who == nil || who.ID != u.ID {
+			t.Error("signed out on the pages' host, where there may be other organizations")
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
 	}
 	lists := func(want int, statuses ...identity.MembershipStatus) {
 		t.Helper()

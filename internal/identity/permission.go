@@ -152,6 +152,7 @@ func (tx *Tx) DeletePermission(id EnvironmentID, slug string) error {
 	}
 	for _, row := range roles {
 		r := readRole(row.Record)
+		before := roleData(r)
 		if !without(&r.Permissions, slug) {
 			continue
 		}
@@ -159,7 +160,7 @@ func (tx *Tx) DeletePermission(id EnvironmentID, slug string) error {
 		if err := tx.Put(row.Doc, roleRow(r)); err != nil {
 			return err
 		}
-		if err := tx.recordRole(r, "updated"); err != nil {
+		if err := tx.RecordChange(id, r.event("updated"), roleData(r), before); err != nil {
 			return err
 		}
 	}

@@ -280,6 +280,7 @@ func (tx *Tx) UpdateRole(id EnvironmentID, org OrganizationID, slug string, chan
 		return nil, err
 	}
 	r := readRole(f.Record)
+	before := roleData(r)
 	change(r)
 	r.Name = strings.TrimSpace(r.Name)
 	if err := tx.checkRole(r); err != nil {
@@ -289,7 +290,7 @@ func (tx *Tx) UpdateRole(id EnvironmentID, org OrganizationID, slug string, chan
 	if err := tx.Put(f.Doc, roleRow(r)); err != nil {
 		return nil, err
 	}
-	return r, tx.recordRole(r, "updated")
+	return r, tx.RecordChange(id, r.event("updated"), roleData(r), before)
 }
 
 // ownRole finds the row of a role that may be changed through its owner.
@@ -393,17 +394,27 @@ func (tx *Tx) removeOrganizationRoles(o *Organization) error {
 	return nil
 }
 
-// recordRole writes what happened to a role.
+// recordRole writes that a role was created or deleted.
 func (tx *Tx) recordRole(r *Role, what string) error {
-	permissions := append([]string{}, r.Permissions...)
+	return tx.Record(r.Environment, r.event(what), roleData(r))
+}
+
+// event names what happened to a role.
+func (r *Role) event(what string) string {
 	if r.Organization == "" {
-		return tx.Record(r.Environment, "role."+what, map[string]any{
-			"object": "role", "slug": r.Slug, "resource_type_slug": r.ResourceType, "permissions": permissions,
-			"created_at": FormatTime(r.Created), "updated_at": FormatTime(r.Updated),
-		})
+		return "role." + what
 	}
-	return tx.Record(r.Environment, "organization_role."+what, map[string]any{
-		"object": "organization_role", "organization_id": r.Organization, "slug": r.Slug, "name": r.Name, "description": nullable(r.Description),
-		"resource_type_slug": r.ResourceType, "permissions": permissions, "created_at": FormatTime(r.Created), "updated_at": FormatTime(r.Updated),
-	})
+	return "organization_role." + what
+}
+
+// roleData is a role as events show it: an environment's without its name.
+func roleData(r *Role) map[string]any {
+	d := map[string]any{
+		"object": "role", "slug": r.Slug, "resource_type_slug": r.ResourceType, "permissions": append([]string{}, r.Permissions...),
+		"created_at": FormatTime(r.Created), "updated_at": FormatTime(r.Updated),
+	}
+	if r.Organization != "" {
+		d["object"], d["organization_id"], d["name"], d["description"] = "organization_role", r.Organization, r.Name, nullable(r.Description)
+	}
+	return d
 }

@@ -222,16 +222,22 @@ func (tx *Tx) FindSession(id SessionID) (*Session, error) {
 	return &readSession(f.Record).Session, nil
 }
 
+// endOnly ends a session that is active, and leaves the browser signed in.
+func (tx *Tx) endOnly(f *Found, st *sessionState) error {
+	if st.Status(tx.now) != SessionActive {
+		return nil
+	}
+	st.Ended, st.Updated = tx.now, tx.later(st.Updated)
+	if err := tx.Put(f.Doc, sessionRow(st)); err != nil {
+		return err
+	}
+	return tx.Record(st.Environment, "session.revoked", sessionData(&st.Session, tx.now))
+}
+
 // end ends a session that is active, and the browser's sign-in it came from.
 func (tx *Tx) end(f *Found, st *sessionState) error {
-	if st.Status(tx.now) == SessionActive {
-		st.Ended, st.Updated = tx.now, tx.later(st.Updated)
-		if err := tx.Put(f.Doc, sessionRow(st)); err != nil {
-			return err
-		}
-		if err := tx.Record(st.Environment, "session.revoked", sessionData(&st.Session, tx.now)); err != nil {
-			return err
-		}
+	if err := tx.endOnly(f, st); err != nil {
+		return err
 	}
 	if st.browser == "" {
 		return nil

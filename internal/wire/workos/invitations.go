@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/lentil-dev/lentil/internal/identity"
 )
@@ -60,7 +59,7 @@ func (a *API) acceptURL(r *http.Request, i *identity.Invitation) string {
 
 // invitation shows invitations as of now, with links to this front.
 func (a *API) invitation(r *http.Request) func(*identity.Invitation) invitationObject {
-	now := time.Now()
+	now := environment(r).Now()
 	return func(i *identity.Invitation) invitationObject {
 		return invitationObject{
 			Object: "invitation", ID: string(i.ID), Email: i.Email, State: string(i.State(now)), AcceptedAt: timeOrNull(i.Accepted),
