@@ -96,6 +96,20 @@ func signInContext(tx *identity.Tx, e *identity.Environment, u *identity.User, o
 	return c, err
 }
 
+// registrationContext is what the registration action is told.
+func registrationContext(tx *identity.Tx, e *identity.Environment, a *attempt, p registration, v Visitor) (webhook.ActionContext, error) {
+	c := webhook.ActionContext{Email: a.Email, FirstName: p.FirstName, LastName: p.LastName, Method: string(a.Proof.Method), IPAddress: v.IPAddress, UserAgent: v.UserAgent}
+	if a.Invitation == "" {
+		return c, nil
+	}
+	i, err := tx.Invitation(e.ID, a.Invitation)
+	if err != nil {
+		return c, err
+	}
+	c.Invitation, c.InvitedTo = identity.ShowInvitation(i, tx.Now()), i.Organization
+	return c, nil
+}
+
 // commitAsking is commit, with actions asked on the way. An attempt that is refused
 // goes back to its beginning.
 func (f *Flow) commitAsking(ctx context.Context, v Visitor, e *identity.Environment, w world, old, moved *attempt, step Step, effects []effect) (s Step, err error) {

@@ -2,6 +2,7 @@ package authflow_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/lentil-dev/lentil/internal/authflow"
@@ -91,6 +92,19 @@ func TestActionsMayRefuseASignIn(t *testing.T) {
 		step[*authflow.Done](t, b.submit(authflow.EnterPassword{Email: "ada@example.com", Password: goodPassword}))
 		if len(j.asked) != 4 {
 			t.Errorf("asked %v", j.asked)
+		}
+
+		// A browser that is signed in is asked about as well.
+		step[*authflow.Done](t, b.begin(h.request()))
+		j.deny = map[webhook.ActionKind]string{webhook.ActionAuthentication: "Not today."}
+		back := step[*authflow.AskSignIn](t, b.begin(h.request()))
+		if back.Problem == nil || back.Problem.Code != "access_denied" || back.Problem.Message != "Not today." || len(j.asked) != 6 {
+			t.Errorf("%+v after %v", back.Problem, j.asked)
+		}
+		r := h.request()
+		r.Prompt = "none"
+		if d := step[*authflow.Done](t, b.begin(r)); !strings.Contains(d.RedirectTo, "error=access_denied") {
+			t.Errorf("%s", d.RedirectTo)
 		}
 	})
 }

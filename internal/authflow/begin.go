@@ -11,6 +11,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/webhook"
 )
 
 // RefusedRedirect tells the error page about an address that is not registered.
@@ -34,7 +35,10 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 			return nil, apierr.New(apierr.RateLimited, "too_many_attempts", "%s", tooMuch("", retry).Message)
 		}
 	}
-	err := f.Identity.Update(ctx, func(tx *identity.Tx) error {
+	var env *identity.Environment
+	var answered []webhook.ActionKind
+	var no *webhook.Verdict // what an action said to the browser's sign-in
+	begin := func(tx *identity.Tx) error {
 		out.Attempt, out.Step = "", nil
 		e, err := tx.EnvironmentByClient(identity.ClientID(r.ClientID))
 		if apierr.KindOf(err) == apierr.NotFound {
@@ -43,6 +47,7 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 		if err != nil {
 			return err
 		}
+		env = e
 		uri, err := f.redirectURI(tx, e, r.RedirectURI)
 		if err != nil {
 			return err
@@ -67,8 +72,11 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 		if err := f.linked(tx, e, &r, &a); err != nil {
 			return err
 		}
-		step, err := f.silent(tx, v, e, &r, &a)
-		if err != nil {
+		var step Step
+		var refused *Problem
+		if no != nil {
+			refused = &Problem{Code: "access_denied", Message: denialMessage(no.Message)}
+		} else if step, err = f.silent(tx, v, e, &r, &a, answered); err != nil {
 			return err
 		}
 		if _, done := step.(*Done); done {
@@ -77,21 +85,28 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 		}
 		if r.prompts("none") {
 			code, description := "login_required", "The user is not signed in."
-			if step != nil {
+			if no != nil {
+				code, description = "access_denied", refused.Message
+			} else if step != nil {
 				code, description = "interaction_required", "The user has to answer a question."
 			}
 			out.Step = &Done{RedirectTo: refusedTo(uri, code, description, r.State, r.HasState), Client: e.ClientID}
 			return nil
 		}
 		if step == nil {
-			step = ask(a, f.world(e, tx.Now(), ""), nil)
+			step = ask(a, f.world(e, tx.Now(), ""), refused)
 		}
 		out.Attempt = a.ID
 		if out.Step, err = f.dress(tx, step, e, &a); err != nil {
 			return err
 		}
 		return tx.Add(tableAttempts, attemptRow(&a))
-	})
+	}
+	run := func() error { return f.Identity.Update(ctx, begin) }
+	var err error
+	if no, err = f.asking(ctx, func() *identity.Environment { return env }, &answered, run); err == nil && no != nil {
+		err = run()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +157,7 @@ func (f *Flow) linked(tx *identity.Tx, e *identity.Environment, r *AuthorizeRequ
 // silent looks whether the browser's sign-in answers the request. If it does, the
 // step is a Done with a code; if something is still to be asked of the person, the
 // attempt stands there and the step is its page; and nil if they have to sign in.
-func (f *Flow) silent(tx *identity.Tx, v Visitor, e *identity.Environment, r *AuthorizeRequest, a *attempt) (Step, error) {
+func (f *Flow) silent(tx *identity.Tx, v Visitor, e *identity.Environment, r *AuthorizeRequest, a *attempt, answered []webhook.ActionKind) (Step, error) {
 	if a.ResetToken != "" || a.Fault != "" {
 		return nil, nil
 	}
@@ -164,6 +179,13 @@ func (f *Flow) silent(tx *identity.Tx, v Visitor, e *identity.Environment, r *Au
 		}
 		*a = moved
 		return step, nil
+	}
+	about, err := signInContext(tx, e, u, moved.Proof.Organization, b.Method, v.IPAddress, v.UserAgent)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.mustAsk(tx, e, answered, webhook.ActionAuthentication, about); err != nil {
+		return nil, err
 	}
 	if a.Invitation != "" {
 		if over, err := f.accept(tx, e, &moved); err != nil || over != nil {

@@ -15,19 +15,14 @@ func (f *Flow) apply(tx *identity.Tx, v Visitor, e *identity.Environment, a *att
 			kind := map[CodeFor]string{CodeForReset: "password_reset", CodeForSignIn: "magic_auth"}[fx.For]
 			if kind == "" {
 				kind = "email_verification"
-			} else if a.User == "" {
-				continue // nobody to tell of
 			}
-			if fx.Code == "" {
+			if fx.Code == "" || a.User == "" { // a sign-up's user is made once the code is right
 				continue
 			}
-			made := identity.CodeMade{Object: kind, ID: identity.NewID(kind + "_"), Email: a.Email,
+			made := identity.CodeMade{Object: kind, ID: identity.NewID(kind + "_"), UserID: &a.User, Email: a.Email,
 				ExpiresAt: identity.FormatTime(a.Mailed.Expires), CreatedAt: identity.FormatTime(tx.Now())}
 			if fx.For != CodeForReset {
 				made.UpdatedAt = made.CreatedAt
-			}
-			if a.User != "" {
-				made.UserID = &a.User
 			}
 			if err := tx.RecordCode(e.ID, kind+".created", made); err != nil {
 				return nil, err
@@ -120,8 +115,11 @@ func (f *Flow) registerUser(tx *identity.Tx, v Visitor, e *identity.Environment,
 	p := a.Pending
 	a.Pending = registration{}
 	if have == nil {
-		if err := f.mustAsk(tx, e, a.answered, webhook.ActionUserRegistration, webhook.ActionContext{Email: a.Email, FirstName: p.FirstName, LastName: p.LastName,
-			Method: string(a.Proof.Method), IPAddress: v.IPAddress, UserAgent: v.UserAgent}); err != nil {
+		about, err := registrationContext(tx, e, a, p, v)
+		if err != nil {
+			return nil, err
+		}
+		if err := f.mustAsk(tx, e, a.answered, webhook.ActionUserRegistration, about); err != nil {
 			return nil, err
 		}
 		u, err := tx.CreateUser(e.ID, identity.NewUser{ID: a.as, Email: a.Email, EmailVerified: true, FirstName: p.FirstName, LastName: p.LastName, PasswordHash: p.PasswordHash})
@@ -236,7 +234,7 @@ func (f *Flow) finish(tx *identity.Tx, v Visitor, e *identity.Environment, a *at
 	if err != nil {
 		return f.gone(a, err)
 	}
-	ctx, err := signInContext(tx, e, u, "", a.Proof.Method, v.IPAddress, v.UserAgent)
+	ctx, err := signInContext(tx, e, u, a.Proof.Organization, a.Proof.Method, v.IPAddress, v.UserAgent)
 	if err != nil {
 		return nil, err
 	}

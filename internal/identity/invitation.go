@@ -430,15 +430,20 @@ func (tx *Tx) giveUpPlace(i *Invitation) error {
 
 // recordInvitation writes what happened to an invitation, without its token.
 func (tx *Tx) recordInvitation(i *Invitation, what string) error {
+	return tx.Record(i.Environment, "invitation."+what, invitationData(i, tx.now))
+}
+
+// invitationData is an invitation as events show it: without its token.
+func invitationData(i *Invitation, now time.Time) map[string]any {
 	when := func(t time.Time) *string {
 		if t.IsZero() {
 			return nil
 		}
 		return nullable(FormatTime(t))
 	}
-	return tx.Record(i.Environment, "invitation."+what, map[string]any{
-		"object": "invitation", "id": i.ID, "email": i.Email, "state": i.State(tx.now), "accepted_at": when(i.Accepted), "revoked_at": when(i.Revoked),
+	return map[string]any{
+		"object": "invitation", "id": i.ID, "email": i.Email, "state": i.State(now), "accepted_at": when(i.Accepted), "revoked_at": when(i.Revoked),
 		"expires_at": FormatTime(i.Expires), "organization_id": nullable(i.Organization), "inviter_user_id": nullable(i.Inviter),
 		"accepted_user_id": nullable(i.AcceptedBy), "role_slug": nullable(i.Role), "created_at": FormatTime(i.Created), "updated_at": FormatTime(i.Updated),
-	})
+	}
 }

@@ -410,7 +410,7 @@ func userData(u *User) any {
 	}
 	return map[string]any{
 		"object": "user", "id": u.ID, "email": u.Email, "email_verified": u.EmailVerified,
-		"first_name": nullable(u.FirstName), "last_name": nullable(u.LastName), "profile_picture_url": nullable(u.ProfilePictureURL),
+		"first_name": nullable(u.FirstName), "last_name": nullable(u.LastName), "name": nullable(strings.TrimSpace(u.FirstName + " " + u.LastName)), "profile_picture_url": nullable(u.ProfilePictureURL),
 		"last_sign_in_at": last, "external_id": nullable(u.ExternalID), "metadata": shownMetadata(u.Metadata), "locale": nullable(u.Locale),
 		"created_at": FormatTime(u.Created), "updated_at": FormatTime(u.Updated),
 	}

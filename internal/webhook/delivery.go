@@ -177,7 +177,7 @@ func (s *Service) Replay(ctx context.Context, env identity.EnvironmentID, id Del
 		if _, err := tx.Event(env, d.Event); err != nil {
 			return err
 		}
-		d.State, d.Attempts, d.Due, d.Updated = Pending, 0, tx.Now(), tx.Now()
+		d.State, d.Attempts, d.Due, d.Updated = Pending, 0, time.Now(), tx.Now()
 		return tx.Put(f.Doc, deliveryRow(d))
 	})
 	if err == nil {
@@ -227,10 +227,11 @@ func (s *Service) Test(ctx context.Context, env identity.EnvironmentID, id Endpo
 	return d, err
 }
 
-// newDelivery is a delivery that is due now.
+// newDelivery is a delivery that is due now: by the house's clock, which a test may
+// have put ahead in its environment.
 func newDelivery(tx *identity.Tx, env identity.EnvironmentID, to EndpointID, ev *identity.Event) *Delivery {
 	return &Delivery{ID: DeliveryID(identity.NewID(deliveryPrefix)), Environment: env, Endpoint: to, Event: ev.ID, Name: ev.Name, State: Pending,
-		Due: tx.Now(), Created: tx.Now(), Updated: tx.Now()}
+		Due: time.Now(), Created: tx.Now(), Updated: tx.Now()}
 }
 
 // payload is the body of a delivery (workos-api.md §6.1).
