@@ -10,6 +10,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/webhook"
 )
 
 // The device flow (RFC 8628): a device without a keyboard shows a short code, a person
@@ -165,7 +166,7 @@ func (f *Flow) EnterDevice(ctx context.Context, v Visitor, sso func(identity.Cli
 		a := r.attempt(e, "", tx.Now())
 		a.Browser, a.Device, a.UserCode = secretHash("browser", out.Browser), row.Text("id"), showUserCode(code)
 		v.SSO = sso(e.ClientID)
-		step, err := f.silent(tx, v, e, r, &a)
+		step, err := f.silent(tx, v, e, r, &a, nil) // the person is asked in any case, and then the action
 		if err != nil {
 			return err
 		}
@@ -207,6 +208,13 @@ func (f *Flow) decideDevice(tx *identity.Tx, v Visitor, e *identity.Environment,
 	u, err := tx.User(e.ID, a.Proof.User)
 	if err != nil {
 		return f.gone(a, err)
+	}
+	about, err := signInContext(tx, e, u, a.Proof.Organization, a.Proof.Method, v.IPAddress, v.UserAgent)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.mustAsk(tx, e, a.answered, webhook.ActionAuthentication, about); err != nil {
+		return nil, err
 	}
 	if err := knowBrowser(tx, u.ID, v.Browser); err != nil {
 		return nil, err
