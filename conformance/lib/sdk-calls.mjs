@@ -263,15 +263,23 @@ const connected = (c, call) =>
     await c.ask("POST", path, { access_token: "access", refresh_token: "refresh", scopes: ["read"] });
     return call(at);
   });
+const organizationConnected = async (c, call) => {
+  const at = await ofOrganization(c);
+  await c.ask("POST", `/organizations/${at.organizationId}/connected_accounts/${at.slug}`, { user_id: at.userId, access_token: "access", refresh_token: "refresh", scopes: ["read"] });
+  return call(at);
+};
 const ofOrganization = async (c) => ({ organizationId: (await c.organization()).id, slug: (await c.integration(["oauth"])).slug, userId: (await c.user()).id });
 const pipes = {
   listDataIntegrations: (w) => w.pipes.listDataIntegrations(),
-  createDataIntegration: (w) => w.pipes.createDataIntegration({ provider: "github", enabled: true, scopes: ["repo"], credentials: { type: "custom", clientId: "c", clientSecret: "s" } }),
+  createDataIntegration: async (w, c) => {
+    await c.ask("DELETE", "/data-integrations/github").catch(() => {}); // of the client's other version
+    return w.pipes.createDataIntegration({ provider: "github", enabled: true, scopes: ["repo"], credentials: { type: "custom", clientId: "c", clientSecret: "s" } });
+  },
   getDataIntegration: (w, c) => ofIntegration(c, (i) => w.pipes.getDataIntegration({ slug: i.slug })),
   updateDataIntegration: (w, c) => ofIntegration(c, (i) => w.pipes.updateDataIntegration({ slug: i.slug, description: "changed" })),
   deleteDataIntegration: (w, c) => ofIntegration(c, (i) => w.pipes.deleteDataIntegration({ slug: i.slug })),
-  createDataIntegrationApiKey: (w, c) => ofIntegration(c, async (i) => w.pipes.createDataIntegrationApiKey({ slug: i.slug, userId: (await c.user()).id, secret: "s", connectionIntent: "add" })),
-  updateDataIntegrationApiKey: (w, c) => ofIntegration(c, async (i) => w.pipes.updateDataIntegrationApiKey({ slug: i.slug, userId: (await c.user()).id, secret: "s" })),
+  createDataIntegrationApiKey: (w, c) => ofIntegration(c, async (i) => w.pipes.createDataIntegrationApiKey({ slug: i.slug, userId: (await c.user()).id, secret: "the secret of the other side", connectionIntent: "add" })),
+  updateDataIntegrationApiKey: (w, c) => ofIntegration(c, async (i) => w.pipes.updateDataIntegrationApiKey({ slug: i.slug, userId: (await c.user()).id, secret: "the secret of the other side" })),
   authorizeDataIntegration: async (w, c) => w.pipes.authorizeDataIntegration({ slug: (await c.integration(["oauth"])).slug, userId: (await c.user()).id }),
   createDataIntegrationClientCredential: async (w, c) => w.pipes.createDataIntegrationClientCredential({ slug: (await c.integration(["client_credentials"])).slug, userId: (await c.user()).id, clientId: "c", clientSecret: "s", connectionIntent: "add" }),
   updateDataIntegrationClientCredentials: async (w, c) => w.pipes.updateDataIntegrationClientCredentials({ slug: (await c.integration(["client_credentials"])).slug, userId: (await c.user()).id, clientId: "c", clientSecret: "s" }),
@@ -283,10 +291,10 @@ const pipes = {
   updateOrganizationDataIntegration: (w, c) => ofIntegration(c, (i) => w.pipes.updateOrganizationDataIntegration({ slug: i.slug, description: "changed" })),
   deleteOrganizationDataIntegration: (w, c) => ofIntegration(c, (i) => w.pipes.deleteOrganizationDataIntegration({ slug: i.slug })),
   getAccessToken: (w, c) => connected(c, (at) => w.pipes.getAccessToken({ provider: at.slug, userId: at.userId })),
-  getOrganizationConnectedAccount: async (w, c) => w.pipes.getOrganizationConnectedAccount(await ofOrganization(c)),
+  getOrganizationConnectedAccount: (w, c) => organizationConnected(c, (at) => w.pipes.getOrganizationConnectedAccount(at)),
   createOrganizationConnectedAccount: async (w, c) => w.pipes.createOrganizationConnectedAccount({ ...(await ofOrganization(c)), ...tokens }),
-  updateOrganizationConnectedAccount: async (w, c) => w.pipes.updateOrganizationConnectedAccount({ ...(await ofOrganization(c)), ...tokens }),
-  deleteOrganizationConnectedAccount: async (w, c) => w.pipes.deleteOrganizationConnectedAccount(await ofOrganization(c)),
+  updateOrganizationConnectedAccount: (w, c) => organizationConnected(c, (at) => w.pipes.updateOrganizationConnectedAccount({ ...at, ...tokens })),
+  deleteOrganizationConnectedAccount: (w, c) => organizationConnected(c, (at) => w.pipes.deleteOrganizationConnectedAccount(at)),
   listOrganizationDataProviders: async (w, c) => w.pipes.listOrganizationDataProviders({ organizationId: (await c.organization()).id }),
   getUserConnectedAccount: (w, c) => connected(c, (at) => w.pipes.getUserConnectedAccount(at)),
   createUserConnectedAccount: (w, c) => account(c, (at) => w.pipes.createUserConnectedAccount({ ...at, ...tokens })),
@@ -489,7 +497,11 @@ export const calls = {
   pkce: { generateCodeVerifier: (w) => w.pkce.generateCodeVerifier(), generateCodeChallenge: (w) => w.pkce.generateCodeChallenge("a".repeat(43)), generate: (w) => w.pkce.generate() },
   radar, sso, userManagement, vault, webhooks,
   widgets: { createToken: async (w, c) => {
-    const membership = await c.membership();
+    const scope = "widgets:users-table:manage"; // is also the permission that the user needs
+    await c.ask("POST", "/authorization/permissions", { slug: scope, name: "Manage users" }).catch((e) => { if (e.status !== 409) throw e; });
+    const role = await c.role();
+    await c.ask("PUT", `/authorization/roles/${role.slug}/permissions`, { permissions: [scope] });
+    const membership = await c.membership(undefined, undefined, { role_slug: role.slug });
     return w.widgets.createToken({ organizationId: membership.organization_id, userId: membership.user_id, scopes: ["widgets:users-table:manage"] });
   } },
 };

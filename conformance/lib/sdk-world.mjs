@@ -59,10 +59,10 @@ export class World {
     return await this.ask("POST", "/organizations", { name: fresh("Organization"), ...more });
   }
 
-  async membership(user, organization) {
+  async membership(user, organization, more = {}) {
     user ??= await this.user();
     organization ??= await this.organization();
-    return await this.ask("POST", "/user_management/organization_memberships", { user_id: user.id, organization_id: organization.id });
+    return await this.ask("POST", "/user_management/organization_memberships", { user_id: user.id, organization_id: organization.id, ...more });
   }
 
   async domain(organization) {
@@ -179,7 +179,8 @@ export class World {
   /** A data integration of our own with an API key as its way in. */
   async integration(auth_methods = ["api_key"]) {
     return await this.ask("POST", "/data-integrations", {
-      provider: "custom", enabled: true, auth_methods, custom_provider: { name: fresh("Provider"), slug: fresh("provider"), authorization_url: "https://provider.example.com/authorize", token_url: "https://provider.example.com/token", client_secret_required: true },
+      provider: fresh("provider"), enabled: true, auth_methods,
+      custom_provider: { name: "A provider", authorization_url: "https://provider.example.com/authorize", token_url: "https://provider.example.com/token", client_secret_required: true },
       ...(auth_methods.includes("oauth") && { credentials: { type: "custom", client_id: "c", client_secret: "s" } }),
     });
   }

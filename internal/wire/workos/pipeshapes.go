@@ -1,6 +1,7 @@
 package workos
 
 import (
+	"cmp"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/integration"
 )
@@ -64,12 +65,12 @@ func (a *API) newIntegrationObject(l *integration.Listed) integrationObject {
 	if i.Valid() {
 		o.State = "valid"
 	}
-	if i.Type != "" {
-		o.Credentials = &credentialsObject{Type: i.Type, ClientID: orNull(i.ClientID)}
-		if i.SecretLast4 != "" {
-			s := "****" + i.SecretLast4
-			o.Credentials.Secret = &s
-		}
+	// The description allows null without a client, but version 10 of the official
+	// client for Node.js cannot read that.
+	o.Credentials = &credentialsObject{Type: cmp.Or(i.Type, integration.Custom), ClientID: orNull(i.ClientID)}
+	if i.SecretLast4 != "" {
+		s := "****" + i.SecretLast4
+		o.Credentials.Secret = &s
 	}
 	if x := l.Account; x != nil {
 		o.Installation = &installationObject{x.ID, string(x.Owner.User), orNull(string(x.Owner.Organization)), orNull(x.KeyLast4)}
