@@ -241,6 +241,9 @@ func (f *Flow) finish(tx *identity.Tx, v Visitor, e *identity.Environment, a *at
 	if err := f.mustAsk(tx, e, a.answered, webhook.ActionAuthentication, ctx); err != nil {
 		return nil, err
 	}
+	if v.Cookie != nil && v.SSO == "" {
+		v.SSO = v.Cookie(SSOCookie(e.ClientID))
+	}
 	if v.SSO != "" { // one browser, one sign-in: the one before ends
 		if err := tx.EndBrowser(e, v.SSO); err != nil {
 			return nil, err

@@ -44,6 +44,7 @@ type Flow struct {
 	seldom    seldom
 
 	limits  throttle
+	sent    gauge // mail, by environment
 	once    sync.Once
 	letters chan letter
 }

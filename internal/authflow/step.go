@@ -12,8 +12,11 @@ type AttemptID string
 
 // Visitor is the browser that speaks, as far as it shows itself.
 type Visitor struct {
-	Browser   string // value of the cookie BrowserCookie; empty if it sent none
-	SSO       string // value of the cookie SSOCookie(client); empty if it sent none
+	Browser string // value of the cookie BrowserCookie; empty if it sent none
+	SSO     string // value of the cookie SSOCookie(client); empty if it sent none
+	// Cookie, if not nil, gives the value of a cookie by its name, for answers to
+	// attempts, whose client is not known before.
+	Cookie    func(name string) string
 	IPAddress string // without port
 	UserAgent string
 }

@@ -1,17 +1,14 @@
 package authflow
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/oklog/ulid/v2"
 
-	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/identity"
 )
 
@@ -21,58 +18,6 @@ func randomBytes(b []byte) { rand.Read(b) }
 // world is what the machine may know of an environment.
 func (f *Flow) world(e *identity.Environment, now time.Time, code string) world {
 	return world{Now: now, Code: code, SignUpAllowed: !e.Settings.SignUpDisabled, Methods: e.Settings.SignIn, MFA: e.Settings.MFA}
-}
-
-// dress adds to a page what the machine does not know: the environment, and what is
-// secret or a list.
-func (f *Flow) dress(tx *identity.Tx, s Step, e *identity.Environment, a *attempt) (_ Step, err error) {
-	if sc := s.screen(); sc != nil {
-		sc.Environment = *e
-		if sc.Brand, err = tx.Branding(e.ID); err != nil {
-			return nil, err
-		}
-	}
-	switch s := s.(type) {
-	case *Done:
-		s.Client = e.ClientID
-	case *AskEnroll:
-		if s.Secret, err = enrollSecret(tx, e, a.ID); err == nil {
-			s.URI = identity.TOTPURI(cmp.Or(s.Brand.Name, e.Name), a.Email, s.Secret)
-		}
-	case *TellRecoveryCodes:
-		s.Codes, err = recoveryCodes(tx, e, a.ID)
-	case *AskOrganization:
-		s.Organizations, err = choices(tx, e, a.Proof.User)
-	case *TellNotMember:
-		var o *identity.Organization
-		if o, err = tx.Organization(e.ID, a.Organization); err == nil {
-			s.Organization = o.Name
-		} else if apierr.KindOf(err) == apierr.NotFound {
-			err = nil
-		}
-	}
-	return s, err
-}
-
-// choices are the organizations that a person can go on with, by name.
-func choices(tx *identity.Tx, e *identity.Environment, user identity.UserID) ([]Choice, error) {
-	all, err := tx.Memberships(e.ID, user)
-	if err != nil {
-		return nil, err
-	}
-	var out []Choice
-	for _, m := range all {
-		if m.Status != identity.MembershipActive {
-			continue
-		}
-		o, err := tx.Organization(e.ID, m.Organization)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, Choice{o.ID, o.Name})
-	}
-	slices.SortFunc(out, func(a, b Choice) int { return cmp.Compare(a.Name, b.Name) })
-	return out, nil
 }
 
 // open finds an attempt for a visitor. over is the page to show if it cannot go
@@ -98,13 +43,23 @@ func (f *Flow) open(tx *identity.Tx, v Visitor, id AttemptID) (row *identity.Fou
 	default:
 		return row, a, e, nil, nil
 	}
-	home, err := tx.Homepage(e)
+	home, err := wayOn(tx, e)
 	if err != nil {
 		return nil, a, e, nil, err
 	}
 	over = &Over{Screen: Screen{Attempt: id}, Reason: reason, AppURL: home}
 	_, err = f.dress(tx, over, e, &a)
 	return nil, a, e, over, err
+}
+
+// wayOn is where a person begins again after an attempt that cannot go on: where the
+// application begins sign-ins if it says so, else its homepage; empty if neither is
+// known.
+func wayOn(tx *identity.Tx, e *identity.Environment) (string, error) {
+	if e.Settings.InitiateLoginURI != "" {
+		return e.Settings.InitiateLoginURI, nil
+	}
+	return tx.Homepage(e)
 }
 
 // present is the step of an attempt as it is stored. An attempt that is done leads
@@ -127,7 +82,7 @@ func (f *Flow) present(tx *identity.Tx, e *identity.Environment, a attempt) (Ste
 			return &Done{RedirectTo: grantedTo(a.RedirectURI, code, string(a.State), a.HasState), Client: e.ClientID}, nil
 		}
 	}
-	home, err := tx.Homepage(e)
+	home, err := wayOn(tx, e)
 	if err != nil {
 		return nil, err
 	}
@@ -242,7 +197,7 @@ func (f *Flow) heldBack(e *identity.Environment, v Visitor, a *attempt, ans Answ
 // the visitor's address to any.
 func (f *Flow) mailHeldBack(e *identity.Environment, v Visitor, a *attempt) time.Duration {
 	now := time.Now()
-	d := f.limits.locked(accountKey("send", string(e.ID), a.emailKey()), now)
+	d := max(f.limits.locked(accountKey("send", string(e.ID), a.emailKey()), now), f.sent.held(string(e.ID), rateSend, now, false))
 	if k, ok := addressKey("send", string(e.ID), v.IPAddress); ok {
 		d = max(d, f.limits.locked(k, now))
 	}
@@ -253,6 +208,7 @@ func (f *Flow) mailHeldBack(e *identity.Environment, v Visitor, a *attempt) time
 func (f *Flow) countMail(e *identity.Environment, v Visitor, emailKey string) {
 	now := time.Now()
 	f.limits.take(accountKey("send", string(e.ID), emailKey), limitSend, now)
+	f.sent.held(string(e.ID), rateSend, now, true)
 	if k, ok := addressKey("send", string(e.ID), v.IPAddress); ok {
 		f.limits.take(k, limitSendFrom, now)
 	}
@@ -313,129 +269,6 @@ func (f *Flow) ask(ctx context.Context, v Visitor, e *identity.Environment, a *a
 		return st, err
 	}
 	return nil, fmt.Errorf("authflow: %T is no question", fx)
-}
-
-// checkFactor lets look tell whether a second factor is right, as often as the limits
-// on guessing allow.
-func (f *Flow) checkFactor(ctx context.Context, e *identity.Environment, v Visitor, user identity.UserID, look func(*identity.Tx) (factorChecked, error)) (input, error) {
-	k := accountKey("factor", string(e.ID), string(user))
-	if retry := f.limits.take(k, limitCode, time.Now()); retry > 0 {
-		return guessedTooMuch{Retry: retry}, nil
-	}
-	var out factorChecked
-	err := f.Identity.Update(ctx, func(tx *identity.Tx) (err error) {
-		if out, err = look(tx); err != nil || out.OK {
-			return err
-		}
-		u, err := tx.User(e.ID, user)
-		if err != nil {
-			return err
-		}
-		ev := authentication("mfa", "failed", u, v.IPAddress, v.UserAgent, u.Email)
-		ev.Error = &identity.EventErr{Code: "invalid_one_time_code", Message: "Invalid one-time code."}
-		return tx.RecordAuthentication(e.ID, ev)
-	})
-	if apierr.KindOf(err) == apierr.NotFound { // deleted meanwhile
-		return factorChecked{}, nil
-	}
-	if err == nil && out.OK {
-		f.limits.clear(k)
-	}
-	return out, err
-}
-
-// standing is the outcome of lookStanding.
-func (f *Flow) standing(tx *identity.Tx, e *identity.Environment, ask lookStanding) (st standing, err error) {
-	u, err := userOf(tx, e, ask.User, ask.Email)
-	if err != nil {
-		return st, err
-	}
-	if u == nil { // a sign-up
-		if ask.Invitation != "" {
-			st.Invited, err = invitationOf(tx, e, ask.Invitation, &identity.User{Email: ask.Email})
-			if org := st.Invited.Organization; err == nil && org != "" {
-				m := membership{Organization: org}
-				m.MFA, err = tx.OrganizationMFA(e.ID, org)
-				st.Members = append(st.Members, m)
-			}
-		}
-		return st, err
-	}
-	st.User, st.Verified = u.ID, u.EmailVerified
-	factors, err := tx.Factors(e.ID, u.ID)
-	if err != nil {
-		return st, err
-	}
-	st.Factor = slices.ContainsFunc(factors, func(f identity.Factor) bool { return f.Type == identity.FactorTOTP })
-	all, err := tx.Memberships(e.ID, u.ID)
-	if err != nil {
-		return st, err
-	}
-	for _, m := range all {
-		if m.Status != identity.MembershipActive {
-			continue
-		}
-		p, err := tx.OrganizationMFA(e.ID, m.Organization)
-		if err != nil {
-			return st, err
-		}
-		st.Members = append(st.Members, membership{m.Organization, p})
-	}
-	if ask.Invitation == "" {
-		return st, nil
-	}
-	if st.Invited, err = invitationOf(tx, e, ask.Invitation, u); err != nil || st.Invited.Organization == "" {
-		return st, err
-	}
-	if !slices.ContainsFunc(st.Members, func(m membership) bool { return m.Organization == st.Invited.Organization }) {
-		p, err := tx.OrganizationMFA(e.ID, st.Invited.Organization)
-		if err != nil {
-			return st, err
-		}
-		st.Members = append(st.Members, membership{st.Invited.Organization, p})
-	}
-	return st, nil
-}
-
-// invitationOf tells whether a user can use an invitation, which organization it is to
-// then, or why not.
-func invitationOf(tx *identity.Tx, e *identity.Environment, id identity.InvitationID, u *identity.User) (out invitation, err error) {
-	i, err := tx.Invitation(e.ID, id)
-	if apierr.KindOf(err) == apierr.NotFound {
-		return invitation{Fault: InvitationUnknown}, nil
-	}
-	if err != nil {
-		return out, err
-	}
-	out.Fault = faultOf(i, tx.Now())
-	if i.AcceptedBy != "" && i.AcceptedBy == u.ID {
-		out.Fault = ""
-	}
-	if out.Fault == "" && !i.Invites(u.Email) {
-		out.Fault = InvitationOther
-	}
-	if out.Fault == "" {
-		out.Organization = i.Organization
-	}
-	return out, nil
-}
-
-// faultOf is why an invitation cannot be used by anybody; "" if it can.
-func faultOf(i *identity.Invitation, now time.Time) LinkFault {
-	return map[identity.InvitationState]LinkFault{identity.InvitationAccepted: InvitationUsed, identity.InvitationExpired: InvitationExpired,
-		identity.InvitationRevoked: InvitationRevoked}[i.State(now)]
-}
-
-// userOf finds a user by id or, without one, by address; nil if there is none.
-func userOf(tx *identity.Tx, e *identity.Environment, id identity.UserID, email string) (*identity.User, error) {
-	if id == "" {
-		return tx.UserByEmail(e.ID, email)
-	}
-	u, err := tx.User(e.ID, id)
-	if apierr.KindOf(err) == apierr.NotFound {
-		return nil, nil
-	}
-	return u, err
 }
 
 // commit stores a moved attempt with what it brings about, then sends mail.

@@ -175,3 +175,45 @@ func (t *throttle) makeRoom(now time.Time) {
 		}
 	}
 }
+
+// flowRate bounds how much of something a whole environment does, from whatever
+// addresses and to whatever accounts: so many at once, and so many a second from
+// then on. It is a leaky bucket, so that steady use below the rate is never held up.
+type flowRate struct {
+	burst, perSecond float64
+}
+
+// rateSend bounds the mail of an environment. Guessing mailed codes across many
+// accounts needs as many mails. For passwords the hasher's pool is the bound.
+var rateSend = flowRate{burst: 3000, perSecond: 10}
+
+// gauge holds the levels of such buckets, one per environment.
+type gauge struct {
+	mu     sync.Mutex
+	levels map[string]gaugeLevel
+}
+
+// gaugeLevel is how full a bucket was at a time.
+type gaugeLevel struct {
+	level float64
+	at    time.Time
+}
+
+// held tells how long there is no room for one more; if there is, and count is set,
+// it takes it.
+func (g *gauge) held(key string, r flowRate, now time.Time, count bool) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l := g.levels[key]
+	level := max(0, l.level-r.perSecond*max(0, now.Sub(l.at).Seconds()))
+	if over := level + 1 - r.burst; over > 0 {
+		return time.Duration(over / r.perSecond * float64(time.Second))
+	}
+	if count {
+		if g.levels == nil {
+			g.levels = map[string]gaugeLevel{}
+		}
+		g.levels[key] = gaugeLevel{level + 1, now}
+	}
+	return 0
+}

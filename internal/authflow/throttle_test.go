@@ -77,3 +77,33 @@ func TestAddressKeyMeetsNeighbours(t *testing.T) {
 		}
 	}
 }
+
+func TestGaugeHoldsUpOnlyWhatIsOverTheRate(t *testing.T) {
+	t.Parallel()
+	var g gauge
+	r := flowRate{burst: 10, perSecond: 2}
+	now := time.Unix(1_800_000_000, 0)
+	for i := range 10 {
+		if d := g.held("a", r, now, true); d != 0 {
+			t.Fatalf("the %dth waits %s", i, d)
+		}
+	}
+	if d := g.held("a", r, now, true); d != 500*time.Millisecond {
+		t.Errorf("beyond the burst: %s", d)
+	}
+	if d := g.held("b", r, now, true); d != 0 {
+		t.Errorf("another environment waits %s", d)
+	}
+	for i := range 100 { // steady use at the rate
+		now = now.Add(500 * time.Millisecond)
+		if d := g.held("a", r, now, true); d != 0 {
+			t.Fatalf("steady, the %dth waits %s", i, d)
+		}
+	}
+	if d := g.held("a", r, now, false); d == 0 {
+		t.Error("looking made room")
+	}
+	if d := g.held("a", r, now.Add(-time.Hour), false); d == 0 {
+		t.Error("a clock put back made room")
+	}
+}

@@ -181,6 +181,12 @@ func (p *Pages) visitor(r *http.Request, client identity.ClientID) authflow.Visi
 	if c, err := r.Cookie(authflow.BrowserCookie); err == nil {
 		v.Browser = clip(c.Value, 512)
 	}
+	v.Cookie = func(name string) string {
+		if c, err := r.Cookie(name); err == nil {
+			return clip(c.Value, 4096)
+		}
+		return ""
+	}
 	if client != "" {
 		if c, err := r.Cookie(authflow.SSOCookie(client)); err == nil {
 			v.SSO = clip(c.Value, 4096)

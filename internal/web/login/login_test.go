@@ -38,16 +38,19 @@ type script struct {
 }
 
 func (s *script) Begin(_ context.Context, v authflow.Visitor, r authflow.AuthorizeRequest) (*authflow.Begun, error) {
+	v.Cookie = nil
 	s.visitor, s.request = v, r
 	return s.begun, s.err
 }
 
 func (s *script) Step(_ context.Context, v authflow.Visitor, _ authflow.AttemptID) (authflow.Step, error) {
+	v.Cookie = nil
 	s.visitor = v
 	return s.step, s.err
 }
 
 func (s *script) Submit(_ context.Context, v authflow.Visitor, _ authflow.AttemptID, a authflow.Answer) (authflow.Step, error) {
+	v.Cookie = nil
 	s.visitor, s.answer = v, a
 	return s.step, s.err
 }
