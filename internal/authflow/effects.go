@@ -19,7 +19,7 @@ func (f *Flow) apply(tx *identity.Tx, v Visitor, e *identity.Environment, a *att
 			if fx.Code == "" || a.User == "" { // a sign-up's user is made once the code is right
 				continue
 			}
-			made := identity.CodeMade{Object: kind, ID: identity.NewID(kind + "_"), UserID: &a.User, Email: a.Email,
+			made := identity.CodeMade{Object: kind, ID: identity.NewID(kind + "_"), UserID: &a.User, Email: a.Email, Code: fx.Code,
 				ExpiresAt: identity.FormatTime(a.Mailed.Expires), CreatedAt: identity.FormatTime(tx.Now())}
 			if fx.For != CodeForReset {
 				made.UpdatedAt = made.CreatedAt

@@ -175,9 +175,9 @@ func (tx *Tx) CreateCode(id EnvironmentID, n NewCode) (*OneTimeCode, error) {
 	if err := tx.Add(tableCodes, tx.codeRow(c)); err != nil || n.Kind == CodeEmailChange {
 		return c, err
 	}
-	return c, tx.Record(id, string(n.Kind)+".created", CodeMade{
+	return c, tx.RecordCode(id, string(n.Kind)+".created", CodeMade{
 		Object: string(c.Kind), ID: string(c.ID), UserID: nullable(c.User), Email: c.Email,
-		ExpiresAt: FormatTime(c.Expires), CreatedAt: FormatTime(c.Created), UpdatedAt: FormatTime(c.Updated),
+		ExpiresAt: FormatTime(c.Expires), CreatedAt: FormatTime(c.Created), UpdatedAt: FormatTime(c.Updated), Code: c.Code,
 	})
 }
 

@@ -91,7 +91,7 @@ func environmentRow(e *Environment, secret string) Row {
 		Flag("amr", e.Settings.AMR), Duration("key_rotation", e.Settings.KeyRotation), Text("domain", e.Settings.Domain), Text("jwt_template", e.Settings.JWTTemplate.Content),
 		Time("jwt_template_created", e.Settings.JWTTemplate.Created), Time("jwt_template_updated", e.Settings.JWTTemplate.Updated),
 		Time("created", e.Created), Time("updated", e.Updated), Text("secret", secret),
-		Duration("clock", e.Settings.Clock), Text("fixed_code", e.Settings.FixedCode),
+		Duration("clock", e.Settings.Clock), Text("fixed_code", e.Settings.FixedCode), Flag("emulator_payloads", e.Settings.EmulatorPayloads),
 	)
 }
 
@@ -110,6 +110,7 @@ func readEnvironment(r Record) *Environment {
 		},
 		Created: r.Time("created"), Updated: r.Time("updated"), sealed: r.Text("secret"),
 	}
+	e.Settings.EmulatorPayloads = r.Flag("emulator_payloads")
 	e.Settings.Clock, e.Settings.FixedCode = r.Duration("clock"), r.Text("fixed_code")
 	e.Settings.readSignIn(r)
 	return e
@@ -178,6 +179,8 @@ func (s Settings) checkTest(kind EnvironmentKind) error {
 	switch {
 	case kind == Production && s.FixedCode != "":
 		return errTestOnly("A fixed code")
+	case kind == Production && s.EmulatorPayloads:
+		return errTestOnly("Secrets in events")
 	case kind == Production && s.Clock != 0:
 		return errTestOnly("The clock")
 	case s.FixedCode != "" && !sixDigitCode(s.FixedCode):

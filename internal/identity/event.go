@@ -43,6 +43,11 @@ func (tx *Tx) RecordChange(id EnvironmentID, name string, data, before any) erro
 // RecordWith is Record with further members of the event's context. The client id
 // and the actor, if one is known, are added to it.
 func (tx *Tx) RecordWith(id EnvironmentID, name string, data any, more map[string]any) error {
+	return tx.record(id, name, data, more, "")
+}
+
+// record writes an event, with what it keeps to itself sealed.
+func (tx *Tx) record(id EnvironmentID, name string, data any, more map[string]any, sealed string) error {
 	if !KnownEvent(name) {
 		return fmt.Errorf("identity: there is no event %q in the catalogue", name)
 	}
@@ -68,7 +73,7 @@ func (tx *Tx) RecordWith(id EnvironmentID, name string, data any, more map[strin
 		at = tx.now
 	}
 	return tx.Add(tableEvents, Row{Text("id", event), Text("environment", id), Text("event", name), Text("organization", organizationOf(text)),
-		Text("data", string(text)), Text("context", string(about)), Time("created", at)})
+		Text("data", string(text)), Text("context", string(about)), Text("sealed", sealed), Time("created", at)})
 }
 
 // eventContext makes the context of an event; nil for none, since null is not an
@@ -197,6 +202,9 @@ func (tx *Tx) RecordCode(id EnvironmentID, name string, c CodeMade) error {
 	if c.UpdatedAt == "" && c.Object != "password_reset" {
 		c.UpdatedAt = c.CreatedAt
 	}
+	if c.Code != "" {
+		return tx.recordSecret(id, name, c, map[string]string{"code": c.Code})
+	}
 	return tx.Record(id, name, c)
 }
 
@@ -209,6 +217,7 @@ type CodeMade struct {
 	ExpiresAt string  `json:"expires_at"`
 	CreatedAt string  `json:"created_at"`
 	UpdatedAt string  `json:"updated_at,omitempty"` // not of password resets
+	Code      string  `json:"-"`                    // no part of the data, see recordSecret
 }
 
 // nullable is s as JSON wants it: null when empty.

@@ -16,7 +16,7 @@ import (
 // readEvent reads a row of events.
 func readEvent(r Record) Event {
 	return Event{ID: EventID(r.Text("id")), Name: r.Text("event"), Organization: r.Text("organization"), Data: []byte(r.Text("data")),
-		Context: []byte(r.Text("context")), Created: r.Time("created")}
+		Context: []byte(r.Text("context")), Created: r.Time("created"), sealed: r.Text("sealed")}
 }
 
 // Events lists the named events of an environment, all if none is named, oldest
@@ -48,7 +48,7 @@ func (tx *Tx) Event(id EnvironmentID, event EventID) (*Event, error) {
 		return nil, notFound("Event", string(event))
 	}
 	e := readEvent(f.Record)
-	return &e, nil
+	return &e, tx.reveal(id, &e)
 }
 
 // NewestEvent is the id of the newest event that readers may see, from which on a
@@ -108,7 +108,11 @@ func (tx *Tx) events(id EnvironmentID, q EventQuery, horizon string) (*List[Even
 	}
 	l := &List[Event]{Data: []Event{}}
 	for m.Len() > 0 && len(l.Data) < q.Limit {
-		l.Data = append(l.Data, m.heads[0].event)
+		ev := m.heads[0].event
+		if err := tx.reveal(id, &ev); err != nil {
+			return nil, err
+		}
+		l.Data = append(l.Data, ev)
 		if err := m.advance(tx); err != nil {
 			return nil, err
 		}

@@ -289,3 +289,55 @@ func TestEventIdsRiseOverRestarts(t *testing.T) {
 		s = open() // the same store; the earlier process is gone
 	}
 }
+
+func TestSecretsAreInEventsOnlyWhereATestWantsThem(t *testing.T) {
+	t.Parallel()
+	s, e := house(t, identity.Settings{})
+	u := user(t, s, e, "ada@example.com")
+	made := func() (code *identity.OneTimeCode) {
+		t.Helper()
+		err := s.Update(t.Context(), func(tx *identity.Tx) (err error) {
+			code, err = tx.CreateCode(e.ID, identity.NewCode{Kind: identity.CodeMagicAuth, User: u.ID, Email: u.Email})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return code
+	}
+	shows := func(c *identity.OneTimeCode) bool {
+		t.Helper()
+		l, err := s.History(t.Context(), e.ID, identity.EventQuery{Names: []string{"magic_auth.created"}, Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ev := range l.Data {
+			if strings.Contains(string(ev.Data), string(c.ID)) {
+				return strings.Contains(string(ev.Data), `"code":"`+c.Code+`"`)
+			}
+		}
+		t.Fatalf("no event of %s", c.ID)
+		return false
+	}
+	set := func(on bool) error {
+		_, err := s.ChangeSettings(t.Context(), e.ID, func(st *identity.Settings) { st.EmulatorPayloads = on })
+		return err
+	}
+	quiet := made()
+	if err := set(true); err != nil {
+		t.Fatal(err)
+	}
+	open := made()
+	if shows(quiet) || !shows(open) {
+		t.Errorf("with the setting: before %v, after %v", shows(quiet), shows(open))
+	}
+	if err := set(false); err != nil {
+		t.Fatal(err)
+	}
+	if shows(open) {
+		t.Error("shown after the setting was taken back")
+	}
+	if _, err := s.CreateEnvironment(t.Context(), identity.NewEnvironment{Name: "live", Kind: identity.Production, Settings: identity.Settings{EmulatorPayloads: true}}); err == nil {
+		t.Error("a production environment shows secrets")
+	}
+}

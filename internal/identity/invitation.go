@@ -430,7 +430,7 @@ func (tx *Tx) giveUpPlace(i *Invitation) error {
 
 // recordInvitation writes what happened to an invitation, without its token.
 func (tx *Tx) recordInvitation(i *Invitation, what string) error {
-	return tx.Record(i.Environment, "invitation."+what, invitationData(i, tx.now))
+	return tx.recordSecret(i.Environment, "invitation."+what, invitationData(i, tx.now), map[string]string{"token": i.Token})
 }
 
 // invitationData is an invitation as events show it: without its token.

@@ -88,7 +88,7 @@ func (tx *Tx) CreatePasswordReset(id EnvironmentID, user UserID) (*PasswordReset
 	}); err != nil {
 		return nil, err
 	}
-	return p, tx.Record(id, "password_reset.created", resetData(p))
+	return p, tx.recordSecret(id, "password_reset.created", resetData(p), map[string]string{"password_reset_token": p.Token})
 }
 
 // PasswordReset finds a reset, whatever became of it.

@@ -91,6 +91,9 @@ type Settings struct {
 	Domain string
 	// JWTTemplate makes further claims; see token.Template.
 	JWTTemplate JWTTemplate
+	// EmulatorPayloads adds to events what the official emulator shows in them: codes
+	// and tokens. In test environments only.
+	EmulatorPayloads bool
 	// FixedCode is what every one-time code is, in test environments only; "" makes
 	// each code anew.
 	FixedCode string
@@ -257,6 +260,8 @@ type Event struct {
 	Data         []byte // JSON
 	Context      []byte // JSON, and empty for none
 	Created      time.Time
+
+	sealed string // see recordSecret
 }
 
 // EventQuery says which events of an environment are wanted. They come oldest

@@ -48,6 +48,8 @@ var environmentSettings = []settingRow{
 	}},
 	{"fixed_code", func(e *identity.Environment) any { return orNull(e.Settings.FixedCode) },
 		func(s *identity.Settings, v json.RawMessage) error { return setText(&s.FixedCode, v) }},
+	{"emulator_payloads", func(e *identity.Environment) any { return e.Settings.EmulatorPayloads },
+		func(s *identity.Settings, v json.RawMessage) error { return json.Unmarshal(v, &s.EmulatorPayloads) }},
 	{"initiate_login_uri", func(e *identity.Environment) any { return orNull(e.Settings.InitiateLoginURI) },
 		func(s *identity.Settings, v json.RawMessage) error { return setText(&s.InitiateLoginURI, v) }},
 	{"app_homepage_url", func(e *identity.Environment) any { return orNull(e.Settings.HomepageURL) },
