@@ -38,6 +38,7 @@ func (h *houseFlags) register(f *pflag.FlagSet) {
 	f.DurationVar(&h.cfg.RefreshReuseWindow, "refresh-reuse-window", 0, "how long a used refresh token still answers (default 30s)")
 	f.StringVar(&h.cfg.SMTP, "smtp", "", "where mail goes: smtp://user:password@host:port (default: the outbox)")
 	f.StringVar(&h.cfg.MailFrom, "mail-from", "", "sender of mail that leaves the house")
+	f.StringVar(&h.cfg.Breached, "breached-passwords", "", "sorted list of SHA-1 hashes that new passwords must not be in")
 	f.StringVar(&h.cfg.Node, "node", "", "Node.js for actions with \"use node\" (default: the one on the PATH)")
 	f.IntVar(&h.cfg.Workers, "workers", 0, "JavaScript isolates (default: one for each processor)")
 	l := &h.cfg.Limits

@@ -112,6 +112,9 @@ type (
 	passwordChecked struct {
 		User identity.UserID // "" if address and password do not match
 	}
+	// passwordRefused is the outcome of hashPassword for one that is known.
+	passwordRefused struct{ Problem Problem }
+
 	// passwordHashed is the outcome of hashPassword.
 	passwordHashed struct{ Hash string }
 	// accountLooked is the outcome of lookAccount.
@@ -230,5 +233,6 @@ type world struct {
 	SignUpAllowed bool
 	Methods       identity.SignInMethods
 	MFA           identity.MFAPolicy
-	Secret        string // what the attempt's person would enrol an authenticator app with
+	Words         []string // that passwords must not be made of
+	Secret        string   // what the attempt's person would enrol an authenticator app with
 }

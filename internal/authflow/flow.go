@@ -36,6 +36,7 @@ type Flow struct {
 	Mail     mail.Sender
 	Hasher   *Hasher // nil means one with its defaults
 	Log      *slog.Logger
+	Policy   Policy     // of new passwords
 	Flags    FlagSource // nil means that there are none
 	Rules    EntryRules // nil means that there are none
 	Actions  Actions    // nil means that there are none

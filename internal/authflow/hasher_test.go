@@ -3,9 +3,11 @@ package authflow
 import (
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/sideprocess"
@@ -77,15 +79,36 @@ func TestCheckPassword(t *testing.T) {
 		"": "password_missing", "short": "password_too_short", strings.Repeat("ab1 ", 100): "password_too_long",
 		"ada.lovelace@example.com": "password_is_email", "Ada.Lovelace": "password_is_email", "ada.lovelace1": "password_is_email",
 		"aaaaaaaaaaaa": "password_too_common", "1234567890": "password_too_common", "password123": "password_too_common",
-		"Password2026!": "password_too_common", "qwertyuiop": "password_too_common", "bad\x00bytes here": "password_unreadable", "bad\xffbytes here": "password_unreadable",
+		"Password2026!": "password_too_common", "basketball": "password_too_common", "Christopher99": "password_too_common", "monkey123456": "password_too_common",
+		"my password is long": "", "x-lentil-2026": "password_too_close", "SoupKitchen1!": "password_too_close", "soupkitchen of dreams": "", "AUTHKIT--AUTHKIT": "password_too_close", "qwertyuiop": "password_too_common", "bad\x00bytes here": "password_unreadable", "bad\xffbytes here": "password_unreadable",
 	} {
 		got := ""
-		if p := checkPassword(password, "ada.lovelace@example.com"); p != nil {
+		if p := checkPassword(password, "ada.lovelace@example.com", "soupkitchen", "com"); p != nil {
 			got = p.Code
 		}
 		if got != want {
 			t.Errorf("%q: %q, want %q", password, got, want)
 		}
+	}
+}
+
+func TestCommonPasswordsAreManyAndSorted(t *testing.T) {
+	t.Parallel()
+	lines := commonLines()
+	if !slices.IsSorted(lines) {
+		t.Error("the list is not sorted, and is searched as if it were")
+	}
+	long := 0
+	for _, l := range lines {
+		if utf8.RuneCountInString(l) >= minPassword {
+			long++
+			if p := checkPassword(l, "ada@example.com"); p == nil {
+				t.Errorf("%q is accepted", l)
+			}
+		}
+	}
+	if long < 3000 {
+		t.Errorf("%d common passwords are long enough, want 3000 (ASVS 6.2.4)", long)
 	}
 }
 

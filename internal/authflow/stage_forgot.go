@@ -66,10 +66,12 @@ func askNewPassword(a attempt, _ world, s Screen) Step {
 func nextNewPassword(a attempt, in input, w world) (attempt, Step, []effect) {
 	switch in := in.(type) {
 	case ChoosePassword:
-		if p := checkPassword(in.Password, a.Email); p != nil {
+		if p := checkPassword(in.Password, a.Email, w.Words...); p != nil {
 			return a, ask(a, w, p), nil
 		}
 		return a, nil, []effect{hashPassword(in)}
+	case passwordRefused:
+		return a, ask(a, w, &in.Problem), nil
 	case passwordHashed:
 		if a.ResetToken != "" {
 			return prove(a, proof{User: a.User, Method: identity.MethodPassword, Mailbox: true}, resetPassword{Hash: in.Hash}, mailChanged{User: a.User})

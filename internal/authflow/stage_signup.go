@@ -51,7 +51,7 @@ func nextSignUp(a attempt, in input, w world) (attempt, Step, []effect) {
 		if w.Methods.NoPassword {
 			return a, nil, []effect{lookAccount{Email: email}} // for the limits on mail alone
 		}
-		if p := checkPassword(in.Password, email); p != nil {
+		if p := checkPassword(in.Password, email, w.Words...); p != nil {
 			return a, ask(a, w, p), nil
 		}
 		return a, nil, []effect{hashPassword{Password: in.Password}}
@@ -66,6 +66,8 @@ func nextSignUp(a attempt, in input, w world) (attempt, Step, []effect) {
 			return prove(a, p)
 		}
 		return mailNew(a, w, atVerify, CodeForVerification, true)
+	case passwordRefused:
+		return a, ask(a, w, &in.Problem), nil
 	case passwordHashed:
 		if a.Pending.PasswordHash = in.Hash; a.invited() {
 			return a, nil, []effect{lookAccount{Email: a.Email}}

@@ -1,6 +1,7 @@
 package authflow
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -17,7 +18,7 @@ func randomBytes(b []byte) { rand.Read(b) }
 
 // world is what the machine may know of an environment.
 func (f *Flow) world(e *identity.Environment, now time.Time, code string) world {
-	return world{Now: now, Code: code, SignUpAllowed: !e.Settings.SignUpDisabled, Methods: e.Settings.SignIn, MFA: e.Settings.MFA}
+	return world{Now: now, Code: code, SignUpAllowed: !e.Settings.SignUpDisabled, Methods: e.Settings.SignIn, MFA: e.Settings.MFA, Words: wordsOf(e)}
 }
 
 // open finds an attempt for a visitor. over is the page to show if it cannot go
@@ -234,6 +235,9 @@ func (f *Flow) ask(ctx context.Context, v Visitor, e *identity.Environment, a *a
 			if retry := f.mailHeldBack(e, v, a); retry > 0 {
 				return guessedTooMuch{Retry: retry}, nil
 			}
+		}
+		if p, err := f.Policy.breached(fx.Password); err != nil || p != nil {
+			return passwordRefused{Problem: *cmp.Or(p, &Problem{})}, err
 		}
 		hash, err := f.Hasher.Hash(ctx, fx.Password)
 		return passwordHashed{Hash: hash}, err

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -99,7 +100,15 @@ func (s *Server) openHouse(ctx context.Context, seal *token.Sealer) error {
 		hasher.Side = &sideprocess.Pool{Command: s.cfg.Hashes, Workers: max(1, runtime.NumCPU()/2), Log: s.log}
 		s.onClose(hasher.Side.Close)
 	}
-	s.flow = &authflow.Flow{Identity: s.identity, Hasher: hasher, Flags: &s.services.flags, Actions: authflow.Guarded{Radar: &s.services.radar, Next: &s.services.webhooks}, Log: s.log}
+	var policy authflow.Policy
+	if s.cfg.Breached != "" {
+		var err error
+		if policy.Breached, err = authflow.OpenBreached(s.cfg.Breached); err != nil {
+			return fmt.Errorf("breached passwords: %w", err)
+		}
+		s.onClose(policy.Breached.Close)
+	}
+	s.flow = &authflow.Flow{Identity: s.identity, Hasher: hasher, Policy: policy, Flags: &s.services.flags, Actions: authflow.Guarded{Radar: &s.services.radar, Next: &s.services.webhooks}, Log: s.log}
 	if s.cfg.SMTP != "" {
 		if s.flow.Mail, err = mail.ParseSMTP(s.cfg.SMTP, s.cfg.MailFrom); err != nil {
 			return err
@@ -212,7 +221,7 @@ func (s *Server) openFronts() error {
 	if err := pages.Open(); err != nil {
 		return err
 	}
-	api := &workos.API{Identity: s.identity, Flow: s.flow, Letters: s.flow, Hasher: s.flow.Hasher, Pages: pages, Log: s.log, BaseURL: base}
+	api := &workos.API{Identity: s.identity, Flow: s.flow, Letters: s.flow, Hasher: s.flow.Hasher, Policy: s.flow.Policy, Pages: pages, Log: s.log, BaseURL: base}
 	if s.outbox != nil {
 		api.Outbox, api.TestEnvironment = s.outbox, identity.EnvironmentID(s.addresses.EnvironmentID)
 	}

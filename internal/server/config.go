@@ -91,6 +91,10 @@ type Config struct {
 	// house: it calls authflow.ServeHashes. Empty means within the house.
 	Hashes []string
 
+	// Breached names a sorted list of SHA-1 hashes of passwords known from breaches,
+	// which new passwords are checked against; "" means none.
+	Breached string
+
 	// Version is told to clients that ask.
 	Version string
 	// Notice is told what a person at the terminal should know, such as a port
@@ -128,7 +132,7 @@ func (c *Config) FromEnv(getenv func(string) string) error {
 	for name, field := range map[string]*string{
 		"LENTIL_HOST": &c.Host, "LENTIL_URL": &c.URL, "LENTIL_SITE_URL": &c.SiteURL, "LENTIL_AUTHKIT_URL": &c.AuthKitURL,
 		"LENTIL_ISSUER": &c.Issuer, "LENTIL_VENDOR_HOST": &c.VendorHost, "LENTIL_SMTP_URL": &c.SMTP, "LENTIL_MAIL_FROM": &c.MailFrom, "LENTIL_NODE": &c.Node,
-		"LENTIL_TRUSTED_PROXIES": &c.TrustedProxies, "LENTIL_CLIENT_ADDRESS_HEADER": &c.ClientAddressHeader,
+		"LENTIL_TRUSTED_PROXIES": &c.TrustedProxies, "LENTIL_BREACHED_PASSWORDS": &c.Breached, "LENTIL_CLIENT_ADDRESS_HEADER": &c.ClientAddressHeader,
 	} {
 		if *field == "" {
 			*field = getenv(name)

@@ -5,7 +5,6 @@ import (
 	"net/url"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
-	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/identity"
 )
 
@@ -239,7 +238,11 @@ func (a *API) resetPassword(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if problem := authflow.CheckPassword(b.NewPassword, p.Email); problem != nil {
+	problem, err := a.Policy.Check(environment(r), b.NewPassword, p.Email)
+	if err != nil {
+		return err
+	}
+	if problem != nil {
 		return apierr.New(apierr.BadRequest, "password_reset_error", "Password does not meet strength requirements.").
 			With([]identity.FieldError{{Code: problem.Code, Message: problem.Message}})
 	}

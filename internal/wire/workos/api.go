@@ -22,8 +22,9 @@ import (
 type API struct {
 	Identity *identity.Service
 	Flow     Flow
-	Hasher   Hasher  // makes hashes of passwords that come with users
-	Letters  Letters // mails what the API is asked to mail
+	Hasher   Hasher          // makes hashes of passwords that come with users
+	Policy   authflow.Policy // of the passwords that come with users
+	Letters  Letters         // mails what the API is asked to mail
 	Pages    Pages
 	Log      *slog.Logger
 	Webhooks *webhook.Service

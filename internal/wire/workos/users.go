@@ -235,7 +235,11 @@ func (a *API) passwordHash(r *http.Request, b *userBody) (*string, error) {
 	case b.Password.value == "":
 		return nil, nil
 	}
-	if p := authflow.CheckPassword(b.Password.value, b.Email.value); p != nil && !seeding(r) {
+	p, err := a.Policy.Check(environment(r), b.Password.value, b.Email.value)
+	if err != nil {
+		return nil, err
+	}
+	if p != nil && !seeding(r) {
 		return nil, apierr.New(apierr.BadRequest, "password_strength_error",
 			"Password does not meet strength requirements.").With([]identity.FieldError{{Code: p.Code, Message: p.Message}})
 	}
