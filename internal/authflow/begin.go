@@ -35,6 +35,10 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 			return nil, apierr.New(apierr.RateLimited, "too_many_attempts", "%s", tooMuch("", retry).Message)
 		}
 	}
+	straight, err := f.directly(ctx, &r)
+	if err != nil {
+		return nil, err
+	}
 	var env *identity.Environment
 	var answered []webhook.ActionKind
 	var no *webhook.Verdict // what an action said to the browser's sign-in
@@ -67,6 +71,10 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 				return err
 			}
 		}
+		if no := straight.refusal; no != nil {
+			out.Step = &Done{RedirectTo: refusedTo(uri, no.Code, no.Message, r.State, r.HasState), Client: e.ClientID}
+			return nil
+		}
 		a := r.attempt(e, uri, tx.Now())
 		a.Browser = secretHash("browser", out.Browser)
 		if err := f.linked(tx, e, &r, &a); err != nil {
@@ -76,8 +84,10 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 		var refused *Problem
 		if no != nil {
 			refused = &Problem{Code: "access_denied", Message: denialMessage(no.Message)}
-		} else if step, err = f.silent(tx, v, e, &r, &a, answered); err != nil {
-			return err
+		} else if !straight.forced {
+			if step, err = f.silent(tx, v, e, &r, &a, answered); err != nil {
+				return err
+			}
 		}
 		if _, done := step.(*Done); done {
 			out.Step = step
@@ -93,6 +103,13 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 			out.Step = &Done{RedirectTo: refusedTo(uri, code, description, r.State, r.HasState), Client: e.ClientID}
 			return nil
 		}
+		if straight.connection != nil {
+			v.Browser = out.Browser
+			away := depart{Connection: straight.connection.ID, Found: straight.found, Direct: true}
+			if step, err = f.leave(tx, v, e, &a, away, &r); err != nil {
+				return err
+			}
+		}
 		if step == nil {
 			step = ask(a, f.world(e, tx.Now(), ""), refused)
 		}
@@ -103,7 +120,6 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 		return tx.Add(tableAttempts, attemptRow(&a))
 	}
 	run := func() error { return f.Identity.Update(ctx, begin) }
-	var err error
 	if no, err = f.asking(ctx, func() *identity.Environment { return env }, &answered, run); err == nil && no != nil {
 		err = run()
 	}
@@ -238,25 +254,11 @@ func (r *AuthorizeRequest) wrong() (code, description string) {
 		return "invalid_request", "code_challenge_method must be S256."
 	case r.CodeChallenge != "" && !challengeLooksRight(r.CodeChallenge):
 		return "invalid_request", "code_challenge must be the base64url form of a SHA-256."
-	case r.ConnectionID != "":
-		return "connection_invalid", "Connections are not available in this version of Lentil."
-	case r.Provider != "" && r.Provider != "authkit":
-		return "connection_strategy_invalid", "The provider " + clean(r.Provider) + " is not configured; use authkit."
 	}
 	if _, err := r.maxAge(); err != nil {
 		return "invalid_request", "max_age must be a number of seconds."
 	}
 	return "", ""
-}
-
-// clean keeps what an error description may hold (RFC 6749 §4.1.2.1).
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' || r == '"' || r == '\\' {
-			return -1
-		}
-		return r
-	}, s[:min(len(s), 60)])
 }
 
 // maxAge reads max_age; negative if there is none.

@@ -20,6 +20,10 @@ func (f *Flow) dress(tx *identity.Tx, s Step, e *identity.Environment, a *attemp
 	switch s := s.(type) {
 	case *Done:
 		s.Client = e.ClientID
+	case *AskSignIn:
+		s.Elsewhere = f.elsewhere(tx, e)
+	case *AskSignUp:
+		s.Elsewhere = f.elsewhere(tx, e)
 	case *AskEnroll:
 		if s.Secret, err = enrollSecret(tx, e, a.ID); err == nil {
 			s.URI = identity.TOTPURI(cmp.Or(s.Brand.Name, e.Name), a.Email, s.Secret)

@@ -83,6 +83,8 @@ func (f *Flow) apply(tx *identity.Tx, v Visitor, e *identity.Environment, a *att
 			if gone, err := f.decideDevice(tx, v, e, a, fx.Allow); err != nil || gone != nil {
 				return gone, err
 			}
+		case depart:
+			return f.leave(tx, v, e, a, fx, nil)
 		case finish:
 			return f.finish(tx, v, e, a)
 		}
@@ -158,16 +160,12 @@ func (f *Flow) accept(tx *identity.Tx, e *identity.Environment, a *attempt) (Ste
 var accountChanged = Problem{Code: "account_changed", Message: "This account was changed just now. Please sign in again."}
 
 // methodEvents names the authentication event of a method.
-var methodEvents = map[identity.Method]string{identity.MethodPassword: "password", identity.MethodMagicAuth: "magic_auth", identity.MethodPasskey: "passkey", identity.MethodSSO: "sso"}
+var methodEvents = map[identity.Method]string{identity.MethodPassword: "password", identity.MethodMagicAuth: "magic_auth", identity.MethodPasskey: "passkey"}
 
 // events names the authentication events of what was shown in this attempt.
 func (p proof) events() (kinds []string) {
 	if p.Since.IsZero() {
-		kind := methodEvents[p.Method]
-		if p.Method.SocialMethod() {
-			kind = "oauth"
-		}
-		if kind != "" {
+		if kind := methodEvents[p.Method]; kind != "" { // those of providers are package sso's
 			kinds = append(kinds, kind)
 		}
 	}
@@ -234,6 +232,12 @@ func (f *Flow) finish(tx *identity.Tx, v Visitor, e *identity.Environment, a *at
 	if err != nil {
 		return f.gone(a, err)
 	}
+	out := grantCode{}
+	if a.Arrival != "" {
+		if no, err := f.settleWith(tx, v, e, a, &out); no != nil || err != nil {
+			return no, err
+		}
+	}
 	ctx, err := signInContext(tx, e, u, a.Proof.Organization, a.Proof.Method, v.IPAddress, v.UserAgent)
 	if err != nil {
 		return nil, err
@@ -277,7 +281,7 @@ func (f *Flow) finish(tx *identity.Tx, v Visitor, e *identity.Environment, a *at
 		return nil, err
 	}
 	a.Pending = registration{}
-	err = tx.Add(tableCodes, codeRow(code, &grantCode{Environment: e.ID, User: u.ID, Browser: b.ID, Method: m, Second: a.Proof.Second, Organization: a.Proof.Organization, Authenticated: b.Authenticated, Challenge: a.Challenge,
+	err = tx.Add(tableCodes, codeRow(code, &grantCode{Provider: out.Provider, Tokens: out.Tokens, Environment: e.ID, User: u.ID, Browser: b.ID, Method: m, Second: a.Proof.Second, Organization: a.Proof.Organization, Authenticated: b.Authenticated, Challenge: a.Challenge,
 		RedirectURI: a.RedirectURI, IPAddress: v.IPAddress, UserAgent: v.UserAgent, Expires: tx.Now().Add(grantLifetime)}))
 	return &Done{RedirectTo: grantedTo(a.RedirectURI, code, string(a.State), a.HasState), Client: e.ClientID, SSO: secret, SSOMaxAge: e.Settings.Defaulted().SessionLifetime}, err
 }

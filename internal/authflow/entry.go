@@ -63,3 +63,21 @@ func ssoRequired(email string, connections []string) error {
 	return apierr.New(apierr.BadRequest, "sso_required", "User must authenticate using one of the matching connections.").
 		With(&Refusal{OAuth: true, Email: email, ConnectionIDs: connections})
 }
+
+// homeFirst refuses a session that a server's own pages begin for somebody whose
+// organization has an identity provider for their address; the hosted pages have
+// seen to it themselves.
+func (f *Flow) homeFirst(tx *identity.Tx, g *grantCall, u *identity.User, m identity.Method) error {
+	if f.SSO == nil || m == identity.MethodSSO || m == identity.MethodImpersonation {
+		return nil
+	}
+	home, err := f.SSO.Home(tx, g.environment.ID, u.Email)
+	if err != nil || home == nil {
+		return err
+	}
+	connections, err := f.SSO.ConnectionsFor(tx, g.environment, home.Organization, u)
+	if err != nil {
+		return err
+	}
+	return ssoRequired(u.Email, connections)
+}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/mail"
+	"github.com/lentil-dev/lentil/internal/sso"
 )
 
 // attemptPrefix begins attempt ids.
@@ -36,10 +37,11 @@ type Flow struct {
 	Mail     mail.Sender
 	Hasher   *Hasher // nil means one with its defaults
 	Log      *slog.Logger
-	Policy   Policy     // of new passwords
-	Flags    FlagSource // nil means that there are none
-	Rules    EntryRules // nil means that there are none
-	Actions  Actions    // nil means that there are none
+	Policy   Policy       // of new passwords
+	Flags    FlagSource   // nil means that there are none
+	Rules    EntryRules   // nil means that there are none
+	Actions  Actions      // nil means that there are none
+	SSO      *sso.Service // nil means that nobody signs in through others
 
 	templates templateCache
 	seldom    seldom

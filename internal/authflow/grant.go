@@ -1,6 +1,7 @@
 package authflow
 
 import (
+	"github.com/lentil-dev/lentil/internal/connector"
 	"github.com/lentil-dev/lentil/internal/identity"
 )
 
@@ -55,6 +56,10 @@ type Grant struct {
 	OrganizationID       identity.OrganizationID // empty if none; then the field is left out
 	AuthenticationMethod identity.Method
 	Impersonator         *identity.Impersonator // nil if it is the user
+	// OAuth are the tokens of the provider that the user came through, nil unless its
+	// connection hands them on; OAuthProvider is its type.
+	OAuthProvider string
+	OAuth         *connector.Tokens
 }
 
 // Refusal rides in the Details of every *apierr.Error that Redeem returns and

@@ -24,6 +24,9 @@ func next(a attempt, in input, w world) (attempt, Step, []effect) {
 	if a.Stage == atDone {
 		return a, ask(a, w, nil), nil
 	}
+	if a, s, fx, ok := nextAway(a, in, w); ok {
+		return a, s, fx
+	}
 	switch in := in.(type) {
 	case GoTo:
 		return goTo(a, in, w)

@@ -139,6 +139,9 @@ func (f *Flow) conclude(tx *identity.Tx, g *grantCall, ev *evidence) (refusal er
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := f.homeFirst(tx, g, u, ev.Method); err != nil {
+		return nil, nil, err
+	}
 	if ev.Invitation != "" {
 		i, err := invited(tx, e, ev.Invitation, u)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/sso"
 )
 
 // proof is what the person has shown so far in an attempt. Every method of signing
@@ -17,6 +18,7 @@ type proof struct {
 	Second       string                  // the second factor, as amr spells it; "" until it is proven
 	CodesLeft    int                     // recovery codes, after one was used
 	Organization identity.OrganizationID // to go on with
+	Joins        identity.OrganizationID // whose identity provider it was; makes a member
 }
 
 // suffices reports whether the first factor needs no second one: an organization's
@@ -44,6 +46,10 @@ type standing struct {
 	Factor   bool            // it has a second factor
 	Members  []membership    // the organizations it is an active member of, and the one it is invited to
 	Invited  invitation      // the attempt's, if it has one
+	// Home is the connection of the organization whose domain the address lies in, and
+	// through which alone its people sign in; HomeOf is that organization.
+	Home   sso.ConnectionID
+	HomeOf identity.OrganizationID
 }
 
 // membership is what afterProof must know of one of them.
@@ -62,6 +68,10 @@ func afterProof(a attempt, st standing, w world) (attempt, Step, []effect) {
 	if p.Method == "" { // nothing was proven: a page overtook the question
 		return a, ask(a, w, nil), nil
 	}
+	if st.Home != "" && p.Method != identity.MethodImpersonation && (p.Method != identity.MethodSSO || p.Joins != "" && p.Joins != st.HomeOf) {
+		a.Stage, a.Proof, a.Pending, a.Arrival = atSignIn, proof{}, registration{}, ""
+		return a, nil, []effect{lookAway{Connection: st.Home}}
+	}
 	var effects []effect
 	switch {
 	case st.User == "" && !p.Mailbox, p.User != "" && p.User != st.User: // deleted meanwhile
@@ -71,7 +81,7 @@ func afterProof(a attempt, st standing, w world) (attempt, Step, []effect) {
 		if a.Invitation != "" && st.Invited.Fault != "" {
 			return a.uninvited(st.Invited.Fault, w, nil)
 		}
-		if !a.signUpAllowed(w) { // closed since the page was opened
+		if !a.signUpAllowed(w) && p.Joins == "" { // closed since the page was opened
 			a.Stage, a.Proof, a.Pending = atSignIn, proof{}, registration{}
 			return a, ask(a, w, &signUpClosed), nil
 		}
@@ -80,7 +90,10 @@ func afterProof(a attempt, st standing, w world) (attempt, Step, []effect) {
 	case p.User == "" && st.Verified:
 		// A sign-up for an address that has an account: who reads its mail is signed in
 		// as that one, and its password is left alone.
-		p.User, p.Method, a.Pending = st.User, identity.MethodMagicAuth, registration{}
+		p.User, a.Pending = st.User, registration{}
+		if p.Method == identity.MethodPassword {
+			p.Method = identity.MethodMagicAuth
+		}
 	case p.User == "":
 		// That account's address was never proven: nobody who could read the mail chose
 		// its password, which gives way to the new one.
@@ -91,7 +104,7 @@ func afterProof(a attempt, st standing, w world) (attempt, Step, []effect) {
 		return mailNew(a, w, atVerify, CodeForVerification, true)
 	case !st.Verified:
 		p.Fresh = true
-		effects = append(effects, proveAddress{User: p.User, Alone: p.Method == identity.MethodMagicAuth})
+		effects = append(effects, proveAddress{User: p.User, Alone: p.Method != identity.MethodPassword})
 	}
 	if a.Invitation != "" && st.Invited.Fault != "" {
 		return a.uninvited(st.Invited.Fault, w, effects)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/connector"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/token"
@@ -37,6 +38,8 @@ type grantCall struct {
 	GrantRequest
 	client identity.ClientID
 	proven bool // the client's secret came along and is right
+
+	provider, tokens string // of a code that came of a provider; tokens are sealed
 
 	environment *identity.Environment
 	session     *identity.Session
@@ -92,9 +95,16 @@ func (f *Flow) Redeem(ctx context.Context, r GrantRequest) (*Grant, error) {
 		return nil, err
 	}
 	f.warnOfSize(g, access)
+	var tokens *connector.Tokens
+	if g.tokens != "" {
+		if tokens, err = f.SSO.OpenTokens(g.tokens); err != nil {
+			return nil, err
+		}
+	}
 	return &Grant{
 		Environment: g.environment, User: g.user, Session: g.session.ID, AccessToken: access, RefreshToken: g.refresh,
 		OrganizationID: g.session.Organization, AuthenticationMethod: g.session.Method, Impersonator: g.session.Impersonator,
+		OAuthProvider: g.provider, OAuth: tokens,
 	}, nil
 }
 
@@ -192,6 +202,7 @@ func (f *Flow) redeemCode(ctx context.Context, g *grantCall) error {
 		if err := g.proves(c); err != nil {
 			return err
 		}
+		g.provider, g.tokens = c.Provider, c.Tokens
 		if !c.Redeemed.IsZero() {
 			if again, err := f.again(tx, g, c); again || err != nil {
 				return err

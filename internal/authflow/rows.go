@@ -71,6 +71,7 @@ func attemptRow(a *attempt) identity.Row {
 		identity.Text("organization", a.Organization), identity.Text("reset_token", a.ResetToken),
 		identity.Text("device", a.Device), identity.Text("user_code", a.UserCode),
 		identity.Text("invitation", a.Invitation), identity.Text("invited", a.Invited), identity.Text("invitation_fault", a.Fault),
+		identity.Text("proof_joins", a.Proof.Joins), identity.Text("arrival", a.Arrival),
 		identity.Text("first_name", a.Pending.FirstName), identity.Text("last_name", a.Pending.LastName), identity.Text("password_hash", a.Pending.PasswordHash),
 		identity.Text("code_hash", a.Mailed.Hash), identity.Time("code_expires", a.Mailed.Expires), identity.Number("code_wrong", a.Mailed.Wrong),
 		identity.Number("code_sends", a.Mailed.Sends), identity.Time("created", a.Created), identity.Time("expires", a.Expires),
@@ -86,7 +87,8 @@ func readAttempt(r identity.Record) attempt {
 		SignUp: r.Flag("sign_up"), Stage: stage(r.Text("stage")), Email: r.Text("email"), User: identity.UserID(r.Text("user")),
 		Proof: proof{User: identity.UserID(r.Text("proof_user")), Method: identity.Method(r.Text("proof_method")), Mailbox: r.Flag("proof_mailbox"),
 			Fresh: r.Flag("proof_fresh"), Since: r.Time("proof_since"), Second: r.Text("proof_second"), CodesLeft: int(r.Number("proof_codes_left")),
-			Organization: identity.OrganizationID(r.Text("proof_organization"))},
+			Organization: identity.OrganizationID(r.Text("proof_organization")), Joins: identity.OrganizationID(r.Text("proof_joins"))},
+		Arrival:      r.Text("arrival"),
 		Organization: identity.OrganizationID(r.Text("organization")), ResetToken: r.Text("reset_token"),
 		Device: r.Text("device"), UserCode: r.Text("user_code"),
 		Invitation: identity.InvitationID(r.Text("invitation")), Invited: r.Text("invited"), Fault: LinkFault(r.Text("invitation_fault")),
@@ -98,7 +100,7 @@ func readAttempt(r identity.Record) attempt {
 
 // moved reports whether b differs from a in what answers change.
 func (a *attempt) moved(b *attempt) bool {
-	return a.Stage != b.Stage || a.Email != b.Email || a.User != b.User || a.Proof != b.Proof || a.Invitation != b.Invitation || a.Fault != b.Fault || a.Pending != b.Pending || a.Mailed != b.Mailed
+	return a.Stage != b.Stage || a.Email != b.Email || a.User != b.User || a.Proof != b.Proof || a.Invitation != b.Invitation || a.Fault != b.Fault || a.Pending != b.Pending || a.Mailed != b.Mailed || a.Arrival != b.Arrival
 }
 
 // findAttempt finds the row of an attempt, expired or not; nil if there is none.
@@ -124,6 +126,8 @@ type grantCode struct {
 	IPAddress     string
 	UserAgent     string
 	Expires       time.Time
+	Provider      string // whose tokens are handed over with the session
+	Tokens        string // sealed; "" if none are
 
 	Session     identity.SessionID // what it was redeemed for; "" until then
 	Redeemed    time.Time
@@ -146,6 +150,7 @@ func codeRow(code string, c *grantCode) identity.Row {
 		identity.Text("organization", c.Organization), identity.Text("second", c.Second), identity.Text("impersonator", who.Email), identity.Text("impersonation_reason", who.Reason),
 		identity.Text("challenge", c.Challenge), identity.Text("redirect_uri", c.RedirectURI), identity.Text("ip_address", c.IPAddress),
 		identity.Text("user_agent", c.UserAgent), identity.Time("expires", c.Expires), identity.Text("session", c.Session),
+		identity.Text("provider", c.Provider), identity.Text("tokens", c.Tokens),
 		identity.Time("redeemed", c.Redeemed), identity.Text("idempotency", c.Idempotency), identity.Time("forget", c.Expires.Add(keepCodes)),
 	}
 }
@@ -160,7 +165,7 @@ func readCodeRow(r identity.Record) *grantCode {
 		Organization: identity.OrganizationID(r.Text("organization")), Second: r.Text("second"), Impersonator: who,
 		Environment: identity.EnvironmentID(r.Text("environment")), User: identity.UserID(r.Text("user")), Browser: identity.BrowserID(r.Text("browser")),
 		Method: identity.Method(r.Text("method")), Authenticated: r.Time("authenticated"), Challenge: r.Text("challenge"), RedirectURI: r.Text("redirect_uri"),
-		IPAddress: r.Text("ip_address"), UserAgent: r.Text("user_agent"), Expires: r.Time("expires"),
+		IPAddress: r.Text("ip_address"), UserAgent: r.Text("user_agent"), Expires: r.Time("expires"), Provider: r.Text("provider"), Tokens: r.Text("tokens"),
 		Session: identity.SessionID(r.Text("session")), Redeemed: r.Time("redeemed"), Idempotency: r.Text("idempotency"),
 	}
 }

@@ -62,6 +62,9 @@ func nextNotMember(a attempt, in input, w world) (attempt, Step, []effect) {
 // clear which: the one asked for, the one chosen, the only one. ask is the stage
 // that has to find out, and empty if there is nothing to ask.
 func (a *attempt) chosen(of []membership) (org membership, ask stage) {
+	if j := a.Proof.Joins; j != "" && (a.Organization == "" || a.Organization == j) {
+		return membership{Organization: j}, "" // made at the end, if it is not there yet
+	}
 	want := a.Proof.Organization
 	if a.Organization != "" {
 		want = a.Organization

@@ -9,6 +9,7 @@ type AskSignIn struct {
 	Email         string // to be filled in
 	SignUpAllowed bool
 	Methods       identity.SignInMethods
+	Elsewhere     []Elsewhere // the shell fills them in; GoAway leads there
 }
 
 // EnterPassword answers AskSignIn.

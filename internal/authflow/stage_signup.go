@@ -12,6 +12,7 @@ import (
 type AskSignUp struct {
 	Screen
 	Methods                    identity.SignInMethods
+	Elsewhere                  []Elsewhere // as in AskSignIn
 	Email, FirstName, LastName string
 	MinPassword                int // characters
 }

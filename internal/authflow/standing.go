@@ -44,6 +44,19 @@ func (f *Flow) standing(tx *identity.Tx, e *identity.Environment, ask lookStandi
 	if err != nil {
 		return st, err
 	}
+	email := ask.Email
+	if u != nil {
+		email = u.Email
+	}
+	if f.SSO != nil {
+		c, err := f.SSO.Home(tx, e.ID, email)
+		if err != nil {
+			return st, err
+		}
+		if c != nil {
+			st.Home, st.HomeOf = c.ID, c.Organization
+		}
+	}
 	if u == nil { // a sign-up
 		if ask.Invitation != "" {
 			st.Invited, err = invitationOf(tx, e, ask.Invitation, &identity.User{Email: ask.Email})

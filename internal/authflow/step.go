@@ -41,6 +41,9 @@ type AuthorizeRequest struct {
 	DomainHint          string
 	InvitationToken     string
 	PasswordResetToken  string
+	ProviderScopes      []string
+	ProviderParams      map[string]string // provider_query_params
+	Context             string            // of an initiate-login address, given back
 }
 
 // Begun is the answer to an authorize request.

@@ -152,7 +152,11 @@ func (f *Flow) Submit(ctx context.Context, v Visitor, id AttemptID, ans Answer) 
 	}
 	w := f.world(e, e.Now().UTC(), code)
 	w.Secret = secret
-	a, in := old, input(ans)
+	a := old
+	in, err := f.homeOf(ctx, e, ans)
+	if err != nil {
+		return nil, err
+	}
 	if retry := f.heldBack(e, v, &a, ans); retry > 0 {
 		in = guessedTooMuch{Retry: retry}
 	}
@@ -264,6 +268,10 @@ func (f *Flow) ask(ctx context.Context, v Visitor, e *identity.Environment, a *a
 			out.OK, out.Left, err = tx.UseRecoveryCode(fx.User, fx.Code)
 			return out, err
 		})
+	case lookAway:
+		return f.lookAwayFrom(ctx, e, fx)
+	case lookArrival:
+		return f.lookBack(ctx, v, e, a.ID, fx.Key)
 	case lookStanding:
 		var st standing
 		err := f.Identity.View(ctx, func(tx *identity.Tx) (err error) {

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
@@ -16,10 +17,11 @@ import (
 	"github.com/lentil-dev/lentil/internal/identity"
 )
 
-// Lifetimes of what the profile flow hands out (workos-api.md §2.3).
+// Lifetimes of what is handed out (workos-api.md §2.3).
 const (
-	codeLife  = 10 * time.Minute
-	tokenLife = 10 * time.Minute
+	contextLife = 5 * time.Minute
+	codeLife    = 10 * time.Minute
+	tokenLife   = 10 * time.Minute
 )
 
 // Selector says by which connection an application wants somebody to sign in; only
@@ -74,7 +76,7 @@ func (s *Service) Select(tx *identity.Tx, env identity.EnvironmentID, q Selector
 			return refuse("connection_strategy_invalid", "The provider %s is not set up in this environment.", f.Type)
 		}
 	default:
-		if c, err = s.ofDomain(tx, env, q.Domain); err == nil && c == nil {
+		if c, err = s.OfDomain(tx, env, q.Domain); err == nil && c == nil {
 			return refuse("connection_invalid", "There is no active connection for this domain.")
 		}
 	}
@@ -87,13 +89,17 @@ func (s *Service) Select(tx *identity.Tx, env identity.EnvironmentID, q Selector
 	return c, nil
 }
 
-// ofDomain finds the active connection for a domain: that of the organisation whose
-// verified domain it is, or one that names it.
-func (s *Service) ofDomain(tx *identity.Tx, env identity.EnvironmentID, domain string) (*Connection, error) {
-	if c, err := s.Home(tx, env, "x@"+domain); c != nil || err != nil {
-		return c, err
+// OfDomain finds the active connection for a domain: that of the organisation whose
+// verified domain it is, or one that names it; nil if there is none.
+func (s *Service) OfDomain(tx *identity.Tx, env identity.EnvironmentID, domain string) (*Connection, error) {
+	if org, err := tx.OrganizationByDomain(env, domain); err != nil {
+		return nil, err
+	} else if org != nil {
+		if c, err := s.Usable(tx, env, org.ID); c != nil || err != nil {
+			return c, err
+		}
 	}
-	rows, err := tx.All(tableDomains, "on_domain", string(env), domain)
+	rows, err := tx.All(tableDomains, "on_domain", string(env), strings.ToLower(domain))
 	for i := range rows {
 		_, c, err := connectionOf(tx, env, ConnectionID(rows[i].Text("connection")))
 		if err != nil || c.State == Active {
@@ -274,7 +280,7 @@ const purposeContext = "sso initiate login"
 // response that nobody asked for: the application gives it back when it begins a
 // sign-in, which then goes to that connection and is asked for.
 func (s *Service) Context(c *Connection, now time.Time) string {
-	return s.Sealer.Seal(purposeContext, []byte(string(c.ID)+" "+now.Add(arrivalLife).UTC().Format(time.RFC3339)))
+	return s.Sealer.Seal(purposeContext, []byte(string(c.ID)+" "+now.Add(contextLife).UTC().Format(time.RFC3339)))
 }
 
 // FromContext reads a context; "" if it is none or too old.

@@ -50,6 +50,7 @@ type Settings struct {
 	Mapping      *map[string]string   `json:"attribute_mapping"`
 	GroupRoles   *map[string]string   `json:"group_roles"`
 	NoJIT        *bool                `json:"jit_disabled"`
+	Optional     *bool                `json:"optional"`
 
 	fetched *connector.IDPFacts // of MetadataURL or Metadata
 	key     []byte              // for a new SAML connection
@@ -141,7 +142,7 @@ func (s *Service) apply(e *identity.Environment, c *Connection, sec *secrets, se
 	put(&k.IDP.SLOURL, set.SLOURL)
 	put(&sec.ClientSecret, set.ClientSecret)
 	put(&sec.AppleKey, set.AppleKey)
-	for _, b := range []struct{ to, from *bool }{{&k.Test, set.Test}, {&k.ReturnTokens, set.ReturnTokens}, {&k.SignRequests, set.SignRequests}, {&k.NoJIT, set.NoJIT}} {
+	for _, b := range []struct{ to, from *bool }{{&k.Test, set.Test}, {&k.ReturnTokens, set.ReturnTokens}, {&k.SignRequests, set.SignRequests}, {&k.NoJIT, set.NoJIT}, {&k.Optional, set.Optional}} {
 		if b.from != nil {
 			*b.to = *b.from
 		}

@@ -28,11 +28,11 @@ const (
 	ForTest    Purpose = "test"    // an administrator tries the connection
 )
 
-// departureLife is how long somebody may stay away; arrivalLife how long the way
-// from the callback to the next page may take.
+// departureLife is how long somebody may stay away; arrivalLife how long what they
+// bring back may wait to be used.
 const (
 	departureLife = 20 * time.Minute
-	arrivalLife   = 5 * time.Minute
+	arrivalLife   = time.Hour // a code may have to be mailed before it is used
 )
 
 // Departure is one browser's way out and back.

@@ -38,16 +38,68 @@ func (s *Service) Owner(tx *identity.Tx, o *Outcome) (own Owner, err error) {
 		u, err := tx.User(c.Environment, identity.UserID(f.Text("user")))
 		if err == nil {
 			own.User = u.ID
-			return own, nil
-		}
-		if apierr.KindOf(err) != apierr.NotFound {
+		} else if apierr.KindOf(err) != apierr.NotFound {
 			return own, err
 		}
 	}
-	if own.Email == "" {
+	if own.User == "" && own.Email == "" {
 		return own, apierr.New(apierr.BadRequest, "email_missing", "%s did not share an e-mail address, and without one there is no account here.", c.Name)
 	}
-	return own, nil
+	return own, s.mayJoin(tx, c, own)
+}
+
+// mayJoin refuses, before an account is made, whom the organisation will not have.
+func (s *Service) mayJoin(tx *identity.Tx, c *Connection, own Owner) error {
+	if c.Organization == "" {
+		return nil
+	}
+	user := own.User
+	if user == "" {
+		u, err := tx.UserByEmail(c.Environment, own.Email)
+		if err != nil {
+			return err
+		}
+		if u != nil {
+			user = u.ID
+		}
+	}
+	var m *identity.Membership
+	if user != "" {
+		var err error
+		if m, err = tx.Membership(c.Environment, user, c.Organization); err != nil {
+			return err
+		}
+	}
+	switch {
+	case m == nil && c.Config.NoJIT:
+		return errNoMember
+	case m != nil && m.Status == identity.MembershipInactive:
+		return errInactive
+	}
+	return nil
+}
+
+// The refusals of people whom an organisation will not have.
+var (
+	errNoMember = apierr.New(apierr.Forbidden, "organization_membership_not_found", "You are not a member of this organization. Ask its administrator.")
+	errInactive = apierr.New(apierr.Forbidden, "organization_membership_inactive", "Your membership in this organization is not active. Ask its administrator.")
+)
+
+// ConnectionsFor lists the connections of which a member must come through one to
+// enter an organisation: its active ones, for people whose address lies in its
+// verified domains. It is authflow's EntryRules.
+func (s *Service) ConnectionsFor(tx *identity.Tx, e *identity.Environment, org identity.OrganizationID, u *identity.User) (ids []string, err error) {
+	home, err := s.Home(tx, e.ID, u.Email)
+	if err != nil || home == nil || home.Organization != org {
+		return nil, err
+	}
+	all, err := s.OfOrganization(tx, e.ID, org)
+	for i := range all {
+		if all[i].State == Active {
+			ids = append(ids, string(all[i].ID))
+		}
+	}
+	return ids, err
 }
 
 // vouches reports whether an organisation's connection may speak for an address:
@@ -96,6 +148,11 @@ func (s *Service) Settle(tx *identity.Tx, o *Outcome, user identity.UserID, ip, 
 	if err != nil {
 		return nil, err
 	}
+	if c.Organization != "" { // refused before anything is written
+		if err := s.join(tx, c, user, rolesOf(c, o.Person)); err != nil {
+			return nil, err
+		}
+	}
 	row := identity.Row{identity.Text("environment", c.Environment), identity.Text("connection", c.ID), identity.Text("type", c.Type), identity.Text("idp_id", o.Person.ID),
 		identity.Text("user", user), identity.Time("created", tx.Now())}
 	switch {
@@ -110,11 +167,6 @@ func (s *Service) Settle(tx *identity.Tx, o *Outcome, user identity.UserID, ip, 
 	out := &Settled{Organization: c.Organization}
 	if out.Profile, err = putProfile(tx, c, o.Person); err != nil {
 		return nil, err
-	}
-	if c.Organization != "" {
-		if err := s.join(tx, c, user, rolesOf(c, o.Person)); err != nil {
-			return nil, err
-		}
 	}
 	if c.Config.ReturnTokens {
 		out.Tokens = o.Person.Tokens
@@ -142,14 +194,14 @@ func (s *Service) join(tx *identity.Tx, c *Connection, user identity.UserID, rol
 	}
 	if m == nil {
 		if c.Config.NoJIT {
-			return apierr.New(apierr.Forbidden, "organization_membership_not_found", "You are not a member of this organization. Ask its administrator.")
+			return errNoMember
 		}
 		_, err := tx.AddMembership(c.Environment, identity.NewMembership{User: user, Organization: c.Organization, Roles: known})
 		return err
 	}
 	switch m.Status {
 	case identity.MembershipInactive:
-		return apierr.New(apierr.Forbidden, "organization_membership_inactive", "Your membership in this organization is not active. Ask its administrator.")
+		return errInactive
 	case identity.MembershipPending: // invited, and now come
 		if m, err = tx.SetMembershipActive(c.Environment, m.ID, true); err != nil {
 			return err
@@ -210,14 +262,19 @@ func (s *Service) Home(tx *identity.Tx, env identity.EnvironmentID, email string
 	if err != nil || org == nil {
 		return nil, err
 	}
-	return s.Usable(tx, env, org.ID)
+	return s.firstOf(tx, env, org.ID, func(c *Connection) bool { return !c.Config.Optional })
 }
 
 // Usable is an organisation's first active connection; nil if it has none.
 func (s *Service) Usable(tx *identity.Tx, env identity.EnvironmentID, org identity.OrganizationID) (*Connection, error) {
+	return s.firstOf(tx, env, org, func(*Connection) bool { return true })
+}
+
+// firstOf is an organisation's first active connection that will do.
+func (s *Service) firstOf(tx *identity.Tx, env identity.EnvironmentID, org identity.OrganizationID, will func(*Connection) bool) (*Connection, error) {
 	all, err := s.OfOrganization(tx, env, org)
 	for i := range all {
-		if all[i].State == Active {
+		if all[i].State == Active && will(&all[i]) {
 			return &all[i], err
 		}
 	}

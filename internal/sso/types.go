@@ -88,6 +88,7 @@ type Config struct {
 	Mapping    map[string]string `json:"attribute_mapping,omitempty"` // of our fields to theirs
 	GroupRoles map[string]string `json:"group_roles,omitempty"`       // their groups to role slugs
 	NoJIT      bool              `json:"jit_disabled,omitempty"`      // only who is a member already may come
+	Optional   bool              `json:"optional,omitempty"`          // the organisation's people may sign in otherwise, too
 }
 
 // secrets are what a connection keeps sealed.

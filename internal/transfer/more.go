@@ -158,7 +158,7 @@ func (a *applying) connections() error {
 		if n.Type != "" && n.Type != "TestIdp" {
 			a.note("connections are seeded with the type TestIdp: the house is the identity provider, whoever comes chooses who to be")
 		}
-		answer, made, err := a.make("connections", at, "/_lentil/v1/connections", given("organization_id", org, "name", n.Name, "connection_type", "TestIdp", "protocol", "saml"))
+		answer, made, err := a.make("connections", at, "/_lentil/v1/connections", given("organization_id", org, "name", n.Name, "connection_type", "TestIdp", "protocol", "saml", "optional", true))
 		if err != nil {
 			return err
 		}

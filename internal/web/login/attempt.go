@@ -27,7 +27,7 @@ func (p *Pages) Authorize(w http.ResponseWriter, r *http.Request, q authflow.Aut
 	if begun.Browser != "" && begun.Browser != v.Browser {
 		p.setCookie(w, r, authflow.BrowserCookie, begun.Browser, browserAge)
 	}
-	if begun.Attempt == "" {
+	if _, away := begun.Step.(*authflow.Leave); away || begun.Attempt == "" {
 		return p.step(w, r, begun.Step, http.StatusFound)
 	}
 	return p.redirect(w, r, AttemptPath+url.PathEscape(string(begun.Attempt)), http.StatusFound)
@@ -56,7 +56,13 @@ func (p *Pages) goTo(w http.ResponseWriter, r *http.Request) error {
 		}
 		ans = authflow.SendAgain{}
 	default:
-		return p.notFound(w, r)
+		away, ok, err := awayAnswer(r, place)
+		if err != nil {
+			return err
+		}
+		if ans = away; !ok {
+			return p.notFound(w, r)
+		}
 	}
 	a := authflow.AttemptID(r.PathValue("attempt"))
 	s, err := p.Flow.Submit(r.Context(), p.visitor(r, ""), a, ans)
@@ -166,6 +172,8 @@ func (p *Pages) step(w http.ResponseWriter, r *http.Request, s authflow.Step, mo
 		return p.done(w, r, s, moved)
 	case *authflow.Over:
 		return p.over(w, r, s)
+	case *authflow.Leave:
+		return p.redirect(w, r, s.RedirectTo, moved)
 	}
 	if pg := p.pageOf(s); pg != nil {
 		return p.ask(w, r, authflow.ScreenOf(s), moved, pg)

@@ -43,6 +43,8 @@ type form struct {
 	Focus    string // name of the field that has the focus first
 	Problems problems
 
+	Providers []providerLink // accounts elsewhere to sign in with
+
 	SignInLink, SignUpLink, ForgotLink, ResendLink string
 	RecoveryLink, AuthenticatorLink                string
 	PasswordHint                                   string

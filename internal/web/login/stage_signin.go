@@ -24,6 +24,7 @@ func (p *Pages) signIn(s *authflow.AskSignIn) page {
 	if !s.SignUpAllowed {
 		f.SignUpLink = ""
 	}
+	f.Providers = providers(f, s.Elsewhere)
 	return signInPage{f, !s.Methods.NoPassword, !s.Methods.NoPassword && !s.Methods.NoMagicCode}
 }
 

@@ -22,6 +22,7 @@ func (p *Pages) signUp(s *authflow.AskSignUp) page {
 		f.Focus = "email"
 	}
 	f.PasswordHint = passwordHint(s.MinPassword)
+	f.Providers = providers(f, s.Elsewhere)
 	return signUpPage{f, !s.Methods.NoPassword}
 }
 

@@ -53,6 +53,7 @@ type grantAnswer struct {
 	Method         identity.Method         `json:"authentication_method,omitempty"`
 
 	Impersonator *impersonatorObject `json:"impersonator,omitempty"`
+	OAuthTokens  *oauthTokens        `json:"oauth_tokens,omitempty"`
 }
 
 // authenticate is POST /user_management/authenticate.
@@ -106,7 +107,7 @@ func (a *API) grant(w http.ResponseWriter, r *http.Request, body *authenticateBo
 		return err
 	}
 	answer := grantAnswer{User: newUserObject(g.User), OrganizationID: g.OrganizationID, AccessToken: g.AccessToken,
-		RefreshToken: g.RefreshToken, Method: g.AuthenticationMethod}
+		RefreshToken: g.RefreshToken, Method: g.AuthenticationMethod, OAuthTokens: newOAuthTokens(g.OAuthProvider, g.OAuth)}
 	if who := g.Impersonator; who != nil {
 		answer.Impersonator = &impersonatorObject{who.Email, orNull(who.Reason)}
 	}

@@ -68,6 +68,7 @@ func decodeAuthorize(raw string) (authflow.AuthorizeRequest, error) {
 		Provider: v.Get("provider"), OrganizationID: v.Get("organization_id"), ConnectionID: v.Get("connection_id"),
 		DomainHint: v.Get("domain_hint"), InvitationToken: v.Get("invitation_token"),
 		PasswordResetToken: v.Get("password_reset_token"),
+		ProviderScopes:     scopes(v), ProviderParams: bracketed(v, "provider_query_params"), Context: v.Get("context"),
 	}
 	switch {
 	case q.ClientID == "":
@@ -85,7 +86,7 @@ var authorizeParameters = map[string]bool{
 	"client_id": true, "redirect_uri": true, "response_type": true, "state": true, "code_challenge": true,
 	"code_challenge_method": true, "screen_hint": true, "login_hint": true, "prompt": true, "max_age": true,
 	"provider": true, "organization_id": true, "connection_id": true, "domain_hint": true,
-	"invitation_token": true, "password_reset_token": true,
+	"invitation_token": true, "password_reset_token": true, "context": true,
 }
 
 // fetched reports whether script, or a framework's prefetch, asked for what only a

@@ -74,10 +74,11 @@ func open(t testing.TB) *house {
 	api := &workos.API{Identity: svc, Flow: flow, Letters: flow, Hasher: flow.Hasher, Pages: pages, Log: log, Outbox: h.outbox}
 	h.identity, h.front = svc, api
 	workos.OpenServices(t, api)
+	flow.SSO, flow.Rules = api.SSO, api.SSO
 	check(t, api.Open())
 	h.api = contract.Judge(api, func(line string) { t.Error(line) })
 	server := httptest.NewServer(h.api)
-	h.url = server.URL
+	h.url, api.SSO.BaseURL = server.URL, server.URL
 	t.Cleanup(func() {
 		server.Close()
 		cancel()

@@ -178,9 +178,12 @@ func scopes(q url.Values) []string {
 
 // bracketed reads name[key]=value parameters.
 func bracketed(q url.Values, name string) map[string]string {
-	out := map[string]string{}
+	var out map[string]string
 	for k, v := range q {
 		if inner, ok := strings.CutPrefix(k, name+"["); ok && strings.HasSuffix(inner, "]") && len(out) < 20 {
+			if out == nil {
+				out = map[string]string{}
+			}
 			out[strings.TrimSuffix(inner, "]")] = clip(v[0], 1000)
 		}
 	}
