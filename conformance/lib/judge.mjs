@@ -1,6 +1,7 @@
 // Holds answers of the house against the public description of the WorkOS API: the same data and the same rules as
 // internal/wire/workos/contract, whose doc.go explains the notation.
 import { readFileSync } from "node:fs";
+import { createServer, request } from "node:http";
 import { join } from "node:path";
 import { root } from "./lentil.mjs";
 
@@ -81,6 +82,11 @@ function checkShape(shape, text) {
     return [`${JSON.stringify(text.slice(0, 80))} is not JSON`];
   }
   return look(value, shape, "").map(([at, , problem]) => (at ? `${at}: ${problem}` : problem));
+}
+
+/** What contract.excused excuses: browsers keep the refresh token in a cookie, keys may come without certificates. */
+function excuse(operation, cookie, problems) {
+  return problems.filter((p) => !(operation === "getJwks" && /x5c|x5t/.test(p)) && !(operation === "authenticate" && p === "lacks the member refresh_token" && cookie));
 }
 
 /** An event, as lists and webhooks show it. */
@@ -198,13 +204,43 @@ export function watch(base) {
     if (!operation && answer.status >= 500 && !anywhere.includes(answer.status)) {
       call.problems.push(`answers ${answer.status} ${text.slice(0, 200)}`);
     }
-    // Browsers keep the refresh token in a cookie; keys have no certificates (see contract.excused).
-    call.problems = call.problems.filter((p) => !(operation === "getJwks" && /x5c|x5t/.test(p)) && !(operation === "authenticate" && p.includes("refresh_token") && answer.headers.has("set-cookie")));
+    call.problems = excuse(operation, answer.headers.get("set-cookie"), call.problems);
     seen.calls.push(call);
     seen.wrong.push(...call.problems.map((p) => `${method} ${url.pathname} (${operation}) ${answer.status}: ${p}`));
     return answer;
   };
   globalThis.fetch = seen.fetch;
   seen.stop = () => (globalThis.fetch = real);
+  return seen;
+}
+
+/**
+ * A way to a house for clients in other processes: passes everything on as it is, and holds each answer against the
+ * description. `wrong` has a line per answer that is not as described, `calls` the operations that were asked for.
+ */
+export async function judgingProxy(base) {
+  const to = new URL(base);
+  const seen = { calls: [], wrong: [] };
+  const server = createServer((from, back) => {
+    const body = [];
+    const onward = request({ host: to.hostname, port: to.port, method: from.method, path: from.url, headers: { ...from.headers, host: to.host } }, (answer) => {
+      back.writeHead(answer.statusCode, answer.rawHeaders);
+      answer.on("data", (chunk) => (body.push(chunk), back.write(chunk)));
+      answer.on("end", () => {
+        back.end();
+        const operation = find(from.method, from.url);
+        if (operation) {
+          seen.calls.push(operation);
+          const problems = excuse(operation, answer.headers["set-cookie"], check(operation, answer.statusCode, Buffer.concat(body).toString()));
+          seen.wrong.push(...problems.map((p) => `${from.method} ${from.url} (${operation}) ${answer.statusCode}: ${p}`));
+        }
+      });
+    });
+    onward.on("error", (error) => (back.writeHead(502), back.end(String(error))));
+    from.pipe(onward);
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  seen.port = server.address().port;
+  seen.close = () => new Promise((done) => (server.closeAllConnections(), server.close(done)));
   return seen;
 }

@@ -1,0 +1,6 @@
+import { withAuth } from "@workos-inc/authkit-nextjs";
+
+export async function GET() {
+  const { user, sessionId, accessToken, organizationId } = await withAuth();
+  return Response.json({ email: user?.email ?? null, sessionId: sessionId ?? null, accessToken: accessToken ?? null, organizationId: organizationId ?? null });
+}
