@@ -3,6 +3,9 @@ package transfer
 import (
 	"fmt"
 	"net/http"
+	"slices"
+
+	"github.com/lentil-dev/lentil/internal/identity"
 )
 
 // template sets the template of further claims.
@@ -111,7 +114,7 @@ func (a *applying) endpoints() error {
 		}
 		events := e.Events
 		if len(events) == 0 {
-			events = subscribable
+			events = subscribable()
 		}
 		answer, made, err := a.make("webhookEndpoints", at, "/webhook_endpoints", given("endpoint_url", e.address(), "events", events, "secret", e.Secret))
 		if err != nil {
@@ -127,19 +130,8 @@ func (a *applying) endpoints() error {
 }
 
 // subscribable are the events that an endpoint without a list hears of.
-var subscribable = []string{
-	"authentication.email_verification_succeeded", "authentication.magic_auth_failed", "authentication.magic_auth_succeeded",
-	"authentication.mfa_succeeded", "authentication.oauth_failed", "authentication.oauth_succeeded", "authentication.password_failed",
-	"authentication.password_succeeded", "authentication.passkey_failed", "authentication.passkey_succeeded", "authentication.sso_failed",
-	"authentication.sso_succeeded", "connection.activated", "connection.deactivated", "connection.deleted", "dsync.activated", "dsync.deleted",
-	"dsync.group.created", "dsync.group.deleted", "dsync.group.updated", "dsync.group.user_added", "dsync.group.user_removed", "dsync.user.created",
-	"dsync.user.deleted", "dsync.user.updated", "email_verification.created", "group.created", "group.deleted", "group.updated", "invitation.accepted",
-	"invitation.created", "invitation.resent", "invitation.revoked", "magic_auth.created", "organization.created", "organization.deleted",
-	"organization.updated", "organization_domain.created", "organization_domain.deleted", "organization_domain.updated", "organization_domain.verified",
-	"organization_membership.created", "organization_membership.deleted", "organization_membership.updated", "organization_role.created",
-	"organization_role.deleted", "organization_role.updated", "password_reset.created", "password_reset.succeeded", "permission.created",
-	"permission.deleted", "permission.updated", "role.created", "role.deleted", "role.updated", "session.created", "session.revoked", "user.created",
-	"user.deleted", "user.updated",
+func subscribable() []string {
+	return slices.DeleteFunc(identity.EventNames(), func(name string) bool { return !identity.WebhookEvent(name) })
 }
 
 // connections makes connections to the test identity provider.

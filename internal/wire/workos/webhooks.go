@@ -56,16 +56,18 @@ func (a *API) listWebhookEndpoints(w http.ResponseWriter, r *http.Request) error
 	return writeList(w, list, newWebhookEndpointObject)
 }
 
-// createWebhookEndpoint is POST /webhook_endpoints.
+// createWebhookEndpoint is POST /webhook_endpoints. The public description knows no
+// secret; seeds have one.
 func (a *API) createWebhookEndpoint(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		URL    string   `json:"endpoint_url"`
 		Events []string `json:"events"`
+		Secret string   `json:"secret"`
 	}
 	if err := decodeBody(r, &body); err != nil {
 		return err
 	}
-	e, err := a.Webhooks.CreateEndpoint(r.Context(), environment(r), webhook.NewEndpoint{URL: body.URL, Events: body.Events})
+	e, err := a.Webhooks.CreateEndpoint(r.Context(), environment(r), webhook.NewEndpoint{URL: body.URL, Events: body.Events, Secret: body.Secret})
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,11 @@ func TestWebhookEndpointsOverTheAPI(t *testing.T) {
 	if c := h.call("POST", "/webhook_endpoints", map[string]any{"endpoint_url": srv.URL, "events": []string{"user.created"}}).want(http.StatusConflict).text("code"); c != "duplicate_endpoint" {
 		t.Error(c)
 	}
+	seeded := h.call("POST", "/webhook_endpoints", map[string]any{"endpoint_url": srv.URL + "/seeded", "events": []string{"user.deleted"}, "secret": "whsec"}).want(http.StatusCreated)
+	if seeded.text("secret") != "whsec" {
+		t.Errorf("%s", seeded.raw)
+	}
+	h.call("DELETE", "/webhook_endpoints/"+seeded.text("id"), nil).want(http.StatusNoContent)
 	if c := h.call("POST", "/webhook_endpoints", map[string]any{"endpoint_url": "http://10.0.0.1/", "events": []string{"user.created"}}).want(http.StatusUnprocessableEntity).text("code"); c != "invalid_url" {
 		t.Error(c)
 	}
