@@ -4,6 +4,7 @@ import { WorkOS } from "@workos-inc/node";
 import { anyApi as api } from "convex/server";
 import { ConvexHttpClient } from "convex/browser";
 import { join } from "node:path";
+import { enterCode, enterPassword, newPerson, openBrowser } from "../lib/browser.mjs";
 import { contains, fails, holds, same } from "../lib/check.mjs";
 import { Lentil, portFlags, removeFolder, root, scratchApp, until } from "../lib/lentil.mjs";
 
@@ -14,8 +15,11 @@ export async function setUp() {
   const flags = await portFlags();
   const lentil = await new Lentil(dir, flags).start();
   lentil.workos = client(lentil);
-  // There before the component is: only a backfill finds this one.
+  // There before the component hears of anybody: only a backfill finds this one.
+  const [{ id }] = (await lentil.workos.webhooks.listWebhookEndpoints()).data;
+  await lentil.workos.webhooks.updateWebhookEndpoint({ id, status: "disabled" });
   lentil.early = await lentil.workos.userManagement.createUser({ email: "early@example.test", emailVerified: true });
+  await lentil.workos.webhooks.updateWebhookEndpoint({ id, status: "enabled" });
   await lentil.cli(["dev", "--once", "--typecheck", "enable"]);
   return lentil;
 }
@@ -123,7 +127,46 @@ export const scenarios = {
     await operator(lentil, "PUT", "/_lentil/v1/actions/authentication", { enabled: false });
   },
 
-  "what happened while the house was down or the site refused arrives afterwards": async (lentil) => {
+  "the house's pages say what the app's action said, and make no account that it refuses": async (lentil) => {
+    await operator(lentil, "PUT", "/_lentil/v1/actions/authentication", { enabled: true });
+    await operator(lentil, "PUT", "/_lentil/v1/actions/user_registration", { enabled: true });
+    const browser = await openBrowser();
+    try {
+      const redirectUri = "http://localhost:5173/callback";
+      const person = await newPerson(browser);
+      await person.route(`${redirectUri}**`, (route) => route.fulfill({ body: "back in the app" }));
+      const page = await person.newPage();
+      const open = (screenHint) => page.goto(lentil.workos.userManagement.getAuthorizationUrl({ provider: "authkit", redirectUri, screenHint, clientId: lentil.info.clientId }));
+      await open("sign-in");
+      await enterPassword(page, "banned@example.test", password);
+      await page.getByText("You are banned from <here>.").waitFor();
+      await open("sign-in");
+      await enterPassword(page, "grace@example.test", password);
+      await page.getByText("back in the app").waitFor();
+
+      const other = await newPerson(browser);
+      await other.route(`${redirectUri}**`, (route) => route.fulfill({ body: "back in the app" }));
+      const form = await other.newPage();
+      for (const [email, says] of [["robot@spam.test", "Only for people."], ["person@example.test", "back in the app"]]) {
+        await form.goto(lentil.workos.userManagement.getAuthorizationUrl({ provider: "authkit", redirectUri, screenHint: "sign-up", clientId: lentil.info.clientId }));
+        await enterPassword(form, email, password);
+        await form.getByLabel("Code").waitFor();
+        await enterCode(form, await lentil.code(email));
+        await form.getByText(says).waitFor();
+      }
+      same((await lentil.workos.userManagement.listUsers({ email: "robot@spam.test" })).data, []);
+      const [user] = (await lentil.workos.userManagement.listUsers({ email: "person@example.test" })).data;
+      await until("the person", () => known(lentil, user.id));
+      const denials = (await lentil.workos.events.listEvents({ events: ["action.user_registration.denied"] })).data;
+      same(denials.map((e) => e.data.email), ["robot@spam.test"]);
+    } finally {
+      await browser.close();
+      await operator(lentil, "PUT", "/_lentil/v1/actions/authentication", { enabled: false });
+      await operator(lentil, "PUT", "/_lentil/v1/actions/user_registration", { enabled: false });
+    }
+  },
+
+  "what happened right before a crash arrives afterwards, once": async (lentil) => {
     const created = lentil.workos.userManagement.createUser({ email: "crash@example.test" });
     const user = await created;
     await lentil.crashAndRestart(); // the delivery may or may not have gone out
