@@ -126,7 +126,7 @@ export const scenarios = {
     contains(await alertOf(page), "not right");
     await page.getByTestId("recovery").click();
     await at(page, "recovery-code");
-    await page.getByLabel("Recovery code").fill("aaaaa-aaaaa");
+    await page.getByLabel("Recovery code").fill("aaaaaa-aaaaaa-aaaaaa-aaaaaa");
     await page.getByRole("button", { name: "Continue" }).click();
     contains(await alertOf(page), "none of your recovery codes");
     await page.getByLabel("Recovery code").fill(codes[4].toUpperCase());

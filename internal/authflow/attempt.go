@@ -191,6 +191,8 @@ type (
 	// enrollFactor gives the user the authenticator app whose code of a time step was
 	// right, and recovery codes.
 	enrollFactor struct{ Step int64 }
+	// renewCodes gives the user new recovery codes in place of those that are left.
+	renewCodes struct{}
 	// mailEnrolled and mailRecovered tell the account's owner that this was done, and
 	// that a recovery code was used.
 	mailEnrolled  struct{ User identity.UserID }
@@ -212,6 +214,7 @@ func (lookStanding) effect()      {}
 func (checkFactor) effect()       {}
 func (checkRecoveryCode) effect() {}
 func (enrollFactor) effect()      {}
+func (renewCodes) effect()        {}
 func (mailEnrolled) effect()      {}
 func (mailRecovered) effect()     {}
 func (acceptInvitation) effect()  {}

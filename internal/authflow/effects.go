@@ -1,6 +1,8 @@
 package authflow
 
 import (
+	"strconv"
+
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/webhook"
@@ -57,6 +59,14 @@ func (f *Flow) apply(tx *identity.Tx, v Visitor, e *identity.Environment, a *att
 		case enrollFactor:
 			if err := f.enroll(tx, e, a, fx.Step); err != nil {
 				return f.gone(a, err)
+			}
+		case renewCodes:
+			codes, err := recoveryCodes(tx, e, a.ID)
+			if err == nil {
+				err = tx.SetRecoveryCodes(a.Proof.User, codes)
+			}
+			if err != nil {
+				return nil, err
 			}
 		case acceptInvitation:
 			over, err := f.accept(tx, e, a)
@@ -216,8 +226,8 @@ func enrollSecret(tx *identity.Tx, e *identity.Environment, id AttemptID) (strin
 // recoveryCodes needs more bytes than one derivation gives.
 func recoveryCodes(tx *identity.Tx, e *identity.Environment, id AttemptID) ([]string, error) {
 	var seed []byte
-	for _, half := range []string{"1", "2"} {
-		b, err := tx.Derive(e, "recovery codes", string(id), half)
+	for n := 0; len(seed) < identity.RecoverySeed; n++ {
+		b, err := tx.Derive(e, "recovery codes", string(id), strconv.Itoa(n))
 		if err != nil {
 			return nil, err
 		}

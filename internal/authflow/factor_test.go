@@ -92,18 +92,35 @@ func TestFlowSecondFactorFromEnrolmentToRecovery(t *testing.T) {
 
 		// The app is lost.
 		step[*authflow.AskRecoveryCode](t, third.submit(authflow.GoTo{Place: authflow.RecoveryCode}))
-		if got := problem(third.submit(authflow.EnterRecoveryCode{Code: "aaaaa-aaaaa"})); got != "code_wrong" {
+		if got := problem(third.submit(authflow.EnterRecoveryCode{Code: "aaaaaa-aaaaaa-aaaaaa-aaaaaa"})); got != "code_wrong" {
 			t.Errorf("a wrong recovery code: %q", got)
 		}
 		if left := step[*authflow.TellCodesLeft](t, third.submit(authflow.EnterRecoveryCode{Code: codes[3]})).Left; left != 9 {
 			t.Errorf("%d codes left", left)
 		}
 		codeOf(t, third.submit(authflow.Continue{}), h.request().State)
+		used := &browser{h: h}
+		used.password("ada@example.com")
+		used.submit(authflow.GoTo{Place: authflow.RecoveryCode})
+		if got := problem(used.submit(authflow.EnterRecoveryCode{Code: codes[3]})); got != "code_wrong" {
+			t.Errorf("a recovery code again: %q", got)
+		}
+		if again := step[*authflow.TellRecoveryCodes](t, func() authflow.Step {
+			renewing := &browser{h: h}
+			renewing.password("ada@example.com")
+			renewing.submit(authflow.GoTo{Place: authflow.RecoveryCode})
+			step[*authflow.TellCodesLeft](t, renewing.submit(authflow.EnterRecoveryCode{Code: codes[4]}))
+			return renewing.submit(authflow.RenewCodes{})
+		}()).Codes; len(again) != 10 || again[0] == codes[0] {
+			t.Errorf("new codes: %q", again)
+		} else {
+			codes[3] = codes[5] // one that was never used, but is void now
+		}
 		fourth := &browser{h: h}
 		fourth.password("ada@example.com")
 		fourth.submit(authflow.GoTo{Place: authflow.RecoveryCode})
 		if got := problem(fourth.submit(authflow.EnterRecoveryCode{Code: codes[3]})); got != "code_wrong" {
-			t.Errorf("a recovery code again: %q", got)
+			t.Errorf("a recovery code that was replaced: %q", got)
 		}
 
 		// Guessing is slowed down, for the account and not only for the attempt.
@@ -224,5 +241,35 @@ func TestFlowOrganizationAsksForASecondFactor(t *testing.T) {
 		codeOf(t, b.password("ada@example.com"), h.request().State)
 		must(t, h.ids.Update(t.Context(), func(tx *identity.Tx) error { return tx.SetOrganizationMFA(h.env.ID, o.ID, identity.MFARequired) }))
 		step[*authflow.AskEnroll](t, b.password("ada@example.com"))
+	})
+}
+
+func TestFlowResetDoesNotPassByTheSecondFactor(t *testing.T) {
+	inHouse(t, identity.Settings{}, func(t *testing.T, h *house) {
+		u := h.passwordUser("ada@example.com")
+		var secret string
+		var p *identity.PasswordReset
+		must(t, h.ids.Update(t.Context(), func(tx *identity.Tx) (err error) {
+			if _, secret, err = tx.EnrollFactor(h.env.ID, identity.NewFactor{User: u.ID, Type: identity.FactorTOTP}); err != nil {
+				return err
+			}
+			p, err = tx.CreatePasswordReset(h.env.ID, u.ID)
+			return err
+		}))
+		link := &browser{h: h}
+		link.begin(with(h.request(), func(r *authflow.AuthorizeRequest) { r.PasswordResetToken = p.Token }))
+		step[*authflow.AskFactor](t, link.submit(authflow.ChoosePassword{Password: "lentil soup at noon"}))
+		step[*authflow.AskFactor](t, link.look())
+		h.mailedCode("ada@example.com") // lets the mail of the change go first
+		mailed := &browser{h: h}
+		mailed.begin(h.request())
+		mailed.submit(authflow.GoTo{Place: authflow.Forgot})
+		mailed.submit(authflow.ForgotPassword{Email: "ada@example.com"})
+		step[*authflow.AskNewPassword](t, mailed.submit(authflow.EnterCode{Code: h.mailedCode("ada@example.com")}))
+		step[*authflow.AskFactor](t, mailed.submit(authflow.ChoosePassword{Password: "another long password"}))
+		if got := problem(mailed.submit(authflow.EnterCode{Code: "000000"})); got != "code_wrong" {
+			t.Errorf("a wrong code: %q", got)
+		}
+		codeOf(t, mailed.submit(authflow.EnterCode{Code: identity.TOTPCode(secret, time.Now())}), h.request().State)
 	})
 }

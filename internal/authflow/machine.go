@@ -61,7 +61,7 @@ func rowOf(s stage) stageRow {
 	case atRecoveryCode:
 		return stageRow{askRecoveryCode, nextRecoveryCode}
 	case atCodesLeft:
-		return stageRow{tellCodesLeft, nextContinue}
+		return stageRow{tellCodesLeft, nextCodesLeft}
 	case atEnroll:
 		return stageRow{askEnroll, nextEnroll}
 	case atRecoveryCodes:

@@ -168,6 +168,8 @@ func parseInput(t *testing.T, s string) input {
 		return ChooseOrganization{identity.OrganizationID(arg(1))}
 	case "Continue":
 		return Continue{}
+	case "RenewCodes":
+		return RenewCodes{}
 	case "GiveUp":
 		return GiveUp{}
 	case "factorChecked":

@@ -14,7 +14,8 @@ type AskRecoveryCode struct {
 	Email string
 }
 
-// TellCodesLeft says how many recovery codes there still are. Ways on: Continue.
+// TellCodesLeft says how many recovery codes there still are. Ways on: Continue,
+// RenewCodes.
 type TellCodesLeft struct {
 	Screen
 	Left int
@@ -24,6 +25,11 @@ type TellCodesLeft struct {
 type EnterRecoveryCode struct{ Code string }
 
 func (EnterRecoveryCode) answer() {}
+
+// RenewCodes answers TellCodesLeft: new codes in place of those that are left.
+type RenewCodes struct{}
+
+func (RenewCodes) answer() {}
 
 // secondOTP is how the claim amr calls a second factor that is a code (RFC 8176).
 const secondOTP = "otp"
@@ -65,8 +71,8 @@ func askRecoveryCode(a attempt, _ world, s Screen) Step {
 func nextRecoveryCode(a attempt, in input, w world) (attempt, Step, []effect) {
 	switch in := in.(type) {
 	case EnterRecoveryCode:
-		if len(in.Code) < 8 || len(in.Code) > 64 {
-			return a, ask(a, w, &Problem{Field: FieldCode, Code: "code_malformed", Message: "Enter one of the codes that you wrote down, like abcde-fgh23."}), nil
+		if len(in.Code) < 24 || len(in.Code) > 64 {
+			return a, ask(a, w, &Problem{Field: FieldCode, Code: "code_malformed", Message: "Enter one of the codes that you wrote down, with all of its four groups."}), nil
 		}
 		return a, nil, []effect{checkRecoveryCode{User: a.Proof.User, Code: in.Code}}
 	case factorChecked:
@@ -84,6 +90,15 @@ func nextRecoveryCode(a attempt, in input, w world) (attempt, Step, []effect) {
 // tellCodesLeft is the page after a recovery code.
 func tellCodesLeft(a attempt, _ world, s Screen) Step {
 	return &TellCodesLeft{Screen: s, Left: a.Proof.CodesLeft}
+}
+
+// nextCodesLeft goes on, or makes new codes first.
+func nextCodesLeft(a attempt, in input, w world) (attempt, Step, []effect) {
+	if _, ok := in.(RenewCodes); ok {
+		a.Stage = atRecoveryCodes
+		return a, ask(a, w, nil), []effect{renewCodes{}}
+	}
+	return nextContinue(a, in, w)
 }
 
 // nextContinue goes on from a page that only tells something.

@@ -2,8 +2,10 @@ package identity_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/base64"
 	"image/png"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -166,7 +168,9 @@ func TestFactorLife(t *testing.T) {
 			t.Error("late:", r)
 		}
 
-		codes := identity.RecoveryCodes(bytes.Repeat([]byte("seed"), 16))
+		seed := make([]byte, identity.RecoverySeed)
+		rand.Read(seed)
+		codes := identity.RecoveryCodes(seed)
 		must(do(func(tx *identity.Tx) error { return tx.SetRecoveryCodes(u.ID, codes) }))
 		use := func(user identity.UserID, text string) (ok bool, left int) {
 			t.Helper()
@@ -210,5 +214,34 @@ func TestFactorRefused(t *testing.T) {
 		if err := s.Update(t.Context(), func(tx *identity.Tx) error { _, _, err := tx.EnrollFactor(e.ID, n); return err }); err == nil {
 			t.Errorf("%s: enrolled", name)
 		}
+	}
+}
+
+func TestRecoveryCodesAreLongEnoughForAPlainHash(t *testing.T) {
+	t.Parallel()
+	seed := make([]byte, identity.RecoverySeed)
+	rand.Read(seed)
+	codes := identity.RecoveryCodes(seed)
+	seen := map[string]bool{}
+	for _, c := range codes {
+		plain := strings.ReplaceAll(c, "-", "")
+		if len(plain)*5 < 112 {
+			t.Errorf("%d bits", len(plain)*5)
+		}
+		if strings.Trim(plain, "abcdefghjkmnopqrstuvwxyz23456789") != "" || seen[c] {
+			t.Errorf("the code %q", c)
+		}
+		seen[c] = true
+	}
+	if len(codes) != 10 {
+		t.Errorf("%d codes", len(codes))
+	}
+	// Every bit of the seed counts.
+	for i := range seed {
+		seed[i] ^= 1
+		if slices.Equal(codes, identity.RecoveryCodes(seed)) {
+			t.Fatalf("byte %d does not count", i)
+		}
+		seed[i] ^= 1
 	}
 }

@@ -7,30 +7,37 @@ import (
 	"strings"
 )
 
-// Recovery codes: ten of them, fifty random bits each, so that a plain hash is
-// enough to store (they cannot be tried out).
+// Recovery codes: ten of them, of 120 random bits each. That is enough for a plain hash
+// (OWASP ASVS 5.0, 6.5.2: from 112 bits on): whoever has the store cannot try them out.
 const (
 	recoveryCodes  = 10
-	recoveryLength = 10 // base32 characters
+	recoveryGroups = 4
+	recoveryGroup  = 6 // letters of five bits
+
+	// RecoverySeed is how many random bytes RecoveryCodes needs.
+	RecoverySeed = recoveryCodes * recoveryGroups * recoveryGroup * 5 / 8
 )
 
-// RecoveryCodes makes codes of at least 63 random bytes. They stand in for a lost
+// recoveryLetters are 32 that are hard to mix up: neither one nor nought, and none of
+// the letters that look like them beside each other.
+const recoveryLetters = "abcdefghjkmnopqrstuvwxyz23456789"
+
+// RecoveryCodes makes codes of RecoverySeed random bytes. They stand in for a lost
 // factor, each once.
 func RecoveryCodes(seed []byte) []string {
-	const letters = "abcdefghjkmnpqrstuvwxyz23456789x" // 32 letters hard to mix up; x twice costs nothing that matters
 	out := make([]string, recoveryCodes)
-	var bits, have uint64
+	bits, have := 0, 0
 	for i := range out {
 		var b strings.Builder
-		for n := range recoveryLength {
-			if n == recoveryLength/2 {
+		for n := range recoveryGroups * recoveryGroup {
+			if n > 0 && n%recoveryGroup == 0 {
 				b.WriteByte('-')
 			}
 			if have < 5 {
-				bits, have, seed = bits<<8|uint64(seed[0]), have+8, seed[1:]
+				bits, have, seed = (bits<<8|int(seed[0]))&0xffff, have+8, seed[1:]
 			}
 			have -= 5
-			b.WriteByte(letters[bits>>have&31])
+			b.WriteByte(recoveryLetters[bits>>have&31])
 		}
 		out[i] = b.String()
 	}

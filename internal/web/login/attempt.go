@@ -115,6 +115,7 @@ var forms = map[string]func(url.Values) authflow.Answer{
 	"recovery-code": decodeRecoveryCode,
 	"enroll":        decodeCode,
 	"continue":      func(url.Values) authflow.Answer { return authflow.Continue{} },
+	"renew-codes":   func(url.Values) authflow.Answer { return authflow.RenewCodes{} },
 	"organization":  decodeOrganization,
 	"allow-device":  func(url.Values) authflow.Answer { return authflow.AllowDevice{} },
 	"deny-device":   func(url.Values) authflow.Answer { return authflow.DenyDevice{} },

@@ -3,6 +3,7 @@ package login
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,6 +24,34 @@ func TestEnrollPageShowsTheSecretTwice(t *testing.T) {
 	}
 }
 
+func TestCodesLeftPageOffersNewOnes(t *testing.T) {
+	t.Parallel()
+	f := &script{step: &authflow.TellCodesLeft{Screen: screen()}}
+	do(open(t, f), "POST", "/login/attempt_1", "step=renew-codes")
+	if d := cmp.Diff(authflow.Answer(authflow.RenewCodes{}), f.answer); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestPasswordFieldsAreMaskedAndOpenToManagers(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for name, s := range everyStep() {
+		for _, in := range parse(t, do(open(t, &script{step: s}), "GET", "/login/attempt_1", "")).all("input[name=password]") {
+			n++
+			if attr(in, "type") != "password" || !strings.HasSuffix(attr(in, "autocomplete"), "-password") || attr(in, "onpaste") != "" {
+				t.Errorf("%s: type %s, autocomplete %s", name, attr(in, "type"), attr(in, "autocomplete"))
+			}
+			if attr(in, "maxlength") != "1024" || attr(in, "pattern") != "" {
+				t.Errorf("%s: a password of 64 characters may not fit", name)
+			}
+		}
+	}
+	if n == 0 {
+		t.Error("no password fields at all")
+	}
+}
+
 func TestTellingPagesGoOnWithContinue(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]authflow.Step{
@@ -33,10 +62,8 @@ func TestTellingPagesGoOnWithContinue(t *testing.T) {
 			t.Parallel()
 			f := &script{step: s}
 			d := parse(t, do(open(t, f), "GET", "/login/attempt_1", ""))
-			form := url.Values{}
-			for _, in := range d.all("input") {
-				form.Set(attr(in, "name"), attr(in, "value"))
-			}
+			in := d.all("input")[0] // of the first form, which goes on
+			form := url.Values{attr(in, "name"): {attr(in, "value")}}
 			do(open(t, f), "POST", "/login/attempt_1", form.Encode())
 			if d := cmp.Diff(authflow.Answer(authflow.Continue{}), f.answer); d != "" {
 				t.Error(d)
