@@ -246,7 +246,7 @@ func (s *Service) Update(ctx context.Context, env identity.EnvironmentID, id str
 	return a, err
 }
 
-// Delete removes an application with its secrets; its tokens end with it as far as
+// Delete removes an application with its secrets and grants; its tokens end with it as far as
 // anybody asks the house about them.
 func (s *Service) Delete(ctx context.Context, env identity.EnvironmentID, id string) error {
 	return s.Identity.Update(ctx, func(tx *identity.Tx) error {
@@ -254,8 +254,15 @@ func (s *Service) Delete(ctx context.Context, env identity.EnvironmentID, id str
 		if err != nil {
 			return err
 		}
-		for _, t := range []string{tableSecrets} {
-			if err := removeAll(tx, t, "on_application", string(env), a.ID); err != nil {
+		if err := removeAll(tx, tableSecrets, "on_application", string(env), a.ID); err != nil {
+			return err
+		}
+		grants, err := tx.All(tableGrants, "on_application", string(env), a.ID)
+		if err != nil {
+			return err
+		}
+		for i := range grants {
+			if err := s.endGrant(tx, &grants[i]); err != nil {
 				return err
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
@@ -17,6 +18,9 @@ import (
 const (
 	tableApplications = "connect_applications"
 	tableSecrets      = "connect_secrets"
+	tableGrants       = "connect_grants" // what users allowed applications
+	tableCodes        = "connect_codes"
+	tableRefresh      = "connect_refresh_tokens"
 )
 
 // tableDefs is what Open asks the database for.
@@ -30,10 +34,26 @@ var tableDefs = []database.TableDef{
 		{Name: "on_environment", Fields: []string{"environment", "id"}},
 		{Name: "on_application", Fields: []string{"environment", "application", "id"}},
 	}},
+	{Name: tableGrants, Indexes: []database.IndexDef{
+		{Name: "on_user", Fields: []string{"environment", "user", "id"}},
+		{Name: "on_organization", Fields: []string{"environment", "organization", "id"}},
+		{Name: "on_application", Fields: []string{"environment", "application", "user"}},
+	}},
+	{Name: tableCodes, Indexes: []database.IndexDef{
+		{Name: "on_hash", Fields: []string{"hash"}},
+		{Name: "on_grant", Fields: []string{"grant"}},
+		{Name: "on_forget", Fields: []string{"forget"}},
+	}},
+	{Name: tableRefresh, Indexes: []database.IndexDef{
+		{Name: "on_hash", Fields: []string{"hash"}},
+		{Name: "on_grant", Fields: []string{"grant"}},
+		{Name: "on_family", Fields: []string{"family"}},
+		{Name: "on_expires", Fields: []string{"expires"}},
+	}},
 }
 
 // Service keeps the applications of one house. The exported fields are filled by
-// whoever assembles the house; call Open once.
+// whoever assembles the house; call Open once, then Run beside all else.
 type Service struct {
 	Identity *identity.Service
 	Log      *slog.Logger
@@ -48,6 +68,27 @@ func (s *Service) Open(ctx context.Context) error {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	return s.Identity.DB.EnsureTables(ctx, tableDefs)
+}
+
+// sweepEvery is how often Run looks for codes and tokens that are over.
+const sweepEvery = time.Minute
+
+// Run sweeps what nobody can use any more, until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	t := time.NewTicker(sweepEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+		for table, index := range map[string]string{tableCodes: "on_forget", tableRefresh: "on_expires"} {
+			if err := s.Identity.Sweep(ctx, table, index, time.Now()); err != nil && ctx.Err() == nil {
+				s.Log.Warn("sweep of codes and tokens failed", "table", table, "err", err)
+			}
+		}
+	}
 }
 
 // secretHash is how secrets that are long and random are stored and found.

@@ -52,9 +52,11 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 			return err
 		}
 		env = e
-		uri, err := f.redirectURI(tx, e, r.RedirectURI)
-		if err != nil {
-			return err
+		uri := r.RedirectURI
+		if !r.Own {
+			if uri, err = f.redirectURI(tx, e, r.RedirectURI); err != nil {
+				return err
+			}
 		}
 		if len(r.State) > maxState {
 			return apierr.New(apierr.BadRequest, "state_too_long", "The state parameter is longer than %d bytes.", maxState)

@@ -44,6 +44,10 @@ type AuthorizeRequest struct {
 	ProviderScopes      []string
 	ProviderParams      map[string]string // provider_query_params
 	Context             string            // of an initiate-login address, given back
+
+	// Own says that RedirectURI is a page of the house itself, which goes on from
+	// there: it need not be registered. Only the house's own pages say so.
+	Own bool
 }
 
 // Begun is the answer to an authorize request.

@@ -214,7 +214,7 @@ func (s *Server) openDeployment(ctx context.Context, secret []byte, row *platfor
 // openFronts puts the protocols on the listeners.
 func (s *Server) openFronts() error {
 	base := s.authKitURL()
-	pages := &login.Pages{Flow: s.flow, Identity: s.identity, Log: s.log, BaseURL: base}
+	pages := &login.Pages{Flow: s.flow, Connect: &s.services.applications, Identity: s.identity, Log: s.log, BaseURL: base}
 	if s.outbox != nil && s.private() {
 		pages.Outbox = s.outbox
 		s.addresses.OutboxURL = base + login.OutboxPath

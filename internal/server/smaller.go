@@ -41,7 +41,7 @@ func (s *smaller) open(ctx context.Context, id *identity.Service, log *slog.Logg
 
 // rooms are those that work in the background.
 func (s *smaller) rooms() []func(context.Context) error {
-	return []func(context.Context) error{s.auditLogs.Run, s.integrations.Run, s.radar.Run}
+	return []func(context.Context) error{s.auditLogs.Run, s.applications.Run, s.integrations.Run, s.radar.Run}
 }
 
 // all is what the API at base speaks for.

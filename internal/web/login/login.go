@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/application"
 	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/mail"
@@ -30,7 +31,8 @@ const (
 type Pages struct {
 	Flow     Flow
 	Identity Environments
-	Outbox   Outbox // nil where mails really go out: then there is no outbox page
+	Connect  *application.Service // other applications that people authorize; nil for none
+	Outbox   Outbox               // nil where mails really go out: then there is no outbox page
 	Log      *slog.Logger
 	// BaseURL is the public address of this front, without a slash at the end. Empty
 	// means: as the request says. Cookies are Secure if it is https.
@@ -103,7 +105,7 @@ type route struct {
 
 // routes is the table. Mounts lists where a front mounts it.
 func (p *Pages) routes() []route {
-	return []route{
+	rows := []route{
 		{"GET /{$}", p.home},
 		{"GET " + AssetsPath + "{name}", p.asset},
 		{"GET " + AttemptPath + "{attempt}", p.show},
@@ -117,11 +119,15 @@ func (p *Pages) routes() []route {
 		{"GET " + DevicePath, p.enterCode},
 		{"POST " + DevicePath, p.codeEntered},
 	}
+	if p.Connect != nil {
+		rows = append(rows, route{"GET " + ConnectPath, p.connect}, route{"POST " + ConnectPath, p.answerConsent})
+	}
+	return rows
 }
 
 // Mounts are the net/http patterns that a front hands over to Pages.
 func (p *Pages) Mounts() []string {
-	return []string{"/{$}", "/_lentil/", AttemptPath, InvitePath, ResetPath, DevicePath}
+	return []string{"/{$}", "/_lentil/", AttemptPath, InvitePath, ResetPath, DevicePath, ConnectPath}
 }
 
 // print returns the press, a fresh one when files are re-read.

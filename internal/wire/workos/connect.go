@@ -5,10 +5,12 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/application"
 	"github.com/lentil-dev/lentil/internal/authflow"
+	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/token"
 	"github.com/lentil-dev/lentil/internal/wire"
 )
@@ -21,6 +23,14 @@ func (a *API) connectRoutes() []Route {
 		{"POST", "/oauth2/token", "", "public", corsOpen, false, inOAuth(a.connectToken)},
 		{"POST", "/oauth2/introspection", "", "public", corsNone, false, inOAuth(a.introspect)},
 		{"GET", "/oauth2/jwks", "", "public", corsOpen, false, a.connectKeys},
+		{"GET", "/oauth2/userinfo", "", "token", corsOpen, false, inOAuth(a.userInfo)},
+		{"POST", "/oauth2/userinfo", "", "token", corsOpen, false, inOAuth(a.userInfo)},
+		{"GET", "/oauth2/.well-known/openid-configuration", "", "public", corsOpen, false, a.connectMetadata},
+		{"GET", "/oauth2/.well-known/oauth-authorization-server", "", "public", corsOpen, false, a.connectMetadata},
+		{"GET", "/.well-known/oauth-authorization-server/oauth2", "", "public", corsOpen, false, a.connectMetadata},
+		{"GET", "/user_management/users/{user_id}/authorized_applications", "listUserAuthorizedApplications", "key", corsNone, false, a.userApplications},
+		{"DELETE", "/user_management/users/{user_id}/authorized_applications/{application_id}", "deleteUserAuthorizedApplication", "key", corsNone, false, a.withdrawApplication},
+		{"GET", "/organizations/{organization_id}/authorized_applications", "listOrganizationAuthorizedApplications", "key", corsNone, false, a.organizationApplications},
 	}
 }
 
@@ -113,6 +123,10 @@ func (a *API) connectToken(w http.ResponseWriter, r *http.Request) error {
 	switch grant := v.Get("grant_type"); grant {
 	case "client_credentials":
 		t, err = a.Applications.ClientCredentials(r.Context(), a.baseURL(r), c, v.Get("scope"))
+	case "authorization_code":
+		t, err = a.Applications.RedeemCode(r.Context(), a.baseURL(r), c, v.Get("code"), v.Get("redirect_uri"), v.Get("code_verifier"))
+	case "refresh_token":
+		t, err = a.Applications.Refresh(r.Context(), a.baseURL(r), c, v.Get("refresh_token"), v.Get("scope"))
 	case "":
 		return application.Refuse("invalid_request", "The parameter grant_type is missing.")
 	default:
@@ -161,4 +175,88 @@ func (a *API) connectKeys(w http.ResponseWriter, r *http.Request) error {
 		return wire.ErrAborted
 	}
 	return nil
+}
+
+// userInfo is GET and POST /oauth2/userinfo.
+func (a *API) userInfo(w http.ResponseWriter, r *http.Request) error {
+	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || len(text) > 16<<10 {
+		return apierr.New(apierr.Unauthenticated, "invalid_token", "Send the access token in the header Authorization: Bearer ….")
+	}
+	u, err := a.Applications.UserInfo(r.Context(), a.baseURL(r), strings.TrimSpace(text))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, u)
+	return nil
+}
+
+// connectMetadata says where the endpoints are (RFC 8414). The issuer is the house's
+// address: it is what tokens say, and what the imitated service's domains are.
+func (a *API) connectMetadata(w http.ResponseWriter, r *http.Request) error {
+	base := a.baseURL(r)
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	writeJSON(w, http.StatusOK, map[string]any{
+		"issuer": base, "authorization_endpoint": base + "/oauth2/authorize", "token_endpoint": base + "/oauth2/token", "jwks_uri": base + "/oauth2/jwks",
+		"userinfo_endpoint": base + "/oauth2/userinfo", "introspection_endpoint": base + "/oauth2/introspection",
+		"response_types_supported": []string{"code"}, "response_modes_supported": []string{"query"}, "subject_types_supported": []string{"public"},
+		"grant_types_supported":                          []string{"authorization_code", "refresh_token", "client_credentials"},
+		"code_challenge_methods_supported":               []string{"S256"},
+		"token_endpoint_auth_methods_supported":          []string{"none", "client_secret_basic", "client_secret_post"},
+		"id_token_signing_alg_values_supported":          []string{"RS256"},
+		"scopes_supported":                               application.StandardScopes(),
+		"authorization_response_iss_parameter_supported": true,
+		"claims_supported":                               []string{"sub", "email", "email_verified", "name", "given_name", "family_name", "picture", "locale", "org_id", "auth_time"},
+	})
+	return nil
+}
+
+// authorizedObject is an application that somebody let in.
+type authorizedObject struct {
+	Object      string            `json:"object"`
+	ID          string            `json:"id"`
+	Scopes      []string          `json:"granted_scopes"`
+	Resource    string            `json:"oauth_resource,omitempty"`
+	Application applicationObject `json:"application"`
+	User        string            `json:"user_id,omitempty"`
+}
+
+// newAuthorizedObject shows g, without its user.
+func newAuthorizedObject(g *application.Authorized) authorizedObject {
+	return authorizedObject{Object: "authorized_connect_application", ID: g.ID, Scopes: g.Scopes, Resource: g.Resource, Application: newApplicationObject(&g.Application)}
+}
+
+// userApplications is GET /user_management/users/{user_id}/authorized_applications.
+func (a *API) userApplications(w http.ResponseWriter, r *http.Request) error {
+	page, err := pageOf(r)
+	if err != nil {
+		return err
+	}
+	l, err := a.Applications.OfUser(r.Context(), environment(r).ID, identity.UserID(r.PathValue("user_id")), page)
+	if err != nil {
+		return err
+	}
+	return writeList(w, l, newAuthorizedObject)
+}
+
+// organizationApplications is GET /organizations/{organization_id}/authorized_applications.
+func (a *API) organizationApplications(w http.ResponseWriter, r *http.Request) error {
+	page, err := pageOf(r)
+	if err != nil {
+		return err
+	}
+	l, err := a.Applications.OfOrganization(r.Context(), environment(r).ID, identity.OrganizationID(r.PathValue("organization_id")), page)
+	if err != nil {
+		return err
+	}
+	return writeList(w, l, func(g *application.Authorized) authorizedObject {
+		o := newAuthorizedObject(g)
+		o.User = string(g.User)
+		return o
+	})
+}
+
+// withdrawApplication is DELETE …/authorized_applications/{application_id}.
+func (a *API) withdrawApplication(w http.ResponseWriter, r *http.Request) error {
+	return noContent(w, a.Applications.Withdraw(r.Context(), environment(r).ID, identity.UserID(r.PathValue("user_id")), r.PathValue("application_id")))
 }
