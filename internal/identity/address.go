@@ -84,16 +84,41 @@ func (tx *Tx) mayMove(id EnvironmentID, u *User, emailKey string) error {
 	if f != nil && f.Text("id") != string(u.ID) {
 		return emailTaken(apierr.Conflict)
 	}
-	memberships, err := tx.Memberships(id, u.ID)
+	return tx.ownAddress(id, u.ID, apierr.Conflict)
+}
+
+// ownAddress refuses to change the address of a user whose directory sets it.
+func (tx *Tx) ownAddress(id EnvironmentID, user UserID, kind apierr.Kind) error {
+	memberships, err := tx.Memberships(id, user)
 	if err != nil {
 		return err
 	}
 	for _, m := range memberships {
 		if m.DirectoryManaged {
-			return apierr.New(apierr.Conflict, "email_change_not_allowed", "The user's directory sets their email address; change it there.")
+			return apierr.New(kind, "email_change_not_allowed", "The user's directory sets their email address; change it there.")
 		}
 	}
 	return nil
+}
+
+// EditUser is UpdateUser for an application, which may not change what a directory
+// sets.
+func (s *Service) EditUser(ctx context.Context, id EnvironmentID, user UserID, c UserChange) (u *User, err error) {
+	err = s.Update(ctx, func(tx *Tx) error {
+		if c.Email != nil {
+			if u, err = tx.User(id, user); err != nil {
+				return err
+			}
+			if *c.Email != u.Email {
+				if err := tx.ownAddress(id, user, apierr.BadRequest); err != nil {
+					return err
+				}
+			}
+		}
+		u, err = tx.UpdateUser(id, user, c)
+		return err
+	})
+	return u, err
 }
 
 // ConfirmEmailChange takes a user's answer to the code of a new address, which is

@@ -341,9 +341,42 @@ func (s *Service) UpdateOrganization(ctx context.Context, id EnvironmentID, org 
 	return o, err
 }
 
-// DeleteOrganization is Tx.DeleteOrganization in a transaction of its own.
+// leaveBatch is how many members at once leave an organization that is deleted.
+const leaveBatch = 200
+
+// DeleteOrganization is Tx.DeleteOrganization, after members have left in batches: in
+// one transaction, thousands whose sessions are refreshed meanwhile would make it
+// begin anew again and again. Until the last one, the organization is there and
+// smaller.
 func (s *Service) DeleteOrganization(ctx context.Context, id EnvironmentID, org OrganizationID) error {
-	return s.Update(ctx, func(tx *Tx) error { return tx.DeleteOrganization(id, org) })
+	for n := leaveBatch; n == leaveBatch; {
+		err := s.Update(ctx, func(tx *Tx) error {
+			if _, err := tx.organizationRowOf(id, org); err != nil {
+				return err
+			}
+			var rows []Found
+			err := tx.Each(tableMemberships, "on_organization", prefixOf(string(id), string(org)), ascending, func(f Found) (bool, error) {
+				rows = append(rows, f)
+				return len(rows) < leaveBatch, nil
+			})
+			if err != nil {
+				return err
+			}
+			if n = len(rows); n < leaveBatch {
+				return tx.DeleteOrganization(id, org)
+			}
+			for i := range rows {
+				if err := tx.removeMember(&rows[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // OrganizationQuery narrows a list of organizations.

@@ -66,4 +66,10 @@ func TestEmailChange(t *testing.T) {
 	if status, body := ask("/email_change/send", `{"new_email":"ada@baz.com"}`); status != 409 || !strings.Contains(body, "email_change_not_allowed") {
 		t.Errorf("of a directory: %d %s", status, body)
 	}
+	if status, body := h.answer("PUT", "/user_management/users/"+string(u.ID), `{"email":"ada@baz.com"}`, "Authorization", "Bearer "+h.key); status != 400 || !strings.Contains(body, "email_change_not_allowed") {
+		t.Errorf("of a directory, directly: %d %s", status, body)
+	}
+	if status, body := h.answer("PUT", "/user_management/users/"+string(u.ID), `{"email":"Ada@bar.com","first_name":"Ada"}`, "Authorization", "Bearer "+h.key); status != 200 {
+		t.Errorf("the same address: %d %s", status, body)
+	}
 }

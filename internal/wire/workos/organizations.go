@@ -224,9 +224,11 @@ func (a *API) updateOrganization(w http.ResponseWriter, r *http.Request) error {
 
 // deleteOrganization is DELETE /organizations/{id}.
 func (a *API) deleteOrganization(w http.ResponseWriter, r *http.Request) error {
-	return a.erase(w, r, http.StatusOK, func(tx *identity.Tx, env identity.EnvironmentID) error {
-		return tx.DeleteOrganization(env, identity.OrganizationID(r.PathValue("id")))
-	})
+	err := a.Identity.DeleteOrganization(r.Context(), environment(r).ID, identity.OrganizationID(r.PathValue("id")))
+	if err == nil {
+		w.WriteHeader(http.StatusOK)
+	}
+	return err
 }
 
 // createDomain is POST /organization_domains.

@@ -192,7 +192,7 @@ func (a *API) updateUser(w http.ResponseWriter, r *http.Request) error {
 		first, last := splitName(b.Name.value)
 		c.FirstName, c.LastName = &first, &last
 	}
-	u, err := a.Identity.UpdateUser(r.Context(), environment(r).ID, identity.UserID(r.PathValue("id")), c)
+	u, err := a.Identity.EditUser(r.Context(), environment(r).ID, identity.UserID(r.PathValue("id")), c)
 	if err != nil {
 		return err
 	}
