@@ -128,3 +128,31 @@ func (a *API) listSessions(w http.ResponseWriter, r *http.Request) error {
 		return o
 	})
 }
+
+// revokeSessions is POST /_lentil/v1/sessions/revoke: of one user, or of everybody.
+func (a *API) revokeSessions(w http.ResponseWriter, r *http.Request) error {
+	var b struct {
+		UserID string `json:"user_id"`
+		All    bool   `json:"all"`
+	}
+	if err := decodeBody(r, &b); err != nil {
+		return err
+	}
+	var n int
+	var err error
+	switch env := environment(r).ID; {
+	case b.UserID != "" && b.All:
+		return invalidField("all", "all_invalid", "Give user_id or all, not both.")
+	case b.UserID != "":
+		n, err = a.Identity.RevokeSessionsOf(r.Context(), env, identity.UserID(b.UserID))
+	case b.All:
+		n, err = a.Identity.RevokeAllSessions(r.Context(), env)
+	default:
+		return missing("user_id")
+	}
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, map[string]int{"revoked": n})
+	return nil
+}
