@@ -45,15 +45,16 @@ udf < logstream < sysudf;
 sysudf, persistence/pebblestore, persistence/postgres < deployment;
 # east wing
 database, outbound, token < identity;
-identity < webhook, directory, authorization, vault, auditlog, featureflag, application, integration, radar;
+identity < webhook, passkey, directory, authorization, vault, auditlog, featureflag, application, integration, radar;
 connector, identity < sso;
-application, authorization, directory, featureflag, mail, radar, sideprocess, sso, webhook < authflow;
+application, authorization, directory, featureflag, mail, passkey, radar, sideprocess, sso, webhook < authflow;
 identity < transfer; # users in and out, seeds
 # control
 deployment, identity < platform;
 # fronts
 apierr < wire;
 NONE < wire/workos/contract; # what the public description promises; tests alone use it
+NONE < passkey/passkeytest; # an authenticator; tests alone use it
 udf, wire < wire/convexsync;
 sysudf, wire < wire/convexhttp;
 auditlog, authflow, integration, transfer, vault, wire < wire/workos;
@@ -84,6 +85,7 @@ var owners = map[string][]string{
 	"github.com/crewjam/saml":             {"internal/connector"},
 	"github.com/go-jose/go-jose/v4":       {"internal/token"},
 	"github.com/go-sourcemap/sourcemap":   {"internal/isolate"},
+	"github.com/go-webauthn/webauthn":     {"internal/passkey"},
 	"github.com/oklog/ulid/v2":            {"internal/identity", "internal/authflow"},
 	"github.com/robfig/cron/v3":           {"internal/scheduler"},
 	"github.com/russellhaering/goxmldsig": {"internal/connector"},

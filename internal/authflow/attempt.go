@@ -39,6 +39,7 @@ const (
 	atOrganization  stage = "organization"   // one of several
 	atNotMember     stage = "not-member"     // of the one asked for
 	atInvitation    stage = "invitation"     // that cannot be used
+	atPasskey       stage = "passkey"        // the offer to make one
 
 	atDevice        stage = "device" // may it be signed in?
 	atDeviceAllowed stage = "device-allowed"
@@ -53,6 +54,7 @@ type attempt struct {
 	ID          AttemptID
 	Environment identity.EnvironmentID
 	Browser     string // hash of the browser's secret
+	Origin      string // of the pages in that browser; "" if it was not told
 	Revision    int    // grows with every change, so that of two answers at once one counts
 
 	// From the authorize request.
@@ -78,6 +80,8 @@ type attempt struct {
 	Proof   proof           // what was shown so far
 	Pending registration    // what a sign-up is to become
 	Mailed  mailed
+	// Ceremony counts the answers to challenges for passkeys.
+	Ceremony int
 
 	Created time.Time
 	Expires time.Time

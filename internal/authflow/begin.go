@@ -78,7 +78,7 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 			return nil
 		}
 		a := r.attempt(e, uri, tx.Now())
-		a.Browser = secretHash("browser", out.Browser)
+		a.Browser, a.Origin = secretHash("browser", out.Browser), v.Origin
 		if err := f.linked(tx, e, &r, &a); err != nil {
 			return err
 		}

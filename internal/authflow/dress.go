@@ -17,6 +17,9 @@ func (f *Flow) dress(tx *identity.Tx, s Step, e *identity.Environment, a *attemp
 			return nil, err
 		}
 	}
+	if err := f.dressPasskey(tx, s, e, a); err != nil {
+		return nil, err
+	}
 	switch s := s.(type) {
 	case *Done:
 		s.Client = e.ClientID

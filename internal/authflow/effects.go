@@ -87,6 +87,10 @@ func (f *Flow) apply(tx *identity.Tx, v Visitor, e *identity.Environment, a *att
 				return nil, err
 			}
 			a.Proof.User, a.ResetToken = u.ID, ""
+		case usePasskey, passkeyFailed, addPasskey, declinePasskey:
+			if page, err := f.applyPasskey(tx, v, e, a, fx); err != nil || page != nil {
+				return page, err
+			}
 		case refuse:
 			return &Done{RedirectTo: refusedTo(a.RedirectURI, fx.Code, fx.Description, string(a.State), a.HasState), Client: e.ClientID}, nil
 		case decideDevice:

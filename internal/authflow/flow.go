@@ -12,6 +12,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/mail"
+	"github.com/lentil-dev/lentil/internal/passkey"
 	"github.com/lentil-dev/lentil/internal/sso"
 )
 
@@ -37,11 +38,12 @@ type Flow struct {
 	Mail     mail.Sender
 	Hasher   *Hasher // nil means one with its defaults
 	Log      *slog.Logger
-	Policy   Policy       // of new passwords
-	Flags    FlagSource   // nil means that there are none
-	Rules    EntryRules   // nil means that there are none
-	Actions  Actions      // nil means that there are none
-	SSO      *sso.Service // nil means that nobody signs in through others
+	Policy   Policy           // of new passwords
+	Flags    FlagSource       // nil means that there are none
+	Rules    EntryRules       // nil means that there are none
+	Actions  Actions          // nil means that there are none
+	SSO      *sso.Service     // nil means that nobody signs in through others
+	Passkeys *passkey.Service // nil means that there are none
 
 	templates templateCache
 	seldom    seldom

@@ -65,11 +65,12 @@ const (
 
 	letterEnrolled  letterKind = "enrolled"
 	letterRecovered letterKind = "recovered"
+	letterPasskey   letterKind = "passkey"
 )
 
 // tells reports whether the letter only tells something, and so carries no code.
 func (k letterKind) tells() bool {
-	return k == letterChanged || k == letterEnrolled || k == letterRecovered
+	return k == letterChanged || k == letterEnrolled || k == letterRecovered || k == letterPasskey
 }
 
 // queue makes the channel of waiting letters once.
@@ -101,6 +102,8 @@ func (f *Flow) lettersOf(e *identity.Environment, a *attempt, effects []effect) 
 			out = append(out, letter{Environment: *e, Kind: letterChanged, User: fx.User})
 		case mailEnrolled:
 			out = append(out, letter{Environment: *e, Kind: letterEnrolled, User: fx.User})
+		case mailPasskey:
+			out = append(out, letter{Environment: *e, Kind: letterPasskey, User: fx.User})
 		case mailRecovered:
 			out = append(out, letter{Environment: *e, Kind: letterRecovered, User: fx.User})
 		}
@@ -241,6 +244,8 @@ func (f *Flow) write(ctx context.Context, l letter) (*mail.Message, error) {
 		subject = "Your " + app + " password was changed"
 	case letterEnrolled:
 		subject = "Two-step sign-in is on for " + app
+	case letterPasskey:
+		subject = "A passkey was added for " + app
 	case letterRecovered:
 		subject = "A recovery code was used for " + app
 	}

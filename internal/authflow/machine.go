@@ -70,6 +70,8 @@ func rowOf(s stage) stageRow {
 		return stageRow{askOrganization, nextOrganization}
 	case atNotMember:
 		return stageRow{tellNotMember, nextNotMember}
+	case atPasskey:
+		return stageRow{askPasskey, nextPasskey}
 	case atInvitation:
 		return stageRow{tellInvitation, nextInvitation}
 	case atDevice:

@@ -19,6 +19,7 @@ type proof struct {
 	CodesLeft    int                     // recovery codes, after one was used
 	Organization identity.OrganizationID // to go on with
 	Joins        identity.OrganizationID // whose identity provider it was; makes a member
+	Offered      bool                    // a passkey was, in this attempt
 }
 
 // suffices reports whether the first factor needs no second one: an organization's
@@ -50,6 +51,8 @@ type standing struct {
 	// through which alone its people sign in; HomeOf is that organization.
 	Home   sso.ConnectionID
 	HomeOf identity.OrganizationID
+	// OfferPasskey says that they may be asked to make a passkey.
+	OfferPasskey bool
 }
 
 // membership is what afterProof must know of one of them.
@@ -61,7 +64,7 @@ type membership struct {
 // afterProof decides what follows a proof, in this order: the address is verified,
 // the account made if there is none, the invitation looked at, a second factor shown or enrolled, an
 // organization chosen, the organization's own wish for a second factor fulfilled,
-// and the attempt done. It is asked again after each of these steps, so that each
+// a passkey offered, and the attempt done. It is asked again after each of these steps, so that each
 // only has to look at its own condition.
 func afterProof(a attempt, st standing, w world) (attempt, Step, []effect) {
 	p := &a.Proof
@@ -135,6 +138,9 @@ func afterProof(a attempt, st standing, w world) (attempt, Step, []effect) {
 	}
 	if a.Device != "" {
 		return goTo(atDevice)
+	}
+	if a.offersPasskey(st, w) {
+		return goTo(atPasskey)
 	}
 	a.Stage, a.Mailed = atDone, mailed{}
 	if a.Invitation != "" {

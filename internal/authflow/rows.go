@@ -63,6 +63,7 @@ const keepAttempts = 24 * time.Hour
 func attemptRow(a *attempt) identity.Row {
 	return identity.Row{
 		identity.Text("id", a.ID), identity.Text("environment", a.Environment), identity.Text("browser", a.Browser), identity.Number("revision", a.Revision),
+		identity.Text("origin", a.Origin), identity.Number("ceremony", a.Ceremony), identity.Flag("proof_offered", a.Proof.Offered),
 		identity.Text("redirect_uri", a.RedirectURI), identity.Bytes("state", a.State), identity.Flag("has_state", a.HasState), identity.Text("challenge", a.Challenge),
 		identity.Flag("sign_up", a.SignUp), identity.Text("stage", a.Stage), identity.Text("email", a.Email), identity.Text("user", a.User),
 		identity.Text("proof_user", a.Proof.User), identity.Text("proof_method", a.Proof.Method), identity.Flag("proof_mailbox", a.Proof.Mailbox),
@@ -87,8 +88,9 @@ func readAttempt(r identity.Record) attempt {
 		SignUp: r.Flag("sign_up"), Stage: stage(r.Text("stage")), Email: r.Text("email"), User: identity.UserID(r.Text("user")),
 		Proof: proof{User: identity.UserID(r.Text("proof_user")), Method: identity.Method(r.Text("proof_method")), Mailbox: r.Flag("proof_mailbox"),
 			Fresh: r.Flag("proof_fresh"), Since: r.Time("proof_since"), Second: r.Text("proof_second"), CodesLeft: int(r.Number("proof_codes_left")),
-			Organization: identity.OrganizationID(r.Text("proof_organization")), Joins: identity.OrganizationID(r.Text("proof_joins"))},
-		Arrival:      r.Text("arrival"),
+			Organization: identity.OrganizationID(r.Text("proof_organization")), Joins: identity.OrganizationID(r.Text("proof_joins")), Offered: r.Flag("proof_offered")},
+		Arrival: r.Text("arrival"),
+		Origin:  r.Text("origin"), Ceremony: int(r.Number("ceremony")),
 		Organization: identity.OrganizationID(r.Text("organization")), ResetToken: r.Text("reset_token"),
 		Device: r.Text("device"), UserCode: r.Text("user_code"),
 		Invitation: identity.InvitationID(r.Text("invitation")), Invited: r.Text("invited"), Fault: LinkFault(r.Text("invitation_fault")),
@@ -100,7 +102,7 @@ func readAttempt(r identity.Record) attempt {
 
 // moved reports whether b differs from a in what answers change.
 func (a *attempt) moved(b *attempt) bool {
-	return a.Stage != b.Stage || a.Email != b.Email || a.User != b.User || a.Proof != b.Proof || a.Invitation != b.Invitation || a.Fault != b.Fault || a.Pending != b.Pending || a.Mailed != b.Mailed || a.Arrival != b.Arrival
+	return a.Stage != b.Stage || a.Email != b.Email || a.User != b.User || a.Proof != b.Proof || a.Invitation != b.Invitation || a.Fault != b.Fault || a.Pending != b.Pending || a.Mailed != b.Mailed || a.Arrival != b.Arrival || a.Ceremony != b.Ceremony
 }
 
 // findAttempt finds the row of an attempt, expired or not; nil if there is none.

@@ -3,13 +3,14 @@ package authflow
 import "github.com/lentil-dev/lentil/internal/identity"
 
 // AskSignIn asks for Email and, where passwords are offered, Password. Ways on:
-// EnterPassword, AskForCode, GoTo SignUp, GoTo Forgot.
+// EnterPassword, AskForCode, ShowPasskey, GoTo SignUp, GoTo Forgot.
 type AskSignIn struct {
 	Screen
 	Email         string // to be filled in
 	SignUpAllowed bool
 	Methods       identity.SignInMethods
 	Elsewhere     []Elsewhere // the shell fills them in; GoAway leads there
+	Passkey       string      // for the page's script, the shell fills it in; "" if none is asked for
 }
 
 // EnterPassword answers AskSignIn.
@@ -25,6 +26,8 @@ func askSignIn(a attempt, w world, s Screen) Step {
 // nextSignIn checks what was entered there.
 func nextSignIn(a attempt, in input, w world) (attempt, Step, []effect) {
 	switch in := in.(type) {
+	case ShowPasskey, passkeyShown:
+		return nextShown(a, in, w)
 	case AskForCode:
 		return magicRequested(a, in.Email, w)
 	case accountLooked:

@@ -19,6 +19,7 @@ type Visitor struct {
 	Cookie    func(name string) string
 	IPAddress string // without port
 	UserAgent string
+	Origin    string // of the pages, "https://auth.example.com"; passkeys are bound to it
 }
 
 // AuthorizeRequest is what an application asks for. State is the decoded query

@@ -18,7 +18,9 @@ func randomBytes(b []byte) { rand.Read(b) }
 
 // world is what the machine may know of an environment.
 func (f *Flow) world(e *identity.Environment, now time.Time, code string) world {
-	return world{Now: now, Code: code, SignUpAllowed: !e.Settings.SignUpDisabled, Methods: e.Settings.SignIn, MFA: e.Settings.MFA, Words: wordsOf(e)}
+	w := world{Now: now, Code: code, SignUpAllowed: !e.Settings.SignUpDisabled, Methods: e.Settings.SignIn, MFA: e.Settings.MFA, Words: wordsOf(e)}
+	w.Methods.Passkeys = w.Methods.Passkeys && f.Passkeys != nil
+	return w
 }
 
 // open finds an attempt for a visitor. over is the page to show if it cannot go
@@ -272,11 +274,17 @@ func (f *Flow) ask(ctx context.Context, v Visitor, e *identity.Environment, a *a
 		return f.lookAwayFrom(ctx, e, fx)
 	case lookArrival:
 		return f.lookBack(ctx, v, e, a.ID, fx.Key)
+	case checkPasskey:
+		return f.lookAtPasskey(ctx, e, v, a, fx)
+	case makePasskey:
+		return f.tryPasskey(ctx, e, a, fx)
 	case lookStanding:
 		var st standing
 		err := f.Identity.View(ctx, func(tx *identity.Tx) (err error) {
-			st, err = f.standing(tx, e, fx)
-			return err
+			if st, err = f.standing(tx, e, fx); err != nil {
+				return err
+			}
+			return f.offerPasskey(tx, e, &st)
 		})
 		return st, err
 	}
@@ -338,6 +346,10 @@ func (f *Flow) commit(ctx context.Context, v Visitor, e *identity.Environment, o
 			f.limits.clear(accountKey("password", string(e.ID), k))
 		case mailCode:
 			f.countMail(e, v, k)
+		case passkeyFailed:
+			if k, ok := addressKey("passkey", string(e.ID), v.IPAddress); ok {
+				f.limits.take(k, limitCode, time.Now())
+			}
 		}
 	}
 	f.post(letters)

@@ -110,6 +110,7 @@ func (s *Server) openHouse(ctx context.Context, seal *token.Sealer) error {
 	}
 	s.flow = &authflow.Flow{Identity: s.identity, Hasher: hasher, Policy: policy, Flags: &s.services.flags, Actions: authflow.Guarded{Radar: &s.services.radar, Next: &s.services.webhooks}, Log: s.log}
 	s.flow.SSO, s.flow.Rules = &s.services.sso, &s.services.sso
+	s.flow.Passkeys = &s.services.passkeys
 	if s.cfg.SMTP != "" {
 		if s.flow.Mail, err = mail.ParseSMTP(s.cfg.SMTP, s.cfg.MailFrom); err != nil {
 			return err

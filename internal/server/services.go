@@ -10,6 +10,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/authorization"
 	"github.com/lentil-dev/lentil/internal/directory"
 	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/passkey"
 	"github.com/lentil-dev/lentil/internal/sso"
 	"github.com/lentil-dev/lentil/internal/web/portal"
 	"github.com/lentil-dev/lentil/internal/web/testidp"
@@ -23,6 +24,7 @@ type services struct {
 	directory     directory.Service
 	authorization authorization.Service
 	sso           sso.Service
+	passkeys      passkey.Service
 	testIdP       testidp.IdP
 	webhooks      webhook.Service
 	portal        portal.Portal
@@ -36,8 +38,8 @@ func (s *services) open(ctx context.Context, id *identity.Service, log *slog.Log
 	s.directory.Identity, s.directory.Log, s.authorization.Identity = id, log, id
 	s.sso.Identity, s.sso.Sealer, s.sso.Log = id, id.Sealer, log
 	s.testIdP.SSO, s.testIdP.Sealer, s.testIdP.Log = &s.sso, id.Sealer, log
-	s.webhooks.Identity, s.webhooks.Log = id, log
-	for _, open := range []func(context.Context) error{s.sso.Open, s.directory.Open, s.authorization.Open, s.webhooks.Open} {
+	s.webhooks.Identity, s.webhooks.Log, s.passkeys.Identity = id, log, id
+	for _, open := range []func(context.Context) error{s.sso.Open, s.directory.Open, s.authorization.Open, s.webhooks.Open, s.passkeys.Open} {
 		if err := open(ctx); err != nil {
 			return err
 		}

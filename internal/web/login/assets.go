@@ -9,6 +9,7 @@ const AssetsPath = "/_lentil/assets/"
 var assetTypes = map[string]string{
 	"login.css":  "text/css; charset=utf-8",
 	"lentil.svg": "image/svg+xml",
+	"passkey.js": "text/javascript; charset=utf-8",
 }
 
 // asset serves one asset. The stylesheet's address changes with its content, so it

@@ -120,6 +120,8 @@ var forms = map[string]func(url.Values) authflow.Answer{
 	"allow-device":  func(url.Values) authflow.Answer { return authflow.AllowDevice{} },
 	"deny-device":   func(url.Values) authflow.Answer { return authflow.DenyDevice{} },
 	"give-up":       func(url.Values) authflow.Answer { return authflow.GiveUp{} },
+	"passkey":       decodeShowPasskey,
+	"add-passkey":   decodeAddPasskey,
 }
 
 // pageOf is the page of a step that has a form; nil for any other.
@@ -155,6 +157,8 @@ func (p *Pages) pageOf(s authflow.Step) page {
 		return p.deviceOver(s)
 	case *authflow.TellInvitation:
 		return p.invitation(s)
+	case *authflow.AskPasskey:
+		return p.passkey(s)
 	}
 	return nil
 }

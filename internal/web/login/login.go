@@ -61,6 +61,7 @@ type Flow interface {
 type Environments interface {
 	Environments(ctx context.Context) ([]identity.Environment, error)
 	BrandingOf(ctx context.Context, client identity.ClientID) (*identity.Branding, []byte, error)
+	EnvironmentAt(ctx context.Context, host string) (*identity.Environment, error)
 }
 
 // Outbox is where mails are kept in development.
@@ -183,7 +184,7 @@ func (p *Pages) frame(heading string) frame {
 
 // visitor is the browser of r as authflow wants to know it; client may be empty.
 func (p *Pages) visitor(r *http.Request, client identity.ClientID) authflow.Visitor {
-	v := authflow.Visitor{UserAgent: clip(r.UserAgent(), 512), IPAddress: p.clientIP(r)}
+	v := authflow.Visitor{UserAgent: clip(r.UserAgent(), 512), IPAddress: p.clientIP(r), Origin: p.origin(r)}
 	if c, err := r.Cookie(authflow.BrowserCookie); err == nil {
 		v.Browser = clip(c.Value, 512)
 	}
@@ -227,6 +228,23 @@ func (p *Pages) baseURL(r *http.Request) string {
 		return "https://" + r.Host
 	}
 	return "http://" + r.Host
+}
+
+// origin is where the browser sees this front: at its public address, or at an
+// environment's own domain.
+func (p *Pages) origin(r *http.Request) string {
+	if !strings.HasPrefix(p.BaseURL, "https://") {
+		if r.TLS != nil {
+			return "https://" + r.Host
+		}
+		return "http://" + r.Host
+	}
+	if own := "https://" + r.Host; own != p.BaseURL {
+		if e, err := p.Identity.EnvironmentAt(r.Context(), r.Host); err == nil && e != nil {
+			return own
+		}
+	}
+	return p.BaseURL
 }
 
 // setCookie sets one of the front's cookies: HttpOnly, Lax, for this host only.

@@ -83,6 +83,8 @@ func (s shelf) Environments(context.Context) ([]identity.Environment, error) {
 		{Kind: identity.Production, Settings: identity.Settings{HomepageURL: "https://secret.example"}}}, nil
 }
 
+func (s shelf) EnvironmentAt(context.Context, string) (*identity.Environment, error) { return nil, nil }
+
 func (s shelf) BrandingOf(_ context.Context, client identity.ClientID) (*identity.Branding, []byte, error) {
 	if client != "client_1" {
 		return nil, nil, apierr.New(apierr.NotFound, "entity_not_found", "No.")
@@ -294,7 +296,7 @@ func TestSubmitPassesTheAnswerOn(t *testing.T) {
 		if diff := cmp.Diff(want, s.answer); diff != "" {
 			t.Errorf("%s: %s", body, diff)
 		}
-		if diff := cmp.Diff(authflow.Visitor{Browser: "secret", IPAddress: "192.0.2.1", UserAgent: "Test/1"}, s.visitor); diff != "" {
+		if diff := cmp.Diff(authflow.Visitor{Browser: "secret", IPAddress: "192.0.2.1", UserAgent: "Test/1", Origin: "http://example.com"}, s.visitor); diff != "" {
 			t.Errorf("%s: %s", body, diff)
 		}
 	}

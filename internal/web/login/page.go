@@ -24,6 +24,7 @@ type page interface{ template() string }
 type frame struct {
 	Title       string // of the document; the heading is the template's
 	Stylesheet  string // address of the stylesheet, with the hash of its content
+	Script      string // address of the page's script; "" for all pages but those with passkeys
 	Brand       brand
 	Development bool // whether mails are kept in the outbox, so a way there is shown
 	NewTab      bool // whether the outbox opens beside the page, so that a form is not lost
@@ -41,6 +42,7 @@ type form struct {
 	Notice   string // what went well
 	Email    string // the address typed or sent to
 	Focus    string // name of the field that has the focus first
+	Autofill string // what the address field is completed with; "" for user names
 	Problems problems
 
 	Providers []providerLink // accounts elsewhere to sign in with
@@ -97,10 +99,17 @@ func (signedOutPage) template() string { return "signed-out.html" }
 func (homePage) template() string      { return "home.html" }
 func (outboxPage) template() string    { return "outbox.html" }
 
-// press holds the parsed templates and the address of the stylesheet.
+// scripted is a page that may have a script.
+type scripted interface{ script() string }
+
+// script is the address of a page's script.
+func (f frame) script() string { return f.Script }
+
+// press holds the parsed templates and the addresses of stylesheet and script.
 type press struct {
 	templates  *template.Template
 	stylesheet string
+	passkeys   string // the script of pages that ask for one
 }
 
 // newPress parses the templates of files, which has the folders templates and assets.
@@ -109,12 +118,16 @@ func newPress(files fs.FS) (*press, error) {
 	if err != nil {
 		return nil, fmt.Errorf("login: parse templates: %w", err)
 	}
-	css, err := fs.ReadFile(files, "assets/login.css")
-	if err != nil {
-		return nil, fmt.Errorf("login: read stylesheet: %w", err)
+	pr := &press{templates: t}
+	for name, address := range map[string]*string{"login.css": &pr.stylesheet, "passkey.js": &pr.passkeys} {
+		b, err := fs.ReadFile(files, "assets/"+name)
+		if err != nil {
+			return nil, fmt.Errorf("login: read asset: %w", err)
+		}
+		sum := sha256.Sum256(b)
+		*address = AssetsPath + name + "?v=" + hex.EncodeToString(sum[:6])
 	}
-	sum := sha256.Sum256(css)
-	return &press{templates: t, stylesheet: AssetsPath + "login.css?v=" + hex.EncodeToString(sum[:6])}, nil
+	return pr, nil
 }
 
 // print renders p in full before anything is sent, so that a template's fault
@@ -126,6 +139,9 @@ func (pr *press) print(w http.ResponseWriter, status int, p page) error {
 	}
 	h := w.Header()
 	harden(h)
+	if s, ok := p.(scripted); ok && s.script() != "" {
+		h.Set("Content-Security-Policy", h.Get("Content-Security-Policy")+"; script-src 'self'")
+	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	w.WriteHeader(status)

@@ -10,6 +10,7 @@ import (
 type signInPage struct {
 	form
 	Password, MagicCode bool
+	Passkey             string // what the script needs; "" if passkeys are not offered
 }
 
 func (signInPage) template() string { return "sign-in.html" }
@@ -25,7 +26,10 @@ func (p *Pages) signIn(s *authflow.AskSignIn) page {
 		f.SignUpLink = ""
 	}
 	f.Providers = providers(f, s.Elsewhere)
-	return signInPage{f, !s.Methods.NoPassword, !s.Methods.NoPassword && !s.Methods.NoMagicCode}
+	if s.Passkey != "" {
+		f.Script, f.Autofill = p.print().passkeys, "username webauthn"
+	}
+	return signInPage{f, !s.Methods.NoPassword, !s.Methods.NoPassword && !s.Methods.NoMagicCode, s.Passkey}
 }
 
 // decodeSignIn reads the form.

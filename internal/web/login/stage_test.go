@@ -193,3 +193,48 @@ func TestDevicePages(t *testing.T) {
 		}
 	}
 }
+
+func TestPasskeyPagesAloneHaveAScript(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		step   authflow.Step
+		script bool
+		kind   string
+		answer authflow.Answer
+	}{
+		"sign-in":      {&authflow.AskSignIn{Screen: screen(), Passkey: `{"challenge":"c"}`}, true, "get", authflow.ShowPasskey{Response: "{}"}},
+		"without":      {&authflow.AskSignIn{Screen: screen()}, false, "", nil},
+		"offer":        {&authflow.AskPasskey{Screen: screen(), Options: `{"challenge":"c"}`}, true, "create", authflow.AddPasskey{Response: "{}"}},
+		"another page": {&authflow.AskFactor{Screen: screen()}, false, "", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := &script{step: c.step}
+			p := open(t, f)
+			res := do(p, "GET", "/login/attempt_1", "")
+			csp := res.Header.Get("Content-Security-Policy")
+			if strings.Contains(csp, "script-src 'self'") != c.script || strings.Contains(csp, "unsafe") {
+				t.Errorf("policy %s", csp)
+			}
+			d := parse(t, res)
+			forms := d.all("form[data-passkey]")
+			if !c.script {
+				if len(forms)+len(d.all("script")) > 0 {
+					t.Error("a script where none is needed")
+				}
+				return
+			}
+			if len(forms) != 1 || attr(forms[0], "data-passkey") != c.kind || attr(forms[0], "data-options") != `{"challenge":"c"}` || !strings.Contains(textOf(forms[0]), "passkey") {
+				t.Fatalf("%d forms", len(forms))
+			}
+			if src := attr(d.one("script"), "src"); do(p, "GET", src, "").Header.Get("Content-Type") != "text/javascript; charset=utf-8" {
+				t.Errorf("script %s", src)
+			}
+			step := map[string]string{"get": "passkey", "create": "add-passkey"}[c.kind]
+			do(p, "POST", "/login/attempt_1", url.Values{"step": {step}, "credential": {"{}"}}.Encode())
+			if d := cmp.Diff(c.answer, f.answer); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
