@@ -39,6 +39,13 @@ func (p *Portal) addDirectory(w http.ResponseWriter, r *http.Request, v *visitor
 	if !v.may(sso.IntentDirectory) {
 		return nothing()
 	}
+	// One is what the page offers; a second would be a form that was sent again.
+	if list, err := p.Directory.ByOrganization(r.Context(), v.Environment, v.Organization); err != nil || len(list) > 0 {
+		if err != nil {
+			return err
+		}
+		return to(w, "/portal/directory")
+	}
 	name := strings.TrimSpace(r.PostForm.Get("name"))
 	if name == "" {
 		name = v.Org.Name
