@@ -24,6 +24,8 @@ const (
 	maxActive      = 16
 	maxPerEndpoint = 4
 	idle           = time.Minute // between looks when nothing calls
+	leastRest      = 5 * time.Millisecond
+	mostRest       = time.Second
 	pageOfEvents   = 100
 	fewNames       = 8    // up to which the history is asked by name
 	farBehind      = 1000 // events looked at in vain after which an endpoint's place is written down
@@ -40,7 +42,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer wg.Wait()
 	swept := time.Now()
 	for {
-		changed := s.Identity.EventsRecorded()
+		changed, began := s.Identity.EventsRecorded(), time.Now()
 		next, err := s.turn(ctx, &wg)
 		if err != nil && ctx.Err() == nil {
 			s.Log.Warn("webhooks not looked at", "err", err)
@@ -51,11 +53,17 @@ func (s *Service) Run(ctx context.Context) error {
 				s.Log.Warn("old webhook deliveries not swept", "err", err)
 			}
 		}
+		rest := min(max(leastRest, time.Since(began)), mostRest)
 		t := time.NewTimer(next)
 		select {
 		case <-ctx.Done():
 		case <-changed:
 		case <-s.kick:
+		case <-t.C:
+		}
+		t.Reset(rest) // looking takes half of the time at most, however much happens
+		select {
+		case <-ctx.Done():
 		case <-t.C:
 		}
 		t.Stop()

@@ -122,6 +122,12 @@ func (w *world) background(f func(context.Context) error) (stop func()) {
 	return stop
 }
 
+// settle lets a moment of the bubble's time pass, in which Run looks.
+func settle() {
+	time.Sleep(100 * time.Millisecond)
+	synctest.Wait()
+}
+
 // must fails the test on an error.
 func must(t *testing.T, err error) {
 	t.Helper()
@@ -165,7 +171,7 @@ func TestEventsArriveSigned(t *testing.T) {
 		e := w.register("http://app.example/hook", "user.created", "user.deleted")
 		w.background(w.Run)
 		w.happen("user.created", "user.updated", "user.deleted")
-		synctest.Wait()
+		settle()
 		got := w.requests("app.example")
 		if len(got) != 2 {
 			t.Fatalf("%d requests", len(got))
@@ -211,7 +217,7 @@ func TestFailedDeliveriesAreTriedSixTimes(t *testing.T) {
 				w.background(w.Run)
 				w.happen("user.created")
 				time.Sleep(100 * time.Hour) // of the bubble's clock
-				synctest.Wait()
+				settle()
 				got := w.requests("app.example")
 				if len(got) != 6 {
 					t.Fatalf("%d attempts", len(got))
@@ -239,7 +245,7 @@ func TestFailedDeliveriesAreTriedSixTimes(t *testing.T) {
 				w.mu.Unlock()
 				_, err := w.Replay(t.Context(), w.env.ID, list[0].ID)
 				must(t, err)
-				synctest.Wait()
+				settle()
 				if d, err := w.Delivery(t.Context(), w.env.ID, list[0].ID); err != nil || d.State != Delivered || d.Attempts != 1 || len(d.Log) != 7 {
 					t.Errorf("replayed: %+v %v", d, err)
 				}
@@ -260,7 +266,7 @@ func TestDeliveriesSurviveTheProcess(t *testing.T) {
 				w.happen("user.created")
 			}
 			time.Sleep(15 * time.Second)
-			synctest.Wait()
+			settle()
 			stop()
 			again := &Service{Identity: w.Identity, Ways: w}
 			must(t, again.Open(t.Context()))
@@ -291,7 +297,7 @@ func TestWhatHappensWhileNobodyRunsIsDelivered(t *testing.T) {
 		}
 		w.background(w.Run)
 		time.Sleep(time.Second)
-		synctest.Wait()
+		settle()
 		if a, b := len(w.requests("app.example")), len(w.requests("all.example")); a != 150 || b != 300 {
 			t.Errorf("%d and %d requests", a, b)
 		}
@@ -332,7 +338,7 @@ func TestOneThatHangsDoesNotHoldUpOthers(t *testing.T) {
 			w.happen("user.created")
 		}
 		time.Sleep(5 * time.Second)
-		synctest.Wait()
+		settle()
 		if n := len(w.requests("app.example")); n != 40 {
 			t.Errorf("%d of 40 arrived beside one that hangs", n)
 		}
@@ -341,7 +347,7 @@ func TestOneThatHangsDoesNotHoldUpOthers(t *testing.T) {
 		}
 		close(release)
 		time.Sleep(5 * time.Second)
-		synctest.Wait()
+		settle()
 		if n := len(w.requests("hangs.example")); n != 40 || most > maxPerEndpoint {
 			t.Errorf("%d of 40 arrived in the end, %d at once", n, most)
 		}
@@ -364,7 +370,7 @@ func TestDeadEndpointsAreDisabled(t *testing.T) {
 			w.happen("user.created")
 			time.Sleep(12 * time.Hour)
 		}
-		synctest.Wait()
+		settle()
 		got, err := w.Endpoint(t.Context(), w.env.ID, e.ID)
 		if err != nil || got.Status != Disabled || got.Reason == "" {
 			t.Fatalf("%+v %v", got, err)
@@ -384,7 +390,7 @@ func TestDeadEndpointsAreDisabled(t *testing.T) {
 		must(t, err)
 		w.happen("user.created")
 		time.Sleep(100 * time.Hour)
-		synctest.Wait()
+		settle()
 		if n := len(w.requests("app.example")); n != before+pending+1 {
 			t.Errorf("%d requests after it came back, want %d", n-before, pending+1)
 		}
@@ -477,7 +483,7 @@ func TestTestSendsWhatHappenedLast(t *testing.T) {
 		w.background(w.Run)
 		d, err := w.Test(t.Context(), w.env.ID, e.ID, "user.created")
 		must(t, err)
-		synctest.Wait()
+		settle()
 		if got := w.requests("app.example"); len(got) != 1 || !strings.Contains(got[0].body, string(d.Event)) || !bytes.Contains([]byte(got[0].body), []byte(`"n":1`)) {
 			t.Errorf("%+v", got)
 		}
