@@ -139,7 +139,7 @@ export const scenarios = {
     same((await at(house, "auth.example.com", `/sso/jwks/${clientId}`)).status, 421);
     await house.settings({ authentication_domain: "auth.example.com" });
     same((await at(house, "auth.example.com", `/sso/jwks/${clientId}`)).status, 200);
-    same((await at(house, "auth.example.com", "/.well-known/openid-configuration")).json().issuer, `https://auth.example.com/user_management/${clientId}`);
+    same((await at(house, "auth.example.com", `/user_management/${clientId}/.well-known/openid-configuration`)).json().issuer, `https://auth.example.com/user_management/${clientId}`);
     const { accessToken, refreshToken } = await house.signIn();
     same(claims(accessToken).iss, `https://auth.example.com/user_management/${clientId}`);
     // An app on the same domain keeps people by cookie: one that script reads, and one that it does not.

@@ -44,3 +44,26 @@ func (tx *Tx) domainFree(e *Environment) error {
 	}
 	return nil
 }
+
+// OwnURL is the address of the environment's own domain.
+func (e *Environment) OwnURL(secure bool) string {
+	if secure {
+		return "https://" + e.Settings.Domain
+	}
+	return "http://" + e.Settings.Domain
+}
+
+// homeKey is the context key of the environment whose own domain a request came to.
+type homeKey struct{}
+
+// WithHome says that a request came to an environment's own domain.
+func WithHome(ctx context.Context, e *Environment) context.Context {
+	return context.WithValue(ctx, homeKey{}, e)
+}
+
+// Home is the environment whose own domain a request came to; nil on the house's
+// common address.
+func Home(ctx context.Context) *Environment {
+	e, _ := ctx.Value(homeKey{}).(*Environment)
+	return e
+}

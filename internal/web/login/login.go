@@ -221,6 +221,9 @@ func (p *Pages) secure(r *http.Request) bool {
 
 // baseURL is the public address of this front.
 func (p *Pages) baseURL(r *http.Request) string {
+	if home := identity.Home(r.Context()); home != nil {
+		return home.OwnURL(p.secure(r))
+	}
 	if p.BaseURL != "" {
 		return p.BaseURL
 	}

@@ -172,7 +172,7 @@ func (a *API) passwordReset(r *http.Request) func(*identity.PasswordReset) reset
 	return func(p *identity.PasswordReset) resetObject {
 		return resetObject{
 			Object: "password_reset", ID: string(p.ID), UserID: string(p.User), Email: p.Email, Token: p.Token,
-			URL:       a.baseURL(r) + ResetPath + "?token=" + url.QueryEscape(p.Token),
+			URL:       a.peopleURL(r, environment(r)) + ResetPath + "?token=" + url.QueryEscape(p.Token),
 			ExpiresAt: identity.FormatTime(p.Expires), CreatedAt: identity.FormatTime(p.Created),
 		}
 	}

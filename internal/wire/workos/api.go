@@ -236,11 +236,9 @@ func (a *API) secure(r *http.Request) bool {
 
 // baseURL is the public address of this front.
 func (a *API) baseURL(r *http.Request) string {
-	switch home := ownDomain(r); {
-	case home != nil && a.secure(r):
-		return "https://" + home.Settings.Domain
+	switch home := identity.Home(r.Context()); {
 	case home != nil:
-		return "http://" + home.Settings.Domain
+		return home.OwnURL(a.secure(r))
 	case a.BaseURL != "":
 		return a.BaseURL
 	case r.TLS != nil:

@@ -44,7 +44,11 @@ func (a *API) authorizeDevice(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := a.baseURL(r) + enterPath
+	env, err := a.Identity.EnvironmentByClient(r.Context(), identity.ClientID(body.ClientID))
+	if err != nil {
+		return err
+	}
+	page := a.peopleURL(r, env) + enterPath
 	writeJSON(w, http.StatusOK, map[string]any{
 		"device_code": d.DeviceCode, "user_code": d.UserCode, "verification_uri": page, "verification_uri_complete": page + "?user_code=" + url.QueryEscape(d.UserCode),
 		"expires_in": int(d.Expires.Seconds()), "interval": int(d.Interval.Seconds()),

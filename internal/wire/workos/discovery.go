@@ -1,7 +1,6 @@
 package workos
 
 import (
-	"context"
 	"net/http"
 	"strings"
 
@@ -14,13 +13,15 @@ import (
 // discoveryRoutes tell generic OAuth and OpenID Connect software where everything
 // is. For an issuer with a path both conventions are in use: the well-known part
 // after it (OpenID Connect Discovery §4) and between host and path (RFC 8414 §3.1).
+// The bare address is the issuer of applications' tokens (connect.go).
 func (a *API) discoveryRoutes() []Route {
 	const client = "/user_management/{clientId}"
 	var rows []Route
 	for _, document := range []string{"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"} {
-		for _, path := range []string{client + document, document + client, document} {
+		for _, path := range []string{client + document, document + client} {
 			rows = append(rows, Route{"GET", path, "", "public", corsOpen, false, a.discovery})
 		}
+		rows = append(rows, Route{"GET", document, "", "public", corsOpen, false, a.connectMetadata})
 	}
 	return rows
 }
@@ -44,12 +45,15 @@ type serverMetadata struct {
 	Claims        []string `json:"claims_supported"`
 }
 
-// discovery answers with the metadata of one environment: the one in the path, or
-// whose domain it is, or the only one. issuer is what its tokens say, whatever the
-// address of the document; a client that insists on both being equal needs the
-// setting issuer, or an authentication domain.
+// discovery answers with the metadata of one environment. issuer is what its tokens
+// say, whatever the address of the document; a client that insists on both being
+// equal needs the setting issuer, or an authentication domain.
 func (a *API) discovery(w http.ResponseWriter, r *http.Request) error {
-	env, err := a.discovered(r)
+	client := r.PathValue("clientId")
+	if err := a.atHome(r, client); err != nil {
+		return err
+	}
+	env, err := a.Identity.EnvironmentByClient(r.Context(), identity.ClientID(client))
 	if err != nil {
 		return err
 	}
@@ -67,39 +71,6 @@ func (a *API) discovery(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// discovered is the environment that a discovery request is about.
-func (a *API) discovered(r *http.Request) (*identity.Environment, error) {
-	home := ownDomain(r)
-	if client := r.PathValue("clientId"); client != "" {
-		if err := a.atHome(r, client); err != nil {
-			return nil, err
-		}
-		return a.Identity.EnvironmentByClient(r.Context(), identity.ClientID(client))
-	}
-	if home != nil {
-		return home, nil
-	}
-	all, err := a.Identity.Environments(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	if len(all) != 1 {
-		return nil, apierr.New(apierr.NotFound, "entity_not_found",
-			"There are several environments here; ask for /user_management/<client id>/.well-known/openid-configuration.")
-	}
-	return &all[0], nil
-}
-
-// homeKey is the context key of the environment whose own domain a request came to.
-type homeKey struct{}
-
-// ownDomain is the environment whose own authentication domain a request came to;
-// nil on the house's common address.
-func ownDomain(r *http.Request) *identity.Environment {
-	e, _ := r.Context().Value(homeKey{}).(*identity.Environment)
-	return e
-}
-
 // visited finds out whether a request came to an environment's own domain. Requests
 // to the common address cost no look.
 func (a *API) visited(r *http.Request) (*http.Request, error) {
@@ -110,7 +81,16 @@ func (a *API) visited(r *http.Request) (*http.Request, error) {
 	if err != nil || e == nil {
 		return r, err
 	}
-	return r.WithContext(context.WithValue(r.Context(), homeKey{}, e)), nil
+	return r.WithContext(identity.WithHome(r.Context(), e)), nil
+}
+
+// peopleURL is the address under which people know an environment: its own domain, if
+// it has one, whatever address the request came to.
+func (a *API) peopleURL(r *http.Request, e *identity.Environment) string {
+	if e.Settings.Domain == "" {
+		return a.baseURL(r)
+	}
+	return e.OwnURL(a.secure(r))
 }
 
 // hostPort is the host of an address, with its port.
@@ -123,7 +103,7 @@ func hostPort(address string) string {
 // atHome refuses a client of another environment on an environment's own domain:
 // its people must not be led to somebody else's pages under that name.
 func (a *API) atHome(r *http.Request, client string) error {
-	if home := ownDomain(r); home != nil && string(home.ClientID) != client {
+	if home := identity.Home(r.Context()); home != nil && string(home.ClientID) != client {
 		return apierr.New(apierr.NotFound, "entity_not_found", "There is no client %s at %s.", clip(client, 64), clip(r.Host, 128))
 	}
 	return nil

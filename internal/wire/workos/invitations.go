@@ -54,7 +54,7 @@ type invitationObject struct {
 
 // acceptURL is the link of an invitation.
 func (a *API) acceptURL(r *http.Request, i *identity.Invitation) string {
-	return a.baseURL(r) + InvitePath + "?token=" + url.QueryEscape(i.Token)
+	return a.peopleURL(r, environment(r)) + InvitePath + "?token=" + url.QueryEscape(i.Token)
 }
 
 // invitation shows invitations as of now, with links to this front.
