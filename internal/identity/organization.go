@@ -191,6 +191,9 @@ func (tx *Tx) CreateOrganization(id EnvironmentID, n NewOrganization) (*Organiza
 	if err != nil {
 		return nil, err
 	}
+	if err := tx.setTerms(id, o.ID, o.terms()); err != nil {
+		return nil, err
+	}
 	if err := tx.Record(id, "organization.created", organizationData(o)); err != nil {
 		return nil, err
 	}
@@ -240,6 +243,9 @@ func (tx *Tx) UpdateOrganization(id EnvironmentID, org OrganizationID, c Organiz
 	if err := tx.Put(f.Doc, organizationRow(o)); err != nil {
 		return nil, err
 	}
+	if err := tx.setTerms(id, org, o.terms()); err != nil {
+		return nil, err
+	}
 	if err := tx.RecordChange(id, "organization.updated", organizationData(o), before); err != nil {
 		return nil, err
 	}
@@ -265,7 +271,7 @@ func (tx *Tx) DeleteOrganization(id EnvironmentID, org OrganizationID) error {
 		return err
 	}
 	for _, remove := range []func(*Organization) error{
-		tx.removeInvitations, tx.removeContacts, tx.removeMemberships, tx.removeGroups, tx.removeOrganizationRoles, tx.removeDomains, tx.endOrganizationSessions,
+		tx.removeTerms, tx.removeInvitations, tx.removeContacts, tx.removeMemberships, tx.removeGroups, tx.removeOrganizationRoles, tx.removeDomains, tx.endOrganizationSessions,
 		tx.removeOrganizationPolicy,
 	} {
 		if err := remove(o); err != nil {
@@ -383,38 +389,40 @@ func (s *Service) DeleteOrganization(ctx context.Context, id EnvironmentID, org 
 type OrganizationQuery struct {
 	Page
 	Domains []string // any of these, whatever their state
-	Search  string   // in the name or a domain, whatever its case
+	Search  string   // beginnings of words of the name or a domain, whatever their case
 }
 
 // Organizations lists organizations.
 func (s *Service) Organizations(ctx context.Context, id EnvironmentID, q OrganizationQuery) (l *List[Organization], err error) {
 	err = s.View(ctx, func(tx *Tx) error {
-		if len(q.Domains) > 0 {
+		switch {
+		case len(q.Domains) > 0:
 			l, err = tx.organizationsOfDomains(id, q)
-			return err
-		}
-		var failed error
-		l, err = page(tx, tableOrganizations, "on_environment", []string{string(id)}, q.Page, func(r Record) (Organization, string, bool) {
-			o, err := tx.withDomains(&Found{Record: r})
-			if err != nil {
-				failed = err
-				return Organization{}, "", false
-			}
-			return *o, string(o.ID), q.Search == "" || o.matches(q.Search)
-		})
-		if err == nil {
-			err = failed
+		case q.Search != "":
+			l, err = tx.organizationsFound(id, q)
+		default:
+			l, err = tx.allOrganizations(id, q.Page, func(*Organization) bool { return true })
 		}
 		return err
 	})
 	return l, err
 }
 
-// matches reports whether an organization is what somebody searches.
-func (o *Organization) matches(search string) bool {
-	search = strings.ToLower(strings.TrimSpace(search))
-	return strings.Contains(strings.ToLower(o.Name), search) ||
-		slices.ContainsFunc(o.Domains, func(d Domain) bool { return strings.Contains(d.Name, search) })
+// allOrganizations reads one page of those organizations that are wanted.
+func (tx *Tx) allOrganizations(id EnvironmentID, p Page, wanted func(*Organization) bool) (*List[Organization], error) {
+	var failed error
+	l, err := page(tx, tableOrganizations, "on_environment", []string{string(id)}, p, func(r Record) (Organization, string, bool) {
+		o, err := tx.withDomains(&Found{Record: r})
+		if err != nil {
+			failed = err
+			return Organization{}, "", false
+		}
+		return *o, string(o.ID), wanted(o)
+	})
+	if err == nil {
+		err = failed
+	}
+	return l, err
 }
 
 // organizationsOfDomains lists the organizations that have any of the domains.
@@ -435,7 +443,7 @@ func (tx *Tx) organizationsOfDomains(id EnvironmentID, q OrganizationQuery) (*Li
 	slices.Sort(ids)
 	return pageOf(slices.Compact(ids), q.Page, func(org string) (*Organization, error) {
 		o, err := tx.Organization(id, OrganizationID(org))
-		if err == nil && q.Search != "" && !o.matches(q.Search) {
+		if err == nil && !o.matches(wordsOf(q.Search)) {
 			o = nil
 		}
 		return o, err

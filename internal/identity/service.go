@@ -65,13 +65,16 @@ func (s *Service) Open(ctx context.Context) error {
 	s.used = map[APIKeyID]time.Time{}
 	s.clients = map[EnvironmentID]ClientID{}
 	if err := s.DB.EnsureTables(ctx, slices.Concat(tableDefs, factorTables, codeTables, orgPolicyTables, brandingTables, invitationTables,
-		ownedKeyTables, waitlistTables, contactTables)); err != nil {
+		ownedKeyTables, waitlistTables, contactTables, termTables)); err != nil {
 		return err
 	}
 	if err := s.seedEvents(ctx); err != nil {
 		return err
 	}
-	return s.ensureRoles(ctx)
+	if err := s.ensureRoles(ctx); err != nil {
+		return err
+	}
+	return s.ensureTerms(ctx)
 }
 
 // Gone says what is about to be deleted: the last of the ids that is set. The

@@ -28,6 +28,7 @@ const (
 	tableCodes         = "one_time_codes"           // sealed
 	tableResets        = "password_resets"          // sealed
 	tableInvitations   = "invitations"              // sealed
+	tableTerms         = "organization_terms"       // words of names and domains
 	tableWaiters       = "waitlist_entries"         //
 	tableContacts      = "it_contacts"              // with links, sealed
 )
