@@ -262,7 +262,14 @@ func (f *Flow) finish(tx *identity.Tx, v Visitor, e *identity.Environment, a *at
 	if v.Cookie != nil && v.SSO == "" {
 		v.SSO = v.Cookie(SSOCookie(e.ClientID))
 	}
-	if v.SSO != "" { // one browser, one sign-in: the one before ends
+	again := false // the same person, asked once more
+	if v.SSO != "" {
+		_, before, err := tx.Browser(e, v.SSO)
+		if err != nil {
+			return nil, err
+		}
+		again = before != nil && before.ID == u.ID && a.Proof.Since.IsZero()
+		// One browser, one sign-in: the one before ends.
 		if err := tx.EndBrowser(e, v.SSO); err != nil {
 			return nil, err
 		}
@@ -285,7 +292,11 @@ func (f *Flow) finish(tx *identity.Tx, v Visitor, e *identity.Environment, a *at
 	if err := knowBrowser(tx, u.ID, v.Browser); err != nil {
 		return nil, err
 	}
-	for _, kind := range a.Proof.events() {
+	kinds := a.Proof.events()
+	if again {
+		kinds = append(kinds, "reauthentication")
+	}
+	for _, kind := range kinds {
 		if err := tx.RecordAuthentication(e.ID, authentication(kind, "succeeded", u, v.IPAddress, v.UserAgent, u.Email)); err != nil {
 			return nil, err
 		}

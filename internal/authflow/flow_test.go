@@ -549,23 +549,3 @@ func TestFlowRehashesAtTheNextSignIn(t *testing.T) {
 		}))
 	})
 }
-
-func TestFlowSignInEndsTheBrowsersFormerOne(t *testing.T) {
-	inHouse(t, identity.Settings{}, func(t *testing.T, h *house) {
-		h.passwordUser("ada@example.com")
-		h.passwordUser("eve@example.com")
-		b := &browser{h: h}
-		codeOf(t, b.password("ada@example.com"), h.request().State)
-		former := b.v.SSO
-		b.v.Cookie = func(name string) string {
-			if name == authflow.SSOCookie(h.env.ClientID) {
-				return former
-			}
-			return ""
-		}
-		b.v.SSO = "" // an answer to an attempt does not know its client's cookie before
-		codeOf(t, b.password("eve@example.com"), h.request().State)
-		thief := &browser{h: h, v: authflow.Visitor{SSO: former}}
-		step[*authflow.AskSignIn](t, thief.begin(h.request()))
-	})
-}

@@ -45,7 +45,11 @@ func nextSignIn(a attempt, in input, w world) (attempt, Step, []effect) {
 		}
 		a.Email, a.User = email, ""
 		if in.Password == "" {
-			return a, ask(a, w, &Problem{Field: FieldPassword, Code: "password_missing", Message: "Enter your password."}), nil
+			p := Problem{Field: FieldPassword, Code: "password_missing", Message: "Enter your password."}
+			if !w.Methods.NoMagicCode {
+				p.Message = "Enter your password, or have a code mailed to you."
+			}
+			return a, ask(a, w, &p), nil
 		}
 		return a, nil, []effect{checkCredentials{Email: email, Password: in.Password}}
 	case passwordChecked:

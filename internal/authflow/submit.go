@@ -31,7 +31,8 @@ func (f *Flow) open(tx *identity.Tx, v Visitor, id AttemptID) (row *identity.Fou
 		return nil, a, nil, nil, err
 	}
 	if row == nil {
-		return nil, a, nil, &Over{Screen: Screen{Attempt: id}, Reason: OverUnknown}, nil
+		home, err := onlyWayOn(tx)
+		return nil, a, nil, &Over{Screen: Screen{Attempt: id}, Reason: OverUnknown, AppURL: home}, err
 	}
 	a = readAttempt(row.Record)
 	if e, err = tx.Environment(a.Environment); err != nil {
@@ -63,6 +64,16 @@ func wayOn(tx *identity.Tx, e *identity.Environment) (string, error) {
 		return e.Settings.InitiateLoginURI, nil
 	}
 	return tx.Homepage(e)
+}
+
+// onlyWayOn is wayOn of the only environment there is, for attempts that nothing is
+// known of; empty if there are several.
+func onlyWayOn(tx *identity.Tx) (string, error) {
+	all, err := tx.Environments()
+	if err != nil || len(all) != 1 {
+		return "", err
+	}
+	return wayOn(tx, &all[0])
 }
 
 // present is the step of an attempt as it is stored. An attempt that is done leads
