@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { takeBreaches } from "./lib/judge.mjs";
 
 const dir = join(dirname(fileURLToPath(import.meta.url)), "scenarios");
 const inner = process.argv[2] === "--file" ? process.argv[3] : null;
@@ -29,6 +30,10 @@ async function runFile(file) {
     const began = performance.now();
     try {
       await work(house);
+      const wrong = takeBreaches();
+      if (wrong.length > 0) {
+        throw new Error(`answers that pages got are not as described:\n${wrong.join("\n")}`);
+      }
       passed++;
       console.log(`ok    ${name}: ${title} (${((performance.now() - began) / 1000).toFixed(1)} s)`);
     } catch (error) {

@@ -1,6 +1,7 @@
 // Debian's Chromium, driven by playwright-core.
 import { existsSync } from "node:fs";
 import { chromium } from "playwright-core";
+import { judgePage } from "./judge.mjs";
 
 const candidates = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
@@ -28,6 +29,7 @@ export async function newPerson(browser) {
   const context = await browser.newContext();
   context.setDefaultTimeout(15_000);
   context.problems = [];
+  judgePage(context);
   context.on("console", (message) => message.type() === "error" && context.problems.push(message.text()));
   return context;
 }

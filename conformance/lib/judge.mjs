@@ -84,9 +84,9 @@ function checkShape(shape, text) {
   return look(value, shape, "").map(([at, , problem]) => (at ? `${at}: ${problem}` : problem));
 }
 
-/** What contract.excused excuses: browsers keep the refresh token in a cookie, keys may come without certificates. */
+/** What contract.excused excuses: browsers keep the refresh token in a cookie. */
 function excuse(operation, cookie, problems) {
-  return problems.filter((p) => !(operation === "getJwks" && /x5c|x5t/.test(p)) && !(operation === "authenticate" && p === "lacks the member refresh_token" && cookie));
+  return problems.filter((p) => !(operation === "authenticate" && p === "lacks the member refresh_token" && cookie));
 }
 
 /** An event, as lists and webhooks show it. */
@@ -243,4 +243,27 @@ export async function judgingProxy(base) {
   seen.port = server.address().port;
   seen.close = () => new Promise((done) => (server.closeAllConnections(), server.close(done)));
   return seen;
+}
+
+/** What was not as described among the answers that pages got, since the last look. The runner fails a scenario for them. */
+const breaches = [];
+export const takeBreaches = () => breaches.splice(0);
+
+/** Holds what the pages of a browser's context get from the API against the description. */
+export function judgePage(context) {
+  context.on("response", async (response) => {
+    const [method, { pathname }] = [response.request().method(), new URL(response.url())];
+    const operation = /^\/(user_management|sso)\//.test(pathname) ? find(method, pathname) : undefined;
+    if (!operation || response.status() >= 300 || response.headers()["x-lentil-error-hook"]) {
+      return; // refusals are the scenario's own, redirects have no body
+    }
+    let text;
+    try {
+      text = await response.text();
+    } catch {
+      return; // the page went on before its body was kept
+    }
+    const headers = await response.allHeaders().catch(() => ({}));
+    breaches.push(...excuse(operation, headers["set-cookie"], check(operation, response.status(), text)).map((p) => `${method} ${pathname} (${operation}) ${response.status()}: ${p}`));
+  });
 }

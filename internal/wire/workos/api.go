@@ -141,6 +141,9 @@ func (a *API) identify(h http.Handler) http.Handler {
 // known paths with another method, and the rest.
 func (a *API) other(_ http.ResponseWriter, r *http.Request) error {
 	op, methods := lookup(r.Method, r.URL.Path)
+	if op == nil {
+		op = lookupBeyond(r.Method, r.URL.Path)
+	}
 	switch {
 	case op != nil:
 		return apierr.New(apierr.Unsupported, "unsupported_operation."+op.Name,

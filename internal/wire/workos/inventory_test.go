@@ -65,3 +65,17 @@ func TestEveryRouteIsInTheInventory(t *testing.T) {
 		t.Errorf("%v\n%s", err, md)
 	}
 }
+
+func TestCallsBeyondTheInventoryAreRefusedByName(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	for _, op := range beyond {
+		if status, text := h.answer(op.Method, fill(op.Path), "", "Authorization", "Bearer "+h.key); status == 404 && strings.Contains(text, `"not_found"`) ||
+			status == 501 && !strings.Contains(text, "unsupported_operation."+op.Name) {
+			t.Errorf("%s: %d %s", op.Name, status, text)
+		}
+		if found, _ := lookup(op.Method, fill(op.Path)); found != nil {
+			t.Errorf("%s is %s of the inventory", op.Name, found.Name)
+		}
+	}
+}
