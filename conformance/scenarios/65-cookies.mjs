@@ -107,6 +107,37 @@ export const scenarios = {
     await person.close();
   },
 
+  "a device is signed in from a browser, and refused": async (house) => {
+    const device = async () => {
+      const post = async (path, values) => await (await fetch(`${house.api.replace(auth, "127.0.0.1")}${path}`, { method: "POST", body: new URLSearchParams({ client_id: house.lentil.info.clientId, ...values }) })).json();
+      const d = await post("/user_management/authorize/device");
+      return { ...d, poll: () => post("/user_management/authenticate", { grant_type: "urn:ietf:params:oauth:grant-type:device_code", device_code: d.device_code }) };
+    };
+    const { person, pages: [page] } = await tabs(house, 1);
+    const tv = await device();
+    same(new URL(tv.verification_uri).hostname, auth, "people know the environment by its own domain");
+    await page.goto(tv.verification_uri);
+    await page.getByLabel("Code").fill("BBBBBBBB");
+    await page.getByTestId("continue").click();
+    await page.getByText("This code is not right").waitFor();
+    await page.getByLabel("Code").fill(tv.user_code.toLowerCase().replace("-", " "));
+    await page.getByTestId("continue").click();
+    // Signed in already: only the question is left, with the code to compare.
+    same(await page.getByTestId("shown-code").textContent(), tv.user_code);
+    await page.getByText("ada@example.com").waitFor();
+    await page.getByTestId("allow").click();
+    await page.getByTestId("device-allowed").waitFor();
+    const granted = await tv.poll();
+    same([granted.user?.email, Boolean(granted.refresh_token)], ["ada@example.com", true], JSON.stringify(granted));
+    const radio = await device();
+    await page.goto(radio.verification_uri_complete);
+    await page.getByTestId("continue").click();
+    await page.getByTestId("deny").click();
+    await page.getByTestId("device-denied").waitFor();
+    same((await radio.poll()).error, "access_denied");
+    await person.close();
+  },
+
   "signing out in one tab is for all, and leaves no cookie": async (house) => {
     const { person, pages: [one, two] } = await tabs(house, 2);
     await one.getByRole("button", { name: "Sign out" }).click();
