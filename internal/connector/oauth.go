@@ -168,8 +168,11 @@ func (c *OAuth) Come(ctx context.Context, o Out, r Return) (*Person, error) {
 		if c.Family.OIDC && info.text("sub") != raw.text("sub") { // OpenID Connect Core §5.3.2
 			return nil, c.failed(nil, "its user info is about somebody else.")
 		}
+		if raw["email"] == nil { // the address and the word for it come from one place
+			delete(raw, "email_verified")
+		}
 		for name, v := range info {
-			if _, signed := raw[name]; !signed {
+			if raw[name] == nil {
 				raw[name] = v
 			}
 		}

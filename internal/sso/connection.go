@@ -451,12 +451,37 @@ func (s *Service) setDomains(tx *identity.Tx, c *Connection, names []string) err
 // DeleteConnection removes a connection with its domains. Profiles and links to
 // users stay harmless: nothing leads to them without it.
 func (s *Service) DeleteConnection(ctx context.Context, env identity.EnvironmentID, id ConnectionID) error {
-	return s.Identity.Update(ctx, func(tx *identity.Tx) error {
-		f, c, err := connectionOf(tx, env, id)
-		if err != nil {
+	return s.Identity.Update(ctx, func(tx *identity.Tx) error { return s.remove(tx, env, id) })
+}
+
+// remove is DeleteConnection within a transaction.
+func (s *Service) remove(tx *identity.Tx, env identity.EnvironmentID, id ConnectionID) error {
+	f, c, err := connectionOf(tx, env, id)
+	if err != nil {
+		return err
+	}
+	rows, err := tx.All(tableDomains, "on_connection", string(id))
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		if err := tx.Remove(&rows[i]); err != nil {
 			return err
 		}
-		rows, err := tx.All(tableDomains, "on_connection", string(id))
+	}
+	if err := tx.Remove(f); err != nil {
+		return err
+	}
+	return record(tx, c, "deleted")
+}
+
+// gone takes away what belongs to somebody or something that is about to be
+// deleted.
+func (s *Service) gone(tx *identity.Tx, what identity.Gone) error {
+	switch {
+	case what.Membership != "" || what.Group != "":
+	case what.User != "":
+		rows, err := tx.All(tableIdentities, "on_user", string(what.Environment), string(what.User))
 		if err != nil {
 			return err
 		}
@@ -465,11 +490,18 @@ func (s *Service) DeleteConnection(ctx context.Context, env identity.Environment
 				return err
 			}
 		}
-		if err := tx.Remove(f); err != nil {
+	case what.Organization != "":
+		all, err := s.OfOrganization(tx, what.Environment, what.Organization)
+		if err != nil {
 			return err
 		}
-		return record(tx, c, "deleted")
-	})
+		for i := range all {
+			if err := s.remove(tx, what.Environment, all[i].ID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Query narrows a list of connections.

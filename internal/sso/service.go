@@ -40,6 +40,10 @@ func (s *Service) Open(ctx context.Context) error {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	s.BaseURL = strings.TrimRight(s.BaseURL, "/")
+	s.Identity.Gone = append(s.Identity.Gone, s.gone)
+	// Social providers are settings of an environment; connections go with their
+	// organizations.
+	s.Identity.Keep = append(s.Identity.Keep, tableConnections, tableDomains, tableTestIdPs)
 	return s.Identity.DB.EnsureTables(ctx, tableDefs)
 }
 
