@@ -164,4 +164,27 @@ export const scenarios = {
     await browser.go(request({ redirect_uri: "https://evil.example/" }));
     holds(browser.status === 400 && browser.url.startsWith(house.base), "an address that is not registered is a page");
   }),
+
+  "an application that signs its people in by itself completes the request": both(async (workos, house, major) => {
+    const settings = (login_uri) => fetch(`${house.base}/_lentil/v1/connect`, { method: "PUT", headers: { Authorization: `Bearer ${house.lentil.info.apiKey}`, "Content-Type": "application/json" }, body: JSON.stringify({ login_uri }) });
+    same((await settings("https://own.example/login?x=1")).status, 200);
+    const app = await workos.connect.createOAuthApplication("Ours", true, undefined, undefined, [{ uri: "https://board.example/cb" }], true);
+    const verifier = randomBytes(32).toString("base64url");
+    const query = { client_id: app.clientId, redirect_uri: "https://board.example/cb", response_type: "code", scope: "openid email", code_challenge: createHash("sha256").update(verifier).digest("base64url"), code_challenge_method: "S256" };
+    const browser = new Browser(house.base);
+    await browser.go(`${house.base}/oauth2/authorize?${new URLSearchParams(query)}`);
+    const out = new URL(browser.url);
+    same([out.origin, out.searchParams.get("x")], ["https://own.example", "1"]);
+    const externalAuthId = out.searchParams.get("external_auth_id");
+    const user = { id: `own-${major}`, email: `own-${major}@example.com`, firstName: "Ada" };
+    const { redirectUri } = await workos.connect.completeOAuth2({ externalAuthId, user });
+    same((await fails(() => workos.connect.completeOAuth2({ externalAuthId, user }), "completed twice")).code, "external_auth_session_already_completed");
+    holds((await new Browser(house.base).go(redirectUri)).status === 400, "another browser cannot go on");
+    await browser.go(redirectUri);
+    const code = new URL(browser.url).searchParams.get("code");
+    const [, tokens] = await form(`${house.base}/oauth2/token`, { grant_type: "authorization_code", client_id: app.clientId, code, redirect_uri: query.redirect_uri, code_verifier: verifier });
+    const { payload } = await jwtVerify(tokens.id_token, house.keys, { audience: app.clientId });
+    same([payload.email, payload.sub], [user.email, (await workos.userManagement.getUserByExternalId(user.id)).id]);
+    await settings(null);
+  }),
 };

@@ -21,6 +21,8 @@ const (
 	tableGrants       = "connect_grants" // what users allowed applications
 	tableCodes        = "connect_codes"
 	tableRefresh      = "connect_refresh_tokens"
+	tableSettings     = "connect_settings"       // one per environment
+	tableExternal     = "connect_external_auths" // browsers at an application's own sign-in
 )
 
 // tableDefs is what Open asks the database for.
@@ -48,6 +50,13 @@ var tableDefs = []database.TableDef{
 		{Name: "on_hash", Fields: []string{"hash"}},
 		{Name: "on_grant", Fields: []string{"grant"}},
 		{Name: "on_family", Fields: []string{"family"}},
+		{Name: "on_expires", Fields: []string{"expires"}},
+	}},
+	{Name: tableSettings, Indexes: []database.IndexDef{
+		{Name: "on_environment", Fields: []string{"environment"}},
+	}},
+	{Name: tableExternal, Indexes: []database.IndexDef{
+		{Name: "on_id", Fields: []string{"id"}},
 		{Name: "on_expires", Fields: []string{"expires"}},
 	}},
 }
@@ -83,7 +92,7 @@ func (s *Service) Run(ctx context.Context) error {
 			return nil
 		case <-t.C:
 		}
-		for table, index := range map[string]string{tableCodes: "on_forget", tableRefresh: "on_expires"} {
+		for table, index := range map[string]string{tableCodes: "on_forget", tableRefresh: "on_expires", tableExternal: "on_expires"} {
 			if err := s.Identity.Sweep(ctx, table, index, time.Now()); err != nil && ctx.Err() == nil {
 				s.Log.Warn("sweep of codes and tokens failed", "table", table, "err", err)
 			}

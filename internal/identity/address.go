@@ -156,20 +156,25 @@ func (tx *Tx) ConfirmEmailChange(id EnvironmentID, user UserID, answer string) (
 	return u, former, nil, err
 }
 
+// UserByExternalID finds a user by the caller's own id; nil if there is none.
+func (tx *Tx) UserByExternalID(id EnvironmentID, external string) (*User, error) {
+	if external == "" {
+		return nil, nil
+	}
+	f, err := tx.First(tableUsers, "on_external_id", string(id), external)
+	if err != nil || f == nil {
+		return nil, err
+	}
+	return readUser(f.Record), nil
+}
+
 // UserByExternalID finds a user by the caller's own id.
 func (s *Service) UserByExternalID(ctx context.Context, id EnvironmentID, external string) (u *User, err error) {
 	err = s.View(ctx, func(tx *Tx) error {
-		var f *Found
-		if external != "" {
-			if f, err = tx.First(tableUsers, "on_external_id", string(id), external); err != nil {
-				return err
-			}
+		if u, err = tx.UserByExternalID(id, external); err == nil && u == nil {
+			err = notFound("User", external)
 		}
-		if f == nil {
-			return notFound("User", external)
-		}
-		u = readUser(f.Record)
-		return nil
+		return err
 	})
 	return u, err
 }

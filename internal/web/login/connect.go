@@ -124,8 +124,16 @@ func hostOf(address string) string {
 	return u.Host
 }
 
-// signInFirst begins an attempt to sign in that leads back to the request.
+// signInFirst begins an attempt to sign in that leads back to the request, or sends
+// the browser to the application's own sign-in if it has one.
 func (p *Pages) signInFirst(w http.ResponseWriter, r *http.Request, a *application.Asked, q url.Values) error {
+	login, err := p.Connect.LoginURI(r.Context(), a.Environment.ID)
+	if err != nil {
+		return err
+	}
+	if login != "" {
+		return p.sendOut(w, r, a, q, login)
+	}
 	q = cloneWith(q, sentParameter, p.Connect.Sent(a.Client, time.Now()))
 	ask := authflow.AuthorizeRequest{ClientID: string(a.Environment.ClientID), RedirectURI: p.baseURL(r) + ConnectPath + "?" + q.Encode(), Own: true,
 		ResponseType: "code", LoginHint: q.Get("login_hint"), ScreenHint: q.Get("screen_hint"), MaxAge: a.MaxAge, OrganizationID: string(a.Organization)}

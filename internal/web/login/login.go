@@ -121,14 +121,14 @@ func (p *Pages) routes() []route {
 		{"POST " + DevicePath, p.codeEntered},
 	}
 	if p.Connect != nil {
-		rows = append(rows, route{"GET " + ConnectPath, p.connect}, route{"POST " + ConnectPath, p.answerConsent})
+		rows = append(rows, route{"GET " + ConnectPath, p.connect}, route{"POST " + ConnectPath, p.answerConsent}, route{"GET " + ExternalPath + "{id}", p.comeIn})
 	}
 	return rows
 }
 
 // Mounts are the net/http patterns that a front hands over to Pages.
 func (p *Pages) Mounts() []string {
-	return []string{"/{$}", "/_lentil/", AttemptPath, InvitePath, ResetPath, DevicePath, ConnectPath}
+	return []string{"/{$}", "/_lentil/", AttemptPath, InvitePath, ResetPath, DevicePath, ConnectPath, ExternalPath}
 }
 
 // print returns the press, a fresh one when files are re-read.

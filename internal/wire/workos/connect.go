@@ -31,6 +31,9 @@ func (a *API) connectRoutes() []Route {
 		{"GET", "/user_management/users/{user_id}/authorized_applications", "listUserAuthorizedApplications", "key", corsNone, false, a.userApplications},
 		{"DELETE", "/user_management/users/{user_id}/authorized_applications/{application_id}", "deleteUserAuthorizedApplication", "key", corsNone, false, a.withdrawApplication},
 		{"GET", "/organizations/{organization_id}/authorized_applications", "listOrganizationAuthorizedApplications", "key", corsNone, false, a.organizationApplications},
+		{"POST", "/authkit/oauth2/complete", "completeOAuth2", "key", corsNone, false, a.completeExternal},
+		{"GET", "/_lentil/v1/connect", "", "key", corsNone, false, a.connectSettings},
+		{"PUT", "/_lentil/v1/connect", "", "key", corsNone, false, a.setConnectSettings},
 	}
 }
 
@@ -259,4 +262,70 @@ func (a *API) organizationApplications(w http.ResponseWriter, r *http.Request) e
 // withdrawApplication is DELETE …/authorized_applications/{application_id}.
 func (a *API) withdrawApplication(w http.ResponseWriter, r *http.Request) error {
 	return noContent(w, a.Applications.Withdraw(r.Context(), environment(r).ID, identity.UserID(r.PathValue("user_id")), r.PathValue("application_id")))
+}
+
+// completeExternal is POST /authkit/oauth2/complete: an application that signs its
+// people in by itself says who came.
+func (a *API) completeExternal(w http.ResponseWriter, r *http.Request) error {
+	var b struct {
+		ID   string `json:"external_auth_id"`
+		User struct {
+			ID        string            `json:"id"`
+			Email     string            `json:"email"`
+			FirstName *string           `json:"first_name"`
+			LastName  *string           `json:"last_name"`
+			Name      *string           `json:"name"`
+			Metadata  map[string]string `json:"metadata"`
+		} `json:"user"`
+		Options []json.RawMessage `json:"user_consent_options"`
+	}
+	if err := decodeBody(r, &b); err != nil {
+		return err
+	}
+	if len(b.Options) > 0 {
+		return apierr.New(apierr.BadRequest, "user_consent_options_not_supported", "Lentil's consent page has no choices of applications.")
+	}
+	u := b.User
+	if u.Name != nil && u.FirstName == nil && u.LastName == nil {
+		first, last := splitName(*u.Name)
+		u.FirstName, u.LastName = &first, &last
+	}
+	err := a.Applications.Complete(r.Context(), environment(r).ID, b.ID,
+		application.ExternalUser{ID: u.ID, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName, Metadata: u.Metadata})
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"redirect_uri": a.baseURL(r) + "/oauth2/external/" + url.PathEscape(b.ID)})
+	return nil
+}
+
+// connectSettingsObject is what an operator chooses about Connect.
+type connectSettingsObject struct {
+	LoginURI *string `json:"login_uri"`
+}
+
+// connectSettings is GET /_lentil/v1/connect.
+func (a *API) connectSettings(w http.ResponseWriter, r *http.Request) error {
+	uri, err := a.Applications.LoginURI(r.Context(), environment(r).ID)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, connectSettingsObject{orNull(uri)})
+	return nil
+}
+
+// setConnectSettings is PUT /_lentil/v1/connect.
+func (a *API) setConnectSettings(w http.ResponseWriter, r *http.Request) error {
+	var b connectSettingsObject
+	if err := decodeBody(r, &b); err != nil {
+		return err
+	}
+	uri := ""
+	if b.LoginURI != nil {
+		uri = *b.LoginURI
+	}
+	if err := a.Applications.SetLoginURI(r.Context(), environment(r).ID, uri); err != nil {
+		return err
+	}
+	return a.connectSettings(w, r)
 }

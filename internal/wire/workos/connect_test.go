@@ -234,3 +234,60 @@ func TestConnectRequestsAreChecked(t *testing.T) {
 		t.Errorf("a grant in an organization of others (%s)", org)
 	}
 }
+
+func TestConnectTakesTheWordOfTheApplicationsOwnSignIn(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	client, _, ada, _, _ := h.board()
+	h.call("PUT", "/_lentil/v1/connect", object{"login_uri": "javascript:alert(1)"}).want(422)
+	if set := h.call("PUT", "/_lentil/v1/connect", object{"login_uri": "https://own.example/login"}).want(200); set.text("login_uri") != "https://own.example/login" {
+		t.Errorf("set: %s", set.raw)
+	}
+	ctx := t.Context()
+	a, err := h.Applications.Ask(ctx, codeRequest(client))
+	check(t, err)
+	begin := func() (id, secret string) {
+		id, secret, err := h.Applications.BeginExternal(ctx, a, url.Values{"client_id": {client}})
+		check(t, err)
+		return id, secret
+	}
+	complete := func(id string, user object) *answer {
+		return h.call("POST", "/authkit/oauth2/complete", object{"external_auth_id": id, "user": user})
+	}
+	id, secret := begin()
+	if _, err := h.Applications.FinishExternal(ctx, id, secret); err == nil {
+		t.Error("went on before it was completed")
+	}
+	h.stranger().call("POST", "/authkit/oauth2/complete", object{"external_auth_id": id, "user": object{"id": "7", "email": "eve@example.com"}}).want(404)
+	for code, user := range map[string]object{"invalid_email": {"id": "7", "email": "nobody"}} {
+		if no := complete(id, user).want(400); no.text("code") != code {
+			t.Errorf("%s: %s", code, no.raw)
+		}
+	}
+	if got := complete(id, object{"id": "ada", "email": "Ada@example.com", "name": "Ada L"}).want(200); got.text("redirect_uri") != "http://localhost:4100/oauth2/external/"+id {
+		t.Errorf("completed: %s", got.raw)
+	}
+	if no := complete(id, object{"id": "ada", "email": "ada@example.com"}).want(400); no.text("code") != "external_auth_session_already_completed" {
+		t.Errorf("twice: %s", no.raw)
+	}
+	if _, err := h.Applications.FinishExternal(ctx, id, secret+"x"); err == nil {
+		t.Error("another browser went on")
+	}
+	x, err := h.Applications.FinishExternal(ctx, id, secret)
+	check(t, err)
+	who, err := h.Applications.Who(ctx, a, x.Secret, x.Since)
+	check(t, err)
+	if who == nil || who.User.ID != ada.User.ID || who.User.ExternalID != "ada" || who.User.FirstName != "Ada" {
+		t.Errorf("signed in: %+v", who)
+	}
+	if _, err := h.Applications.FinishExternal(ctx, id, secret); err == nil {
+		t.Error("went on twice")
+	}
+	id, _ = begin()
+	if no := complete(id, object{"id": "bob", "email": "ada@example.com"}).want(400); no.text("code") != "email_not_available" {
+		t.Errorf("somebody else's address: %s", no.raw)
+	}
+	if no := h.call("POST", "/authkit/oauth2/complete", object{"external_auth_id": id, "user": object{"id": "bob", "email": "bob@example.com"}, "user_consent_options": []object{{"claim": "x"}}}).want(400); no.text("code") != "user_consent_options_not_supported" {
+		t.Errorf("choices: %s", no.raw)
+	}
+}
