@@ -6,6 +6,7 @@ import (
 	"image/png"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lentil-dev/lentil/internal/identity"
 )
@@ -86,4 +87,34 @@ func TestBrandingRefused(t *testing.T) {
 	if _, err := s.ChangeBranding(t.Context(), e.ID, identity.BrandingChange{Name: &long}); code(err) != "invalid_branding" {
 		t.Errorf("a long name: %v", err)
 	}
+}
+
+// FuzzLogo looks for pictures that are taken and yet could load, link or run.
+func FuzzLogo(f *testing.F) {
+	f.Add([]byte(`<svg xmlns="http://www.w3.org/2000/svg"><path fill="url(#a)" style="fill:#fff" d="M0 0"/></svg>`))
+	f.Add([]byte(`<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><g><title>x</title></g></svg>`))
+	f.Add([]byte("\x89PNG\r\n\x1a\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		kind, err := identity.LogoType(b)
+		if err != nil {
+			return
+		}
+		low := strings.ToLower(string(b))
+		if kind == "image/svg+xml" && (strings.Contains(low, "<script") || strings.Contains(low, "<foreignobject") || strings.Contains(low, "<!doctype") || strings.Contains(low, "<use") || strings.Contains(low, "<a ")) {
+			if !strings.Contains(low, "<!--") && !strings.Contains(low, "<![cdata[") {
+				t.Errorf("taken: %q", b)
+			}
+		}
+	})
+}
+
+func FuzzTOTPSecret(f *testing.F) {
+	f.Add("JBSWY3DPEHPK3PXP", "123456")
+	f.Add("jbsw y3dp ehpk 3pxp====", "")
+	f.Fuzz(func(t *testing.T, secret, typed string) {
+		now := time.Unix(1_800_000_000, 0)
+		if _, ok := identity.TOTPStep(secret, typed, now); ok && len(typed) != 6 {
+			t.Errorf("%q passed for %q", typed, secret)
+		}
+	})
 }

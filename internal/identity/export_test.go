@@ -1,0 +1,4 @@
+package identity
+
+// LogoType is logoType, for fuzzing.
+var LogoType = logoType
