@@ -79,6 +79,9 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 		}
 		a := r.attempt(e, uri, tx.Now())
 		a.Browser, a.Origin = secretHash("browser", out.Browser), v.Origin
+		if out.Step, err = f.impersonated(tx, v, e, &r, uri); err != nil || out.Step != nil {
+			return err
+		}
 		if err := f.linked(tx, e, &r, &a); err != nil {
 			return err
 		}

@@ -66,11 +66,13 @@ const (
 	letterEnrolled  letterKind = "enrolled"
 	letterRecovered letterKind = "recovered"
 	letterPasskey   letterKind = "passkey"
+
+	letterImpersonated letterKind = "impersonated"
 )
 
 // tells reports whether the letter only tells something, and so carries no code.
 func (k letterKind) tells() bool {
-	return k == letterChanged || k == letterEnrolled || k == letterRecovered || k == letterPasskey
+	return k == letterChanged || k == letterEnrolled || k == letterRecovered || k == letterPasskey || k == letterImpersonated
 }
 
 // queue makes the channel of waiting letters once.
@@ -244,6 +246,8 @@ func (f *Flow) write(ctx context.Context, l letter) (*mail.Message, error) {
 		subject = "Your " + app + " password was changed"
 	case letterEnrolled:
 		subject = "Two-step sign-in is on for " + app
+	case letterImpersonated:
+		subject = "Your " + app + " account is looked at"
 	case letterPasskey:
 		subject = "A passkey was added for " + app
 	case letterRecovered:

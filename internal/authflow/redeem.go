@@ -164,8 +164,10 @@ func (f *Flow) start(tx *identity.Tx, g *grantCall, n identity.NewSession) (err 
 	if g.session, g.refresh, err = tx.StartSession(g.environment, n); err != nil {
 		return err
 	}
-	if err = tx.SignedIn(g.environment.ID, n.User); err != nil {
-		return err
+	if n.Impersonator == nil { // whom they act as was not here
+		if err = tx.SignedIn(g.environment.ID, n.User); err != nil {
+			return err
+		}
 	}
 	if g.user, err = tx.User(g.environment.ID, n.User); err != nil {
 		return err

@@ -17,7 +17,9 @@ const (
 	tablePending  = "pending_authentications"
 	tableKnown    = "known_browsers"
 	tableOutbox   = "outbox"
-	tableDevices  = "device_authorizations"
+
+	tableImpersonations = "impersonations"
+	tableDevices        = "device_authorizations"
 )
 
 // tableDefs is what Open asks the database for.
@@ -43,6 +45,11 @@ var tableDefs = []database.TableDef{
 		{Name: "on_hash", Fields: []string{"hash"}},
 		{Name: "on_user_code", Fields: []string{"user_code"}},
 		{Name: "on_forget", Fields: []string{"forget"}},
+	}},
+	{Name: tableImpersonations, Indexes: []database.IndexDef{
+		{Name: "on_hash", Fields: []string{"hash"}},
+		{Name: "on_environment", Fields: []string{"environment", "id"}},
+		{Name: "on_browser", Fields: []string{"browser", "environment", "id"}},
 	}},
 	{Name: tableOutbox, Indexes: []database.IndexDef{
 		{Name: "on_number", Fields: []string{"number"}},

@@ -91,6 +91,19 @@ func (s Settings) expiry(created, now time.Time) time.Time {
 	return end
 }
 
+// ImpersonationLifetime is how long somebody may act as somebody else (workos-api.md,
+// "Impersonation"); no refresh extends it.
+const ImpersonationLifetime = time.Hour
+
+// expiry is when the session ends if nobody comes back.
+func (s *sessionState) expiry(set Settings, now time.Time) time.Time {
+	end := set.expiry(s.Created, now)
+	if last := s.Created.Add(ImpersonationLifetime); s.Impersonator != nil && last.Before(end) {
+		return last
+	}
+	return end
+}
+
 // clip shortens what a client says of itself to what is worth keeping.
 func clip(s string, most int) string {
 	if len(s) > most {
@@ -107,10 +120,11 @@ func (tx *Tx) StartSession(e *Environment, n NewSession) (*Session, string, erro
 		Session: Session{
 			ID: SessionID(NewID(sessionPrefix)), Environment: e.ID, User: n.User, Organization: n.Organization, Method: n.Method,
 			Second: n.Second, Impersonator: n.Impersonator, IPAddress: clip(n.IPAddress, 64), UserAgent: clip(n.UserAgent, 512), Authenticated: n.Authenticated,
-			Created: tx.now, Updated: tx.now, Expires: e.Settings.expiry(tx.now, tx.now),
+			Created: tx.now, Updated: tx.now,
 		},
 		browser: n.Browser, seed: seed,
 	}
+	s.Expires = s.expiry(e.Settings, tx.now)
 	key, err := tx.s.secretOf(e)
 	if err != nil {
 		return nil, "", err
@@ -169,7 +183,7 @@ func (tx *Tx) Refresh(e *Environment, text string) (s *Session, next string, ref
 	}
 	if v.changed {
 		st.Updated = tx.later(st.Updated)
-		st.Expires = e.Settings.expiry(st.Created, tx.now)
+		st.Expires = st.expiry(e.Settings, tx.now)
 		if err := tx.Put(f.Doc, sessionRow(st)); err != nil {
 			return nil, "", nil, err
 		}

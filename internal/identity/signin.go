@@ -53,13 +53,15 @@ func (m SignInMethods) check() error {
 // signInFields writes what settings say about signing in.
 func (s *Settings) signInFields() Row {
 	return Row{Flag("password_off", s.SignIn.NoPassword), Flag("magic_code_off", s.SignIn.NoMagicCode), Flag("passkeys", s.SignIn.Passkeys),
-		Texts("social", s.SignIn.Social), Text("mfa", s.MFA), Text("initiate_login", s.InitiateLoginURI)}
+		Texts("social", s.SignIn.Social), Text("mfa", s.MFA), Text("initiate_login", s.InitiateLoginURI),
+		Flag("impersonation_off", s.ImpersonationOff), Flag("impersonation_notice", s.ImpersonationNotice)}
 }
 
 // readSignIn is the reverse of signInFields.
 func (s *Settings) readSignIn(r Record) {
 	s.SignIn = SignInMethods{NoPassword: r.Flag("password_off"), NoMagicCode: r.Flag("magic_code_off"), Passkeys: r.Flag("passkeys"), Social: r.Texts("social")}
 	s.MFA, s.InitiateLoginURI = MFAPolicy(r.Text("mfa")), r.Text("initiate_login")
+	s.ImpersonationOff, s.ImpersonationNotice = r.Flag("impersonation_off"), r.Flag("impersonation_notice")
 }
 
 // checkSignIn refuses what could not work.

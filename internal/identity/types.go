@@ -73,6 +73,10 @@ type Settings struct {
 	// InitiateLoginURI is the application's address at which sign-ins begin that it
 	// did not begin itself: by an invitation's link, or by an identity provider.
 	InitiateLoginURI string
+	// ImpersonationOff forbids operators to act as users; ImpersonationNotice tells the
+	// user by mail when one does.
+	ImpersonationOff    bool
+	ImpersonationNotice bool
 	// LogoutRedirects are further addresses that a sign-out may return to.
 	LogoutRedirects []string
 	// DefaultRole is the slug of the environment's role that members without

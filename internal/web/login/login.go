@@ -52,6 +52,8 @@ type Pages struct {
 type Flow interface {
 	Begin(ctx context.Context, v authflow.Visitor, r authflow.AuthorizeRequest) (*authflow.Begun, error)
 	Step(ctx context.Context, v authflow.Visitor, a authflow.AttemptID) (authflow.Step, error)
+	Impersonation(ctx context.Context, secret string) (*authflow.AskImpersonation, error)
+	Impersonate(ctx context.Context, v authflow.Visitor, secret string) (*authflow.Begun, error)
 	Submit(ctx context.Context, v authflow.Visitor, a authflow.AttemptID, ans authflow.Answer) (authflow.Step, error)
 	EnterDevice(ctx context.Context, v authflow.Visitor, sso func(identity.ClientID) string, typed string) (*authflow.Begun, *authflow.Problem, error)
 	Follow(ctx context.Context, kind authflow.LinkKind, token string) (*authflow.Followed, error)
@@ -119,6 +121,8 @@ func (p *Pages) routes() []route {
 		{"GET " + ResetPath, p.follow(authflow.LinkReset)},
 		{"GET " + DevicePath, p.enterCode},
 		{"POST " + DevicePath, p.codeEntered},
+		{"GET " + ImpersonatePath, p.impersonation},
+		{"POST " + ImpersonatePath, p.impersonate},
 	}
 	if p.Connect != nil {
 		rows = append(rows, route{"GET " + ConnectPath, p.connect}, route{"POST " + ConnectPath, p.answerConsent}, route{"GET " + ExternalPath + "{id}", p.comeIn})
@@ -128,7 +132,7 @@ func (p *Pages) routes() []route {
 
 // Mounts are the net/http patterns that a front hands over to Pages.
 func (p *Pages) Mounts() []string {
-	return []string{"/{$}", "/_lentil/", AttemptPath, InvitePath, ResetPath, DevicePath, ConnectPath, ExternalPath}
+	return []string{"/{$}", "/_lentil/", AttemptPath, InvitePath, ResetPath, DevicePath, ImpersonatePath, ConnectPath, ExternalPath}
 }
 
 // print returns the press, a fresh one when files are re-read.

@@ -60,6 +60,16 @@ func (s *script) EnterDevice(_ context.Context, v authflow.Visitor, _ func(ident
 	return &authflow.Begun{Attempt: "attempt_1", Browser: v.Browser}, s.problem, s.err
 }
 
+func (s *script) Impersonation(_ context.Context, secret string) (*authflow.AskImpersonation, error) {
+	s.followed = "impersonation " + secret
+	return &authflow.AskImpersonation{Screen: screen(), UserEmail: "ada@example.com", Impersonation: authflow.Impersonation{NewImpersonation: authflow.NewImpersonation{Email: "help@example.com", Reason: "a <b>ticket</b>"}}}, s.err
+}
+
+func (s *script) Impersonate(_ context.Context, v authflow.Visitor, secret string) (*authflow.Begun, error) {
+	s.visitor, s.followed = v, "impersonate "+secret
+	return s.begun, s.err
+}
+
 func (s *script) Follow(_ context.Context, kind authflow.LinkKind, token string) (*authflow.Followed, error) {
 	s.followed = string(kind) + " " + token
 	return s.link, s.err

@@ -58,6 +58,8 @@ type Flow interface {
 	Redeem(ctx context.Context, r authflow.GrantRequest) (*authflow.Grant, error)
 	AuthorizeDevice(ctx context.Context, client identity.ClientID, ip string) (*authflow.DeviceAuthorization, error)
 	Logout(ctx context.Context, r authflow.LogoutRequest) (*authflow.LoggedOut, error)
+	NewImpersonation(ctx context.Context, env identity.EnvironmentID, n authflow.NewImpersonation) (*authflow.Impersonation, string, error)
+	Impersonations(ctx context.Context, env identity.EnvironmentID, p identity.Page) (*identity.List[authflow.Impersonation], error)
 }
 
 // Letters hands mail to whoever sends it, and does not wait; *authflow.Flow is one.

@@ -3,6 +3,7 @@ package workos
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -32,6 +33,14 @@ func (s *scripted) Redeem(_ context.Context, r authflow.GrantRequest) (*authflow
 
 func (s *scripted) AuthorizeDevice(context.Context, identity.ClientID, string) (*authflow.DeviceAuthorization, error) {
 	return &authflow.DeviceAuthorization{DeviceCode: "d", UserCode: "BCDF-GHJK"}, s.err
+}
+
+func (s *scripted) NewImpersonation(context.Context, identity.EnvironmentID, authflow.NewImpersonation) (*authflow.Impersonation, string, error) {
+	return nil, "", errors.ErrUnsupported
+}
+
+func (s *scripted) Impersonations(context.Context, identity.EnvironmentID, identity.Page) (*identity.List[authflow.Impersonation], error) {
+	return nil, errors.ErrUnsupported
 }
 
 func (s *scripted) Logout(context.Context, authflow.LogoutRequest) (*authflow.LoggedOut, error) {

@@ -52,6 +52,14 @@ var environmentSettings = []settingRow{
 		func(s *identity.Settings, v json.RawMessage) error { return json.Unmarshal(v, &s.EmulatorPayloads) }},
 	{"initiate_login_uri", func(e *identity.Environment) any { return orNull(e.Settings.InitiateLoginURI) },
 		func(s *identity.Settings, v json.RawMessage) error { return setText(&s.InitiateLoginURI, v) }},
+	{"impersonation_allowed", func(e *identity.Environment) any { return !e.Settings.ImpersonationOff }, func(s *identity.Settings, v json.RawMessage) error {
+		yes := true // the default, which null gives back
+		err := json.Unmarshal(v, &yes)
+		s.ImpersonationOff = !yes
+		return err
+	}},
+	{"impersonation_notice", func(e *identity.Environment) any { return e.Settings.ImpersonationNotice },
+		func(s *identity.Settings, v json.RawMessage) error { return json.Unmarshal(v, &s.ImpersonationNotice) }},
 	{"app_homepage_url", func(e *identity.Environment) any { return orNull(e.Settings.HomepageURL) },
 		func(s *identity.Settings, v json.RawMessage) error { return setText(&s.HomepageURL, v) }},
 	{"logout_redirect_uris", func(e *identity.Environment) any { return append([]string{}, e.Settings.LogoutRedirects...) },

@@ -22,6 +22,8 @@ func (a *API) operatorRoutes() []Route {
 		{"GET", "/_lentil/v1/organizations/{id}/sign_in_policy", "", "key", corsNone, false, a.getSignInPolicy},
 		{"PUT", "/_lentil/v1/organizations/{id}/sign_in_policy", "", "key", corsNone, false, a.putSignInPolicy},
 		{"GET", "/_lentil/v1/operations", "", "key", corsNone, false, a.listOperations},
+		{"POST", "/_lentil/v1/impersonations", "", "key", corsNone, false, a.createImpersonation},
+		{"GET", "/_lentil/v1/impersonations", "", "key", corsNone, false, a.listImpersonations},
 		{"POST", "/_lentil/v1/sessions/revoke", "", "key", corsNone, false, a.revokeSessions},
 	}
 }
