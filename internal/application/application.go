@@ -147,7 +147,7 @@ func (s *Service) Create(ctx context.Context, env identity.EnvironmentID, a Appl
 		if err := a.check(tx); err != nil {
 			return err
 		}
-		a.ID, a.ClientID = identity.NewID("conn_app_"), identity.NewID("client_")
+		a.ID, a.ClientID = tx.NewID("conn_app_"), tx.NewID("client_")
 		a.Created, a.Updated = tx.Now(), tx.Now()
 		return tx.Add(tableApplications, applicationRow(&a))
 	})

@@ -42,7 +42,7 @@ func (s *Service) CreateSecret(ctx context.Context, env identity.EnvironmentID, 
 		if len(rows) >= maxSecrets {
 			return apierr.New(apierr.BadRequest, "invalid_request_parameters", "An application has at most %d secrets; delete one that is not used.", maxSecrets)
 		}
-		c = &Secret{ID: identity.NewID("secret_"), Hint: text[len(text)-6:], Created: tx.Now(), Updated: tx.Now()}
+		c = &Secret{ID: tx.NewID("secret_"), Hint: text[len(text)-6:], Created: tx.Now(), Updated: tx.Now()}
 		return tx.Add(tableSecrets, identity.Row{identity.Text("id", c.ID), identity.Text("environment", env), identity.Text("application", a.ID),
 			identity.Text("hash", secretHash("client secret", text)), identity.Text("hint", c.Hint), identity.Time("last_used", time.Time{}),
 			identity.Time("created", c.Created), identity.Time("updated", c.Updated)})

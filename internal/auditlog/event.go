@@ -162,7 +162,7 @@ func (s *Service) Ingest(ctx context.Context, env identity.EnvironmentID, org id
 			kinds[i] = t.Type
 		}
 		return tx.Add(tableEvents, identity.Row{
-			identity.Text("id", identity.NewID("audit_log_event_")), identity.Text("environment", env), identity.Text("organization", org),
+			identity.Text("id", tx.NewID("audit_log_event_")), identity.Text("environment", env), identity.Text("organization", org),
 			identity.Time("occurred", e.Occurred), identity.Text("action", e.Action), identity.Text("actor_id", e.Actor.ID),
 			identity.Text("actor_name", e.Actor.Name), identity.Texts("targets", kinds), identity.Text("body", string(body)),
 			identity.Time("created", tx.Now()),

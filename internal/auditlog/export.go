@@ -83,7 +83,7 @@ func (s *Service) CreateExport(ctx context.Context, env identity.EnvironmentID, 
 			}
 			return err
 		}
-		e = Export{ID: identity.NewID("audit_log_export_"), State: Pending, Created: tx.Now(), Updated: tx.Now()}
+		e = Export{ID: tx.NewID("audit_log_export_"), State: Pending, Created: tx.Now(), Updated: tx.Now()}
 		return tx.Add(tableExports, identity.Row{
 			identity.Text("id", e.ID), identity.Text("environment", env), identity.Text("state", e.State), identity.Text("filter", string(text)),
 			identity.Time("created", e.Created), identity.Time("updated", e.Updated), identity.Time("expires", e.Created.Add(keepExports)),

@@ -108,7 +108,7 @@ func (s *Service) CreateSchema(ctx context.Context, env identity.EnvironmentID, 
 		schema.Version, schema.Created = 1, tx.Now()
 		if f == nil {
 			err = tx.Add(tableActions, identity.Row{
-				identity.Text("id", identity.NewID("audit_log_action_")), identity.Text("environment", env), identity.Text("name", action),
+				identity.Text("id", tx.NewID("audit_log_action_")), identity.Text("environment", env), identity.Text("name", action),
 				identity.Number("version", 1), identity.Time("created", tx.Now()), identity.Time("updated", tx.Now()),
 			})
 		} else {

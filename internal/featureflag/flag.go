@@ -44,7 +44,7 @@ func (s *Service) Create(ctx context.Context, env identity.EnvironmentID, f Flag
 		if taken != nil {
 			return apierr.New(apierr.Conflict, "duplicate_feature_flag", "There is a feature flag %s already.", f.Slug)
 		}
-		f.ID, f.Created, f.Updated = identity.NewID("flag_"), tx.Now(), tx.Now()
+		f.ID, f.Created, f.Updated = tx.NewID("flag_"), tx.Now(), tx.Now()
 		if err := tx.Add(tableFlags, flagRow(&f)); err != nil {
 			return err
 		}

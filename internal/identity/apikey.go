@@ -73,7 +73,7 @@ func (s *Service) CreateAPIKey(ctx context.Context, id EnvironmentID, name, secr
 		if taken != nil {
 			return apierr.New(apierr.Conflict, "duplicate_api_key", "This API key exists already.")
 		}
-		k = APIKey{ID: APIKeyID(NewID("api_key_")), Name: name, Obfuscated: "sk_..." + text[len(text)-4:], Created: tx.now}
+		k = APIKey{ID: APIKeyID(tx.NewID("api_key_")), Name: name, Obfuscated: "sk_..." + text[len(text)-4:], Created: tx.now}
 		return tx.Add(tableAPIKeys, Row{Text("id", k.ID), Text("environment", id), Text("name", name), Text("hash", keyHash(text)),
 			Text("obfuscated", k.Obfuscated), Time("created", k.Created), Time("last_used", time.Time{})})
 	})

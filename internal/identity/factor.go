@@ -122,7 +122,7 @@ func (tx *Tx) EnrollFactor(env EnvironmentID, n NewFactor) (f *Factor, secret st
 	if utf8.RuneCountInString(n.Issuer) > maxFactorName || utf8.RuneCountInString(n.Account) > maxFactorName || len(n.Phone) > 32 {
 		return refuse("The names of a factor may have at most %d characters.", maxFactorName)
 	}
-	f = &Factor{ID: FactorID(NewID(factorPrefix)), Environment: env, User: n.User, Type: n.Type, Issuer: n.Issuer, Account: n.Account, Phone: n.Phone,
+	f = &Factor{ID: FactorID(tx.NewID(factorPrefix)), Environment: env, User: n.User, Type: n.Type, Issuer: n.Issuer, Account: n.Account, Phone: n.Phone,
 		Created: tx.now, Updated: tx.now}
 	switch n.Type {
 	case FactorTOTP:
@@ -213,7 +213,7 @@ func (tx *Tx) ChallengeFactor(env EnvironmentID, id FactorID) (c *Challenge, cod
 	if err != nil {
 		return nil, "", err
 	}
-	c = &Challenge{ID: ChallengeID(NewID(challengePrefix)), Environment: env, Factor: id, Expires: tx.now.Add(challengeLifetime), Created: tx.now, Updated: tx.now}
+	c = &Challenge{ID: ChallengeID(tx.NewID(challengePrefix)), Environment: env, Factor: id, Expires: tx.now.Add(challengeLifetime), Created: tx.now, Updated: tx.now}
 	hash := ""
 	if f.Type != FactorTOTP {
 		e, err := tx.Environment(env)

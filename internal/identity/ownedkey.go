@@ -153,7 +153,7 @@ func (tx *Tx) CreateOwnedKey(id EnvironmentID, n NewOwnedKey) (*OwnedKey, string
 	}
 	secret := ownedValuePrefix + rand.Text() + rand.Text()
 	k := &OwnedKey{
-		ID: APIKeyID(NewID(ownedKeyPrefix)), Environment: id, Organization: n.Organization, User: n.User, Name: n.Name,
+		ID: APIKeyID(tx.NewID(ownedKeyPrefix)), Environment: id, Organization: n.Organization, User: n.User, Name: n.Name,
 		Obfuscated: "sk_..." + secret[len(secret)-4:], Permissions: slices.Compact(slices.Sorted(slices.Values(n.Permissions))), hash: keyHash(secret),
 		Expires: n.Expires, Created: tx.now, Updated: tx.now,
 	}

@@ -48,7 +48,7 @@ func (s *Service) AddRedirectURI(ctx context.Context, id EnvironmentID, uri stri
 		if len(all) >= maxURIs {
 			return apierr.New(apierr.Conflict, "too_many_redirect_uris", "An environment has at most %d redirect URIs; use a wildcard.", maxURIs)
 		}
-		out = RedirectURI{ID: RedirectURIID(NewID("redir_")), URI: uri, Default: len(all) == 0, Created: tx.now, Updated: tx.now}
+		out = RedirectURI{ID: RedirectURIID(tx.NewID("redir_")), URI: uri, Default: len(all) == 0, Created: tx.now, Updated: tx.now}
 		return tx.Add(tableRedirects, Row{Text("id", out.ID), Text("environment", id), Text("uri", uri), Flag("default", out.Default),
 			Time("created", tx.now), Time("updated", tx.now)})
 	})
@@ -205,7 +205,7 @@ func (s *Service) AddCORSOrigin(ctx context.Context, id EnvironmentID, origin st
 		if len(all) >= maxURIs {
 			return apierr.New(apierr.Conflict, "too_many_cors_origins", "An environment has at most %d CORS origins.", maxURIs)
 		}
-		out = CORSOrigin{ID: CORSOriginID(NewID("cors_origin_")), Origin: origin, Created: tx.now, Updated: tx.now}
+		out = CORSOrigin{ID: CORSOriginID(tx.NewID("cors_origin_")), Origin: origin, Created: tx.now, Updated: tx.now}
 		return tx.Add(tableOrigins, Row{Text("id", out.ID), Text("environment", id), Text("origin", origin), Time("created", tx.now), Time("updated", tx.now)})
 	})
 	if err != nil {

@@ -114,7 +114,7 @@ func save(tx *identity.Tx, i *Integration, o Owner, change func(*Account)) (*Acc
 		return nil, err
 	}
 	if a == nil {
-		a = &Account{ID: identity.NewID("connected_account_"), Environment: i.Environment, Integration: i.ID, Slug: i.Slug, Owner: o, Scopes: []string{}, Created: tx.Now()}
+		a = &Account{ID: tx.NewID("connected_account_"), Environment: i.Environment, Integration: i.ID, Slug: i.Slug, Owner: o, Scopes: []string{}, Created: tx.Now()}
 	}
 	a.State, a.Updated = Connected, tx.Now()
 	change(a)

@@ -124,7 +124,7 @@ func (s *Service) Configure(ctx context.Context, env identity.EnvironmentID, org
 		}
 		c = now
 		if f == nil {
-			c.ID, c.Created = identity.NewID("data_integration_configuration_"), tx.Now()
+			c.ID, c.Created = tx.NewID("data_integration_configuration_"), tx.Now()
 		}
 		if ch.Enabled != nil {
 			c.Enabled = *ch.Enabled

@@ -279,7 +279,7 @@ func (s *Service) Create(ctx context.Context, env identity.EnvironmentID, i Inte
 		if slices.ContainsFunc(all, func(f identity.Found) bool { return f.Text("slug") == i.Slug }) {
 			return apierr.New(apierr.Conflict, "data_integration_exists", "There is a data integration %s already; update it.", i.Slug)
 		}
-		i.ID, i.Created, i.Updated = identity.NewID("data_integration_"), tx.Now(), tx.Now()
+		i.ID, i.Created, i.Updated = tx.NewID("data_integration_"), tx.Now(), tx.Now()
 		if err := s.install(tx, &i, key); err != nil {
 			return err
 		}

@@ -346,7 +346,7 @@ func (s *Service) store(tx *identity.Tx, e *identity.Environment, id ConnectionI
 	if fresh != nil {
 		one := *fresh
 		c = &one
-		c.ID, c.Created = ConnectionID(identity.NewID(connectionPrefix)), tx.Now()
+		c.ID, c.Created = ConnectionID(tx.NewID(connectionPrefix)), tx.Now()
 		if c.Organization != "" {
 			if _, err := tx.Organization(e.ID, c.Organization); err != nil {
 				return nil, err
@@ -435,7 +435,7 @@ func (s *Service) setDomains(tx *identity.Tx, c *Connection, names []string) err
 	for _, name := range names {
 		d, ok := kept[name]
 		if !ok {
-			d = Domain{ID: identity.NewID(domainPrefix), Name: name}
+			d = Domain{ID: tx.NewID(domainPrefix), Name: name}
 			if err := tx.Add(tableDomains, identity.Row{identity.Text("id", d.ID), identity.Text("environment", c.Environment), identity.Text("domain", name), identity.Text("connection", c.ID)}); err != nil {
 				return err
 			}

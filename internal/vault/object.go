@@ -63,7 +63,7 @@ func (o *Object) binding() []byte {
 
 // write seals a value as the object's present version.
 func (s *Service) write(tx *identity.Tx, o *Object, k *kek, value string) error {
-	o.Version, o.KeyID, o.Updated = identity.NewID("vault_version_"), k.id, tx.Now()
+	o.Version, o.KeyID, o.Updated = tx.NewID("vault_version_"), k.id, tx.Now()
 	o.number++
 	key := newKey()
 	sealed := aead(key).Seal(nil, nil, []byte(value), o.binding())
@@ -165,7 +165,7 @@ func (s *Service) Create(ctx context.Context, env identity.EnvironmentID, name s
 		if err != nil {
 			return err
 		}
-		o = &Object{ID: identity.NewID("secret_"), Environment: env, Name: name, Context: k.context, UpdatedBy: by, Created: tx.Now()}
+		o = &Object{ID: tx.NewID("secret_"), Environment: env, Name: name, Context: k.context, UpdatedBy: by, Created: tx.Now()}
 		if err := s.write(tx, o, k, value); err != nil {
 			return err
 		}
