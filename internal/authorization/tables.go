@@ -69,6 +69,7 @@ func (s *Service) Open(ctx context.Context) error {
 		return errors.New("authorization: Identity must be set")
 	}
 	s.Identity.Gone = append(s.Identity.Gone, gone)
+	s.Identity.Keep = append(s.Identity.Keep, tableTypes)
 	s.Identity.Covers = covers
 	s.Identity.RoleUsed = append(s.Identity.RoleUsed, roleUsed)
 	return s.Identity.DB.EnsureTables(ctx, tableDefs)

@@ -205,7 +205,17 @@ func TestFixedCodeOutboxAndReset(t *testing.T) {
 	h.want(201, h.key, "POST", "/_emulate/hooks", `{"method":"GET","path":"/user_management/users","status":500}`)
 	h.want(200, h.key, "POST", "/_lentil/v1/clock/advance", `{"seconds":3600}`)
 	h.want(201, h.key, "POST", "/webhook_endpoints", `{"endpoint_url":"http://localhost:9/hook","events":["user.created"]}`)
+	h.want(200, h.key, "PUT", "/_lentil/v1/providers/GoogleOAuth", `{"test":true}`)
 	h.want(204, h.key, "POST", "/_lentil/v1/reset", "")
+	var providers []string
+	for _, p := range h.want(200, h.key, "GET", "/_lentil/v1/providers", "")["data"].([]any) {
+		if at(p, "connection") != nil {
+			providers = append(providers, fmt.Sprint(at(p, "type")))
+		}
+	}
+	if fmt.Sprint(providers) != "[GoogleOAuth]" {
+		t.Errorf("providers after a reset: %v", providers)
+	}
 	if hooks := h.want(200, h.key, "GET", "/webhook_endpoints", ""); at(hooks, "data", "endpoint_url") != "http://localhost:9/hook" {
 		t.Errorf("endpoints after a reset: %v", hooks)
 	}
