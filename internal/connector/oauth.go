@@ -141,7 +141,7 @@ func (c *OAuth) Come(ctx context.Context, o Out, r Return) (*Person, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw := claims{}
+	raw, signed := claims{}, claims{}
 	if c.Family.OIDC {
 		if t.ID == "" {
 			return nil, c.failed(nil, "it sent no ID token.")
@@ -156,7 +156,7 @@ func (c *OAuth) Come(ctx context.Context, o Out, r Return) (*Person, error) {
 		for name, m := range members {
 			var v any
 			if json.Unmarshal(m, &v) == nil {
-				raw[name] = v
+				raw[name], signed[name] = v, v
 			}
 		}
 	}
@@ -178,6 +178,9 @@ func (c *OAuth) Come(ctx context.Context, o Out, r Return) (*Person, error) {
 		}
 	}
 	p := c.Family.read(raw)
+	if at, ok := signed["auth_time"].(float64); ok && at > 0 && at < 1e11 {
+		p.Authenticated = time.Unix(int64(at), 0)
+	}
 	if p.ID == "" {
 		return nil, c.failed(nil, "it did not say who signed in.")
 	}

@@ -22,6 +22,7 @@ type Person struct {
 	Tokens        *Tokens        // nil if the protocol has none
 	SessionIndex  string         // SAML only, for signing out there
 	NameIDFormat  string         // SAML only
+	Authenticated time.Time      // when the person last signed in there; zero if it was not said
 }
 
 // Tokens are what an OAuth provider gave besides the person.

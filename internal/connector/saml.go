@@ -269,6 +269,9 @@ func (s *SAML) person(a *saml.Assertion) (*Person, error) {
 		if st.SessionIndex != "" {
 			p.SessionIndex = st.SessionIndex
 		}
+		if st.AuthnInstant.After(p.Authenticated) {
+			p.Authenticated = st.AuthnInstant
+		}
 	}
 	p.nameParts()
 	return p, nil

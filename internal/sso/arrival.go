@@ -110,7 +110,9 @@ func (s *Service) Come(ctx context.Context, in Incoming) (*Arrival, error) {
 				return nil
 			}
 		}
-		ask, err = s.question(tx, e, c, d, in)
+		if ask, err = s.question(tx, e, c, d, in); err == nil && d != nil {
+			ask = d.fresh(c, tx.Now().Sub(d.left), ask)
+		}
 		return err
 	})
 	if err != nil || ask == nil {

@@ -56,6 +56,8 @@ type Departure struct {
 	MaxAge    string
 	Scopes    []string
 	Params    map[string]string
+
+	left time.Time
 }
 
 // Leave notes a departure in the caller's transaction and gives the address to send
@@ -78,7 +80,8 @@ func (s *Service) Leave(tx *identity.Tx, e *identity.Environment, c *Connection,
 		identity.Text("hash", hash("state", state)), identity.Text("environment", e.ID), identity.Text("connection", c.ID), identity.Text("purpose", d.Purpose),
 		identity.Text("browser", hash("browser", d.Browser)), identity.Text("subject", d.Subject), identity.Flag("direct", d.Direct),
 		identity.Text("redirect_uri", d.RedirectURI), identity.Bytes("state", d.State), identity.Flag("has_state", d.HasState), identity.Text("challenge", d.Challenge),
-		identity.Text("scopes", string(params)), identity.Text("key", ""), identity.Time("expires", tx.Now().Add(departureLife)),
+		identity.Text("scopes", string(params)), identity.Text("prompt", d.Prompt), identity.Text("max_age", d.MaxAge), identity.Time("left", tx.Now()),
+		identity.Text("key", ""), identity.Time("expires", tx.Now().Add(departureLife)),
 	})
 }
 
@@ -87,7 +90,7 @@ func readDeparture(r identity.Record) Departure {
 	d := Departure{
 		Environment: identity.EnvironmentID(r.Text("environment")), Connection: ConnectionID(r.Text("connection")), Purpose: Purpose(r.Text("purpose")),
 		Browser: r.Text("browser"), Subject: r.Text("subject"), Direct: r.Flag("direct"), RedirectURI: r.Text("redirect_uri"),
-		State: r.Bytes("state"), HasState: r.Flag("has_state"), Challenge: r.Text("challenge"),
+		State: r.Bytes("state"), HasState: r.Flag("has_state"), Challenge: r.Text("challenge"), Prompt: r.Text("prompt"), MaxAge: r.Text("max_age"), left: r.Time("left"),
 	}
 	_ = json.Unmarshal([]byte(r.Text("scopes")), &d.Scopes) // written above
 	return d
@@ -128,7 +131,7 @@ func (s *Service) address(tx *identity.Tx, e *identity.Environment, c *Connectio
 		if err != nil {
 			return "", err
 		}
-		return sp.Leave(request, state, strings.Contains(d.Prompt, "login") || d.MaxAge == "0")
+		return sp.Leave(request, state, strings.Contains(d.Prompt, "login") || d.MaxAge != "")
 	}
 	client, err := s.oauth(tx, e, c, found)
 	if err != nil {

@@ -265,7 +265,8 @@ func (p *IdP) token(w http.ResponseWriter, r *http.Request, t *sso.TestIdP) erro
 		return err
 	}
 	c := claimsOf(s.Person)
-	c["iss"], c["aud"], c["nonce"], c["iat"], c["exp"] = p.SSO.TestIssuer(t.Connection.ID), t.Connection.ID, s.Nonce, time.Now().Unix(), s.Expires.Unix()
+	now := time.Now().Unix()
+	c["iss"], c["aud"], c["nonce"], c["iat"], c["auth_time"], c["exp"] = p.SSO.TestIssuer(t.Connection.ID), t.Connection.ID, s.Nonce, now, now, s.Expires.Unix()
 	id, err := t.Signer.Sign(c)
 	if err != nil {
 		return err
