@@ -45,7 +45,7 @@ udf < logstream < sysudf;
 sysudf, persistence/pebblestore, persistence/postgres < deployment;
 # east wing
 database, outbound, token < identity;
-identity < webhook, passkey, directory, authorization, vault, auditlog, featureflag, application, integration, radar;
+identity < webhook, passkey, directory, authorization, agent, vault, auditlog, featureflag, application, integration, radar;
 connector, identity < sso;
 application, authorization, directory, featureflag, mail, passkey, radar, sideprocess, sso, webhook < authflow;
 identity < transfer; # users in and out, seeds
@@ -57,7 +57,7 @@ NONE < wire/workos/contract; # what the public description promises; tests alone
 NONE < passkey/passkeytest; # an authenticator; tests alone use it
 udf, wire < wire/convexsync;
 sysudf, wire < wire/convexhttp;
-auditlog, authflow, integration, transfer, vault, wire < wire/workos;
+agent, auditlog, authflow, integration, transfer, vault, wire < wire/workos;
 authflow, wire < web/login;
 directory, wire < wire/scim;
 authflow, wire < web/portal, web/testidp;

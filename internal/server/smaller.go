@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/lentil-dev/lentil/internal/agent"
 	"github.com/lentil-dev/lentil/internal/application"
 	"github.com/lentil-dev/lentil/internal/auditlog"
 	"github.com/lentil-dev/lentil/internal/featureflag"
@@ -22,16 +23,17 @@ type smaller struct {
 	applications application.Service
 	integrations integration.Service
 	radar        radar.Service
+	agents       agent.Service
 }
 
 // open opens them all over the house's identity service.
 func (s *smaller) open(ctx context.Context, id *identity.Service, log *slog.Logger) error {
-	s.vault.Identity, s.flags.Identity = id, id
+	s.vault.Identity, s.flags.Identity, s.agents.Identity = id, id, id
 	s.auditLogs.Identity, s.auditLogs.Log = id, log
 	s.applications.Identity, s.applications.Log = id, log
 	s.integrations.Identity, s.integrations.Log = id, log
 	s.radar.Identity, s.radar.Log = id, log
-	for _, open := range []func(context.Context) error{s.vault.Open, s.flags.Open, s.auditLogs.Open, s.applications.Open, s.integrations.Open, s.radar.Open} {
+	for _, open := range []func(context.Context) error{s.vault.Open, s.flags.Open, s.auditLogs.Open, s.applications.Open, s.integrations.Open, s.radar.Open, s.agents.Open} {
 		if err := open(ctx); err != nil {
 			return err
 		}
@@ -47,5 +49,5 @@ func (s *smaller) rooms() []func(context.Context) error {
 // all is what the API at base speaks for.
 func (s *smaller) all(base string) workos.Services {
 	s.integrations.Callback = base + workos.IntegrationCallback
-	return workos.Services{Vault: &s.vault, Flags: &s.flags, AuditLogs: &s.auditLogs, Applications: &s.applications, Integrations: &s.integrations, Radar: &s.radar}
+	return workos.Services{Vault: &s.vault, Flags: &s.flags, AuditLogs: &s.auditLogs, Applications: &s.applications, Integrations: &s.integrations, Radar: &s.radar, Agents: &s.agents}
 }

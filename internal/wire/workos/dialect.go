@@ -28,6 +28,7 @@ var statuses = map[string]int{
 	"invalid_app_homepage_url":   http.StatusUnprocessableEntity,
 	"invalid_cors_origin":        http.StatusUnprocessableEntity,
 	"auth_method_mismatch":       http.StatusUnprocessableEntity,
+	"claim_expired":              http.StatusGone,
 	// The convex CLI takes 422 with "already exists" for a redirect URI and 409 for
 	// an origin as done (§7.1).
 	"duplicate_redirect_uri": http.StatusUnprocessableEntity,

@@ -1,6 +1,7 @@
 package workos
 
 import (
+	"github.com/lentil-dev/lentil/internal/agent"
 	"github.com/lentil-dev/lentil/internal/application"
 	"github.com/lentil-dev/lentil/internal/auditlog"
 	"github.com/lentil-dev/lentil/internal/featureflag"
@@ -17,4 +18,5 @@ type Services struct {
 	Applications *application.Service
 	Integrations *integration.Service
 	Radar        *radar.Service
+	Agents       *agent.Service
 }

@@ -3,6 +3,7 @@ package workos
 import (
 	"testing"
 
+	"github.com/lentil-dev/lentil/internal/agent"
 	"github.com/lentil-dev/lentil/internal/application"
 	"github.com/lentil-dev/lentil/internal/auditlog"
 	"github.com/lentil-dev/lentil/internal/featureflag"
@@ -26,4 +27,6 @@ func openSmaller(t testing.TB, a *API) {
 	check(t, a.Integrations.Open(t.Context()))
 	a.Radar = &radar.Service{Identity: a.Identity}
 	check(t, a.Radar.Open(t.Context()))
+	a.Agents = &agent.Service{Identity: a.Identity}
+	check(t, a.Agents.Open(t.Context()))
 }
