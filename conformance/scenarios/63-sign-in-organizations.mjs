@@ -152,6 +152,18 @@ export const scenarios = {
     const i = await house.workos.userManagement.sendInvitation({ email: "ada@example.com", organizationId: house.other.id });
     const answer = await fetch(i.acceptInvitationUrl, { redirect: "manual" });
     same([answer.status, answer.headers.get("location")], [302, `${house.plain.url}/login?invitation_token=${i.token}`]);
+    // An app that forgets the token on its way loses nothing.
+    const forgetful = await newPerson(house.browser);
+    const f = await forgetful.newPage();
+    const zoe = await house.workos.userManagement.sendInvitation({ email: "zoe@elsewhere.test", organizationId: house.other.id });
+    await f.goto(zoe.acceptInvitationUrl);
+    await f.getByText("Plain app").waitFor();
+    await f.goto(house.plain.authorize());
+    await at(f, "sign-up");
+    same(await f.getByLabel("Email").inputValue(), "zoe@elsewhere.test");
+    await f.goto(house.plain.authorize());
+    await at(f, "sign-in");
+    await forgetful.close();
     await operator(house, "PATCH", "settings", { initiate_login_uri: null });
     const person = await newPerson(house.browser);
     const page = await person.newPage();

@@ -3,6 +3,8 @@ package authflow
 import (
 	"context"
 	"net/url"
+	"strings"
+	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/identity"
@@ -18,10 +20,35 @@ const (
 	LinkReset      LinkKind = "password_reset_token"
 )
 
+// LinkCookie names the cookie that keeps a mailed link while the browser visits the
+// application, which may forget to bring its token along. It holds the kind and the
+// token, for LinkCookieAge.
+func LinkCookie(client identity.ClientID) string {
+	return strings.Replace(SSOCookie(client), "session", "link", 1)
+}
+
+// LinkCookieAge is how long that cookie lives: long enough for a redirect or two.
+const LinkCookieAge = 10 * time.Minute
+
+// Kept reads the value of such a cookie into a request that names no link itself.
+func (r *AuthorizeRequest) Kept(value string) {
+	if r.InvitationToken != "" || r.PasswordResetToken != "" {
+		return
+	}
+	switch kind, token, _ := strings.Cut(value, "."); LinkKind(kind) {
+	case LinkInvitation:
+		r.InvitationToken = token
+	case LinkReset:
+		r.PasswordResetToken = token
+	}
+}
+
 // Followed says where a mailed link leads: to an address of the application if
 // RedirectTo is not empty, else into an attempt that Begin makes of Request.
 type Followed struct {
+	Client     identity.ClientID
 	RedirectTo string
+	Keep       string // the value of LinkCookie(Client), if the application is visited
 	Request    AuthorizeRequest
 }
 
@@ -46,8 +73,9 @@ func (f *Flow) Follow(ctx context.Context, kind LinkKind, token string) (out *Fo
 		if err != nil {
 			return err
 		}
-		out = &Followed{}
+		out = &Followed{Client: e.ClientID}
 		if to := e.Settings.InitiateLoginURI; to != "" {
+			out.Keep = string(kind) + "." + token
 			out.RedirectTo = withQuery(to, string(kind)+"="+url.QueryEscape(token), "", false)
 			return nil
 		}

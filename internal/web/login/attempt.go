@@ -19,6 +19,10 @@ import (
 // to the page that says why neither is possible.
 func (p *Pages) Authorize(w http.ResponseWriter, r *http.Request, q authflow.AuthorizeRequest) error {
 	v := p.visitor(r, identity.ClientID(q.ClientID))
+	if kept := v.Cookie(authflow.LinkCookie(identity.ClientID(q.ClientID))); kept != "" && q.Prompt != "none" {
+		q.Kept(kept)
+		p.setCookie(w, r, authflow.LinkCookie(identity.ClientID(q.ClientID)), "", -1)
+	}
 	begun, err := p.Flow.Begin(r.Context(), v, q)
 	if err != nil {
 		p.Refuse(w, r, err)

@@ -35,6 +35,7 @@ func (p *Pages) follow(kind authflow.LinkKind) func(http.ResponseWriter, *http.R
 			return err
 		}
 		if to.RedirectTo != "" {
+			p.setCookie(w, r, authflow.LinkCookie(to.Client), to.Keep, int(authflow.LinkCookieAge.Seconds()))
 			return p.redirect(w, r, to.RedirectTo, http.StatusFound)
 		}
 		return p.Authorize(w, r, to.Request)

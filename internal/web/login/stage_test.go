@@ -2,6 +2,7 @@ package login
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -144,6 +145,50 @@ func TestMailedLinksLeadOn(t *testing.T) {
 	res = do(open(t, &script{err: apierr.New(apierr.NotFound, "link_unknown", "No.")}), "GET", "/invite?token=", "")
 	if res.StatusCode != http.StatusNotFound {
 		t.Errorf("an unknown link: %s", res.Status)
+	}
+}
+
+func TestMailedLinkIsKeptForAnAppThatForgetsIt(t *testing.T) {
+	t.Parallel()
+	f := &script{link: &authflow.Followed{Client: "client_1", RedirectTo: "http://localhost:5173/login?invitation_token=t", Keep: "invitation_token.t"},
+		begun: &authflow.Begun{Attempt: "attempt_1", Browser: "b"}}
+	p := open(t, f)
+	var kept *http.Cookie
+	for _, c := range do(p, "GET", "/invite?token=t", "").Cookies() {
+		if c.Name == authflow.LinkCookie("client_1") {
+			kept = c
+		}
+	}
+	if kept == nil || !kept.HttpOnly || kept.MaxAge != 600 {
+		t.Fatalf("kept %v", kept)
+	}
+	authorize := func(q authflow.AuthorizeRequest) *http.Response {
+		r := httptest.NewRequest("GET", "/user_management/authorize", nil)
+		r.AddCookie(kept)
+		w := httptest.NewRecorder()
+		if err := p.Authorize(w, r, q); err != nil {
+			t.Fatal(err)
+		}
+		return w.Result()
+	}
+	res := authorize(authflow.AuthorizeRequest{ClientID: "client_1"})
+	if f.request.InvitationToken != "t" {
+		t.Errorf("the request is %+v", f.request)
+	}
+	gone := false
+	for _, c := range res.Cookies() {
+		gone = gone || c.Name == kept.Name && c.MaxAge < 0
+	}
+	if !gone {
+		t.Error("the link is kept for another time")
+	}
+	authorize(authflow.AuthorizeRequest{ClientID: "client_1", PasswordResetToken: "r"})
+	if f.request.InvitationToken != "" || f.request.PasswordResetToken != "r" {
+		t.Errorf("what the app brings along counts; the request is %+v", f.request)
+	}
+	authorize(authflow.AuthorizeRequest{ClientID: "client_2"})
+	if f.request.InvitationToken != "" {
+		t.Error("another app was given the link")
 	}
 }
 
