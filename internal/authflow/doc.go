@@ -18,4 +18,11 @@
 //   - Hashing and mail happen outside transactions; the closures given to
 //     Update may run again.
 //   - state travels byte for byte.
+//   - What an access token says is collected (tell) in the transaction that begins or
+//     refreshes its session, so that a membership that is gone, or a template that has
+//     become too large, refuses the grant and uses nothing up.
+//   - A pending authentication token is answered once, by its own environment, and
+//     stands for what was shown; what follows is decided anew each time (conclude).
+//   - A device is signed in only by a person who signed in with its code in hand and
+//     said yes; the code alone, or a link with it, does nothing.
 package authflow

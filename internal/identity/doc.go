@@ -20,6 +20,8 @@
 //     hashes, signing keys sealed under the house's master key, refresh tokens
 //     not at all (each is derived from its session's seed and generation by a
 //     key that is itself sealed).
+//   - A signing key is published for longer than verifiers keep a set before it signs,
+//     and until its last token has expired after that; only revoking one breaks this.
 //   - A refresh token that was exchanged answers with the same successor within
 //     the environment's reuse window; after it, its use ends the session.
 //

@@ -16,6 +16,9 @@
 //     spends no code and no token.
 //   - 4xx other than 408 and 429 is said only of conditions that trying again cannot
 //     change: the official browser client ends the session on any of them.
+//   - A POST whose Idempotency-Key was answered before does nothing again: within a
+//     day it gets the same answer.
+//   - On an environment's own domain nothing is done for the clients of another.
 //   - Every operation of the public inventory (operations.tsv) has a row: either a
 //     handler in routes.go, or a 501 that names the operation.
 package workos
