@@ -1,20 +1,11 @@
 // Organizations, their people and invitations, and users' addresses and passwords, with the official Node clients.
-import { WorkOS as WorkOS10 } from "@workos-inc/node";
-import { WorkOS as WorkOS11 } from "workos-node-11";
 import { contains, fails, holds, same } from "../lib/check.mjs";
-import { House } from "../lib/house.mjs";
+import { both, openWithClients, refused } from "../lib/sdk.mjs";
+
+export { tearDown } from "../lib/sdk.mjs";
 
 export async function setUp() {
-  const house = await House.open();
-  const { authkitUrl, apiKey, clientId } = house.lentil.info;
-  const { hostname, port } = new URL(authkitUrl);
-  const options = { apiHostname: hostname, port: Number(port), https: false, clientId };
-  house.clients = { 10: new WorkOS10(apiKey, options), 11: new WorkOS11(apiKey, options) };
-  house.ask = async (method, path, body) => {
-    const answer = await fetch(authkitUrl + path, { method, headers: { Authorization: `Bearer ${apiKey}`, "Content-Type": "application/json" }, body: body && JSON.stringify(body) });
-    const text = await answer.text();
-    return { status: answer.status, ...(text && JSON.parse(text)) };
-  };
+  const house = await openWithClients();
   /** The newest mail to somebody, once it is there. */
   house.mail = async (to, about) => {
     for (let i = 0; i < 100; i++) {
@@ -28,22 +19,6 @@ export async function setUp() {
   };
   return house;
 }
-
-export async function tearDown(house) {
-  await house?.close();
-}
-
-/** One scenario for each major version. */
-const both = (work) => async (house) => {
-  for (const [major, client] of Object.entries(house.clients)) {
-    await work(client, house, major);
-  }
-};
-
-const refused = async (work, status, code) => {
-  const error = await fails(work, code);
-  same([error.status, error.rawData?.code ?? error.code], [status, code]);
-};
 
 /** Everything of a list, page by page; with a limit, the client's own autoPagination stops after one. */
 const all = async (list, options) => {

@@ -1,35 +1,10 @@
 // The official Node clients, both majors, with the vault (data keys for their own encryption, objects with versions) and
 // with feature flags (the API and the runtime client that evaluates by itself).
-import { WorkOS as WorkOS10 } from "@workos-inc/node";
-import { WorkOS as WorkOS11 } from "workos-node-11";
 import { fails, holds, same } from "../lib/check.mjs";
-import { House } from "../lib/house.mjs";
 import { until } from "../lib/lentil.mjs";
+import { both } from "../lib/sdk.mjs";
 
-export async function setUp() {
-  const house = await House.open();
-  const { authkitUrl, apiKey, clientId } = house.lentil.info;
-  const { hostname, port } = new URL(authkitUrl);
-  const options = { apiHostname: hostname, port: Number(port), https: false, clientId };
-  house.clients = { 10: new WorkOS10(apiKey, options), 11: new WorkOS11(apiKey, options) };
-  house.operate = async (method, path, body) => {
-    const answer = await fetch(authkitUrl + path, { method, headers: { Authorization: `Bearer ${apiKey}`, "Content-Type": "application/json" }, body: body && JSON.stringify(body) });
-    holds(answer.ok, `${method} ${path}: ${answer.status} ${answer.ok ? "" : await answer.text()}`);
-    return answer.status === 204 ? undefined : await answer.json();
-  };
-  return house;
-}
-
-export async function tearDown(house) {
-  await house?.close();
-}
-
-/** One scenario for each major version. */
-const both = (work) => async (house) => {
-  for (const [major, client] of Object.entries(house.clients)) {
-    await work(client, house, major);
-  }
-};
+export { openWithClients as setUp, tearDown } from "../lib/sdk.mjs";
 
 export const scenarios = {
   "the clients encrypt and decrypt with data keys": both(async (workos, house) => {

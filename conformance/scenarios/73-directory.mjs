@@ -1,30 +1,12 @@
 // Okta and Entra ID as SCIM clients, played by hand in their dialects, and the official Node clients that read what came of it.
-import { WorkOS as WorkOS10 } from "@workos-inc/node";
-import { WorkOS as WorkOS11 } from "workos-node-11";
 import { fails, holds, lacks, same } from "../lib/check.mjs";
-import { House } from "../lib/house.mjs";
 import { until } from "../lib/lentil.mjs";
+import { both } from "../lib/sdk.mjs";
+
+export { openWithClients as setUp, tearDown } from "../lib/sdk.mjs";
 
 const enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 const patch = (...Operations) => ({ schemas: ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], Operations });
-
-export async function setUp() {
-  const house = await House.open();
-  const { authkitUrl, apiKey, clientId } = house.lentil.info;
-  const { hostname, port } = new URL(authkitUrl);
-  const options = { apiHostname: hostname, port: Number(port), https: false, clientId };
-  house.clients = { 10: new WorkOS10(apiKey, options), 11: new WorkOS11(apiKey, options) };
-  house.operate = async (method, path, body) => {
-    const answer = await fetch(authkitUrl + path, { method, headers: { Authorization: `Bearer ${apiKey}`, "Content-Type": "application/json" }, body: body && JSON.stringify(body) });
-    holds(answer.ok, `${method} ${path}: ${answer.status} ${answer.ok ? "" : await answer.text()}`);
-    return answer.status === 204 ? undefined : await answer.json();
-  };
-  return house;
-}
-
-export async function tearDown(house) {
-  await house?.close();
-}
 
 /** A directory of a fresh organization that has verified a domain, and its SCIM client. */
 async function directory(house, workos, domain, more = {}) {
@@ -44,13 +26,6 @@ async function history(workos, id, ...events) {
   const all = await (await workos.events.listEvents({ events, limit: 100 })).data;
   return all.filter((e) => [e.data.id, e.data.directoryId, e.data.directory_id].includes(id));
 }
-
-/** One scenario for each major version. */
-const both = (work) => async (house) => {
-  for (const [major, client] of Object.entries(house.clients)) {
-    await work(client, house, major);
-  }
-};
 
 export const scenarios = {
   "Okta provisions, changes and removes a person; the clients read it and its events": both(async (workos, house, major) => {

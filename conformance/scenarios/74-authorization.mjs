@@ -1,21 +1,12 @@
 // Fine-grained authorization with the official Node clients: types and trees of resources, roles on them for members and
 // groups, checks, and who may what.
-import { WorkOS as WorkOS10 } from "@workos-inc/node";
-import { WorkOS as WorkOS11 } from "workos-node-11";
-import { fails, holds, same } from "../lib/check.mjs";
-import { House } from "../lib/house.mjs";
+import { fails, same } from "../lib/check.mjs";
+import { both, openWithClients } from "../lib/sdk.mjs";
+
+export { tearDown } from "../lib/sdk.mjs";
 
 export async function setUp() {
-  const house = await House.open();
-  const { authkitUrl, apiKey, clientId } = house.lentil.info;
-  const { hostname, port } = new URL(authkitUrl);
-  const options = { apiHostname: hostname, port: Number(port), https: false, clientId };
-  house.clients = { 10: new WorkOS10(apiKey, options), 11: new WorkOS11(apiKey, options) };
-  house.operate = async (method, path, body) => {
-    const answer = await fetch(authkitUrl + path, { method, headers: { Authorization: `Bearer ${apiKey}`, "Content-Type": "application/json" }, body: body && JSON.stringify(body) });
-    holds(answer.ok, `${method} ${path}: ${answer.status} ${answer.ok ? "" : await answer.text()}`);
-    return answer.status === 204 ? undefined : await answer.json();
-  };
+  const house = await openWithClients();
   const [workos] = Object.values(house.clients);
   for (const [slug, parents] of [["workspace", undefined], ["project", ["workspace"]]]) {
     await house.operate("POST", "/_lentil/v1/authorization/resource_types", { slug, name: slug, parent_type_slugs: parents });
@@ -29,17 +20,6 @@ export async function setUp() {
   }
   return house;
 }
-
-export async function tearDown(house) {
-  await house?.close();
-}
-
-/** One scenario for each major version. */
-const both = (work) => async (house) => {
-  for (const [major, client] of Object.entries(house.clients)) {
-    await work(client, house, major);
-  }
-};
 
 /** An organization with two workspaces of two projects each, and members. */
 async function acme(workos, major, ...people) {

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
-	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
@@ -79,25 +78,10 @@ func (s *Service) Open(ctx context.Context) error {
 	return s.Identity.DB.EnsureTables(ctx, tableDefs)
 }
 
-// sweepEvery is how often Run looks for codes and tokens that are over.
-const sweepEvery = time.Minute
-
 // Run sweeps what nobody can use any more, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
-	t := time.NewTicker(sweepEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-		}
-		for table, index := range map[string]string{tableCodes: "on_forget", tableRefresh: "on_expires", tableExternal: "on_expires"} {
-			if err := s.Identity.Sweep(ctx, table, index, time.Now()); err != nil && ctx.Err() == nil {
-				s.Log.Warn("sweep of codes and tokens failed", "table", table, "err", err)
-			}
-		}
-	}
+	return identity.RunChores(ctx, s.Log, s.Identity.SweepOf(tableCodes, "on_forget"), s.Identity.SweepOf(tableRefresh, "on_expires"),
+		s.Identity.SweepOf(tableExternal, "on_expires"))
 }
 
 // secretHash is how secrets that are long and random are stored and found.

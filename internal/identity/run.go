@@ -21,30 +21,8 @@ func (s *Service) Run(ctx context.Context) error {
 	filled := make(chan error, 1)
 	go func() { filled <- s.spares.fill(ctx) }()
 	defer func() { <-filled }()
-	t := time.NewTicker(sweepEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-		}
-		if err := s.writeUses(ctx); err != nil && ctx.Err() == nil {
-			s.Log.Warn("use of api keys not written", "err", err)
-		}
-		if err := s.lapseInvitations(ctx); err != nil && ctx.Err() == nil {
-			s.Log.Warn("expired invitations not cleared", "err", err)
-		}
-		if err := s.checkDomains(ctx); err != nil && ctx.Err() == nil {
-			s.Log.Warn("domains not looked at", "err", err)
-		}
-		if err := s.rotateOld(ctx); err != nil && ctx.Err() == nil {
-			s.Log.Warn("signing keys not rotated", "err", err)
-		}
-		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			s.Log.Warn("sweep of expired rows failed", "err", err)
-		}
-	}
+	return RunChores(ctx, s.Log, Chore{"writing of API keys' use", s.writeUses}, Chore{"clearing of expired invitations", s.lapseInvitations},
+		Chore{"verification of domains", s.checkDomains}, Chore{"rotation of signing keys", s.rotateOld}, Chore{"sweep of expired rows", s.sweep})
 }
 
 // sweep deletes sessions nobody asks for any more, browsers' sign-ins that

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
@@ -71,23 +70,9 @@ func (s *Service) Open(ctx context.Context) error {
 	return s.Identity.DB.EnsureTables(ctx, tableDefs)
 }
 
-// sweepEvery is how often Run looks for attempts that nobody finished.
-const sweepEvery = time.Minute
-
 // Run sweeps what nobody can use any more, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
-	t := time.NewTicker(sweepEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-		}
-		if err := s.Identity.Sweep(ctx, tableAttempts, "on_expires", time.Now()); err != nil && ctx.Err() == nil {
-			s.Log.Warn("sweep of connection attempts failed", "err", err)
-		}
-	}
+	return identity.RunChores(ctx, s.Log, s.Identity.SweepOf(tableAttempts, "on_expires"))
 }
 
 // secretHash is how random secrets are stored and found.

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
@@ -50,23 +49,9 @@ func (s *Service) Open(ctx context.Context) error {
 	return s.Identity.DB.EnsureTables(ctx, tableDefs)
 }
 
-// sweepEvery is how often Run forgets old attempts.
-const sweepEvery = time.Minute
-
 // Run forgets old attempts, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
-	t := time.NewTicker(sweepEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-		}
-		if err := s.Identity.Sweep(ctx, tableAttempts, "on_forget", time.Now()); err != nil && ctx.Err() == nil {
-			s.Log.Warn("sweep of radar attempts failed", "err", err)
-		}
-	}
+	return identity.RunChores(ctx, s.Log, s.Identity.SweepOf(tableAttempts, "on_forget"))
 }
 
 // Kind says what the entries of a list are.

@@ -63,6 +63,28 @@ func forge(t *testing.T, header, payload string) string {
 	return seg(header) + "." + seg(payload) + "." + good[strings.LastIndexByte(good, '.')+1:]
 }
 
+// signRaw signs any bytes by RS256 under a header with further members.
+func signRaw(t *testing.T, key *rsa.PrivateKey, payload []byte, header map[jose.HeaderKey]any) string {
+	t.Helper()
+	opts := (&jose.SignerOptions{}).WithHeader("kid", "rsa")
+	for name, v := range header {
+		opts = opts.WithHeader(name, v)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: key}, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sig, err := signer.Sign(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := sig.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func TestAlgorithmIsChosenByTheProvider(t *testing.T) {
 	t.Parallel()
 	k, data := keys(), dataJWKS(t)
@@ -173,18 +195,7 @@ func TestCompressedAndEncryptedTokensAreRefused(t *testing.T) {
 	w, _ := flate.NewWriter(&small, 9)
 	w.Write(payload)
 	w.Close()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: keys().rsa}, (&jose.SignerOptions{}).WithHeader("kid", "rsa").WithHeader("zip", "DEF"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sig, err := signer.Sign(small.Bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
-	jws, err := sig.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
+	jws := signRaw(t, keys().rsa, small.Bytes(), map[jose.HeaderKey]any{"zip": "DEF"})
 	mustRefuse(t, entry, "a compressed payload", jws)
 	enc, err := jose.NewEncrypter(jose.A256GCM, jose.Recipient{Algorithm: jose.RSA_OAEP_256, Key: &keys().rsa.PublicKey, KeyID: "rsa"}, &jose.EncrypterOptions{Compression: jose.DEFLATE})
 	if err != nil {
@@ -213,21 +224,7 @@ func TestTokensAreUTF8(t *testing.T) {
 	for _, c := range []byte(payload) {
 		wide = append(wide, 0, c)
 	}
-	raw := func(payload []byte) string {
-		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: keys().rsa}, (&jose.SignerOptions{}).WithHeader("kid", "rsa"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		sig, err := signer.Sign(payload)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := sig.CompactSerialize()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
+	raw := func(payload []byte) string { return signRaw(t, keys().rsa, payload, nil) }
 	mustAccept(t, entry, raw([]byte(payload)))
 	mustRefuse(t, entry, "UTF-16", raw(wide))
 	mustRefuse(t, entry, "a byte order mark", raw(append([]byte("\xef\xbb\xbf"), payload...)))
@@ -278,19 +275,7 @@ func TestHeadersLeadNowhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"jku", "x5u"} {
-		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: k.other}, (&jose.SignerOptions{}).
-			WithHeader("kid", "rsa").WithHeader(jose.HeaderKey(name), srv.URL+"/keys"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		sig, err := signer.Sign(payload)
-		if err != nil {
-			t.Fatal(err)
-		}
-		jwt, err := sig.CompactSerialize()
-		if err != nil {
-			t.Fatal(err)
-		}
+		jwt := signRaw(t, k.other, payload, map[jose.HeaderKey]any{jose.HeaderKey(name): srv.URL + "/keys"})
 		mustRefuse(t, entry, name+" of a stranger", jwt)
 	}
 	mustRefuse(t, entry, "a key that the token brings along", embedded(t))
@@ -316,18 +301,7 @@ func TestDuplicateMembersAreRefused(t *testing.T) {
 	mustRefuse(t, entry, "kid twice", forge(t, `{"alg":"RS256","kid":"other","kid":"rsa"}`, payload))
 	for _, claim := range []string{`"sub":"user_2"`, `"iss":"x"`, `"exp":1`, `"\u0073ub":"user_2"`} {
 		twice := payload[:len(payload)-1] + "," + claim + "}"
-		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: keys().rsa}, (&jose.SignerOptions{}).WithHeader("kid", "rsa"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		sig, err := signer.Sign([]byte(twice))
-		if err != nil {
-			t.Fatal(err)
-		}
-		jwt, err := sig.CompactSerialize()
-		if err != nil {
-			t.Fatal(err)
-		}
+		jwt := signRaw(t, keys().rsa, []byte(twice), nil)
 		mustRefuse(t, entry, claim+" twice", jwt)
 	}
 }
