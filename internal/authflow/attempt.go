@@ -72,7 +72,6 @@ type attempt struct {
 	// Of an attempt that a device began, which leads back to no application.
 	Device   string // id of its request
 	UserCode string // as it shows it
-	Arrival  string // the key of what a provider said, until it is settled
 
 	Stage   stage
 	Email   string          // as typed, to be shown; the key decides

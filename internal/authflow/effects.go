@@ -247,7 +247,7 @@ func (f *Flow) finish(tx *identity.Tx, v Visitor, e *identity.Environment, a *at
 		return f.gone(a, err)
 	}
 	out := grantCode{}
-	if a.Arrival != "" {
+	if a.Proof.Arrival != "" {
 		if no, err := f.settleWith(tx, v, e, a, &out); no != nil || err != nil {
 			return no, err
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/sso"
 )
 
 // update rewrites the transcripts' answers: go test -run Transcript -update.
@@ -146,6 +147,8 @@ func parseInput(t *testing.T, s string) input {
 				st.Verified = true
 			case what == "factor":
 				st.Factor = true
+			case strings.HasPrefix(what, "home:"):
+				st.Home, st.HomeOf = "conn_home", identity.OrganizationID(what[len("home:"):])
 			case strings.HasPrefix(what, "invited:"):
 				st.Invited.Organization = identity.OrganizationID(what[len("invited:"):])
 				st.Members = append(st.Members, membership{Organization: st.Invited.Organization})
@@ -162,6 +165,33 @@ func parseInput(t *testing.T, s string) input {
 			}
 		}
 		return st
+	case "GoAway":
+		return GoAway{arg(1)}
+	case "goHome":
+		return goHome{arg(1), sso.ConnectionID(arg(2))}
+	case "wayOut":
+		if arg(1) == "" {
+			return wayOut{Problem: &Problem{Code: "provider_unavailable", Message: "Not now."}}
+		}
+		return wayOut{Connection: sso.ConnectionID(arg(1))}
+	case "ComeBack":
+		return ComeBack{arg(1)}
+	case "returned":
+		r := returned{Key: "key", Method: identity.Method(arg(1)), User: identity.UserID(arg(2)), Email: arg(3)}
+		for _, what := range f[4:] {
+			org, of := strings.CutPrefix(what, "of:")
+			switch {
+			case what == "trusted":
+				r.Trusted = true
+			case what == "no", what == "no!":
+				r.Problem, r.Tell = &Problem{Code: "access_denied", Message: "You said no."}, what == "no!"
+			case of:
+				r.Organization = identity.OrganizationID(org)
+			default:
+				t.Fatalf("unknown return %q", what)
+			}
+		}
+		return r
 	case "EnterRecoveryCode":
 		return EnterRecoveryCode{arg(1)}
 	case "ChooseOrganization":
@@ -242,6 +272,8 @@ func showStep(s Step) string {
 		return show("TellInvitation", s.Screen, fmt.Sprintf(" %s %s", s.Fault, s.Email))
 	case *Over:
 		return show("Over", s.Screen, " "+string(s.Reason))
+	case *Leave:
+		return "Leave"
 	case *Done:
 		return "Done"
 	}

@@ -19,6 +19,7 @@ type proof struct {
 	CodesLeft    int                     // recovery codes, after one was used
 	Organization identity.OrganizationID // to go on with
 	Joins        identity.OrganizationID // whose identity provider it was; makes a member
+	Arrival      string                  // the key of what a provider said, to be settled at the end
 	Offered      bool                    // a passkey was, in this attempt
 }
 
@@ -72,7 +73,7 @@ func afterProof(a attempt, st standing, w world) (attempt, Step, []effect) {
 		return a, ask(a, w, nil), nil
 	}
 	if st.Home != "" && p.Method != identity.MethodImpersonation && (p.Method != identity.MethodSSO || p.Joins != "" && p.Joins != st.HomeOf) {
-		a.Stage, a.Proof, a.Pending, a.Arrival = atSignIn, proof{}, registration{}, ""
+		a.Stage, a.Proof, a.Pending = atSignIn, proof{}, registration{}
 		return a, nil, []effect{lookAway{Connection: st.Home}}
 	}
 	var effects []effect

@@ -79,7 +79,7 @@ func attemptRow(a *attempt) identity.Row {
 		identity.Text("organization", a.Organization), identity.Text("reset_token", a.ResetToken),
 		identity.Text("device", a.Device), identity.Text("user_code", a.UserCode),
 		identity.Text("invitation", a.Invitation), identity.Text("invited", a.Invited), identity.Text("invitation_fault", a.Fault),
-		identity.Text("proof_joins", a.Proof.Joins), identity.Text("arrival", a.Arrival),
+		identity.Text("proof_joins", a.Proof.Joins), identity.Text("arrival", a.Proof.Arrival),
 		identity.Text("first_name", a.Pending.FirstName), identity.Text("last_name", a.Pending.LastName), identity.Text("password_hash", a.Pending.PasswordHash),
 		identity.Text("code_hash", a.Mailed.Hash), identity.Time("code_expires", a.Mailed.Expires), identity.Number("code_wrong", a.Mailed.Wrong),
 		identity.Number("code_sends", a.Mailed.Sends), identity.Time("created", a.Created), identity.Time("expires", a.Expires),
@@ -95,9 +95,8 @@ func readAttempt(r identity.Record) attempt {
 		SignUp: r.Flag("sign_up"), Stage: stage(r.Text("stage")), Email: r.Text("email"), User: identity.UserID(r.Text("user")),
 		Proof: proof{User: identity.UserID(r.Text("proof_user")), Method: identity.Method(r.Text("proof_method")), Mailbox: r.Flag("proof_mailbox"),
 			Fresh: r.Flag("proof_fresh"), Since: r.Time("proof_since"), Second: r.Text("proof_second"), CodesLeft: int(r.Number("proof_codes_left")),
-			Organization: identity.OrganizationID(r.Text("proof_organization")), Joins: identity.OrganizationID(r.Text("proof_joins")), Offered: r.Flag("proof_offered")},
-		Arrival: r.Text("arrival"),
-		Origin:  r.Text("origin"), Ceremony: int(r.Number("ceremony")),
+			Organization: identity.OrganizationID(r.Text("proof_organization")), Joins: identity.OrganizationID(r.Text("proof_joins")), Arrival: r.Text("arrival"), Offered: r.Flag("proof_offered")},
+		Origin: r.Text("origin"), Ceremony: int(r.Number("ceremony")),
 		Organization: identity.OrganizationID(r.Text("organization")), ResetToken: r.Text("reset_token"),
 		Device: r.Text("device"), UserCode: r.Text("user_code"),
 		Invitation: identity.InvitationID(r.Text("invitation")), Invited: r.Text("invited"), Fault: LinkFault(r.Text("invitation_fault")),
@@ -109,7 +108,7 @@ func readAttempt(r identity.Record) attempt {
 
 // moved reports whether b differs from a in what answers change.
 func (a *attempt) moved(b *attempt) bool {
-	return a.Stage != b.Stage || a.Email != b.Email || a.User != b.User || a.Proof != b.Proof || a.Invitation != b.Invitation || a.Fault != b.Fault || a.Pending != b.Pending || a.Mailed != b.Mailed || a.Arrival != b.Arrival || a.Ceremony != b.Ceremony
+	return a.Stage != b.Stage || a.Email != b.Email || a.User != b.User || a.Proof != b.Proof || a.Invitation != b.Invitation || a.Fault != b.Fault || a.Pending != b.Pending || a.Mailed != b.Mailed || a.Ceremony != b.Ceremony
 }
 
 // findAttempt finds the row of an attempt, expired or not; nil if there is none.

@@ -114,8 +114,8 @@ func back(a attempt, in returned, w world) (attempt, Step, []effect) {
 	case in.Problem != nil:
 		return a, ask(a, w, in.Problem), nil
 	}
-	a.Email, a.Arrival = in.Email, in.Key
-	p := proof{User: in.User, Method: in.Method, Mailbox: in.Trusted, Joins: in.Organization}
+	a.Email = in.Email
+	p := proof{User: in.User, Method: in.Method, Mailbox: in.Trusted, Joins: in.Organization, Arrival: in.Key}
 	if in.User == "" {
 		a.Pending = registration{FirstName: in.FirstName, LastName: in.LastName}
 	}
@@ -355,19 +355,18 @@ func (f *Flow) directly(ctx context.Context, r *AuthorizeRequest) (d direct, err
 // settleWith ties the provider's account to the user, and says whether the person may
 // come in: the Step is nil if so.
 func (f *Flow) settleWith(tx *identity.Tx, v Visitor, e *identity.Environment, a *attempt, c *grantCode) (Step, error) {
-	o, err := f.SSO.Outcome(tx, e.ID, a.Arrival, sso.ForAttempt, v.Browser)
+	o, err := f.SSO.Outcome(tx, e.ID, a.Proof.Arrival, sso.ForAttempt, v.Browser)
 	var s *sso.Settled
 	if err == nil && o.Person != nil {
 		s, err = f.SSO.Settle(tx, o, a.Proof.User, v.IPAddress, v.UserAgent)
 	}
 	if known, ok := apierr.As(err); ok && known.Kind != apierr.Internal {
-		a.Stage, a.Proof, a.Arrival = atSignIn, proof{}, ""
+		a.Stage, a.Proof = atSignIn, proof{}
 		return ask(*a, f.world(e, tx.Now(), ""), &Problem{Code: known.Code, Message: known.Message}), nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	a.Arrival = ""
 	if s.Tokens != nil {
 		c.Provider = o.Via.Type
 		c.Tokens, err = f.SSO.SealTokens(s.Tokens)

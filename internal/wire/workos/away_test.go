@@ -141,6 +141,9 @@ func TestJourneySocialLinksByProvenAddressOnly(t *testing.T) {
 	if g["user"].(map[string]any)["id"] != string(bob.ID) || g["authentication_method"] != "GitHubOAuth" {
 		t.Errorf("%v", g)
 	}
+	if again := h.exchange(h.browser().visit(h.authorize("1b", "provider", "GitHubOAuth")).be("bob@example.com", "Email is verified", "").arrived()); again["user"].(map[string]any)["id"] != string(bob.ID) {
+		t.Errorf("the account is not tied: %v", again)
+	}
 	// Somebody who made an account with another's address and a password loses both
 	// when its owner comes through a provider.
 	_, err = h.identity.CreateUser(t.Context(), h.env.ID, identity.NewUser{Email: "carol@example.com", PasswordHash: "$argon2id$v=19$m=65536,t=1,p=1$c2FsdHNhbHQ$" + strings.Repeat("A", 43)})
@@ -317,4 +320,34 @@ func TestJourneyUnsolicitedSAML(t *testing.T) {
 	if g := h.exchange(b.arrived()); g["organization_id"] != string(org) {
 		t.Errorf("%v", g)
 	}
+}
+
+// TestJourneyArrivalIsNobodyElses: somebody comes from a provider that does not vouch for
+// the address, and then signs in as somebody else on the same pages. Nothing of the
+// first may stick to the second.
+func TestJourneyArrivalIsNobodyElses(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	org := h.organization("")
+	id := h.connect(org, "oidc", nil)
+	h.browser().signUp("mallory@example.com", "0")
+	b := h.browser()
+	b.visit(h.authorize("1", "connection_id", id)).be("dan@example.net")
+	if b.heading() != "Check your email" {
+		t.Fatalf("at %s: %s", b.at, b.heading())
+	}
+	attempt := strings.Split(b.at.Path, "/")[2]
+	b.visit(h.url + "/login/" + attempt + "/sign-in").fill(map[string]string{"Email": "mallory@example.com", "Password": password})
+	if g := h.exchange(b.arrived()); g["organization_id"] != nil {
+		t.Errorf("signed in for an organization that is not theirs: %v", g)
+	}
+	mallory, err := h.identity.UserByEmail(t.Context(), h.env.ID, "mallory@example.com")
+	check(t, err)
+	check(t, h.identity.View(t.Context(), func(tx *identity.Tx) error {
+		m, err := tx.Membership(h.env.ID, mallory.ID, org)
+		if m != nil {
+			t.Errorf("became a member: %+v", m)
+		}
+		return err
+	}))
 }
