@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/identity"
 )
 
@@ -135,7 +136,31 @@ func redirectLooksRight(s string, kind identity.EnvironmentKind) bool {
 	return strings.Contains(u.Scheme, ".") || kind != identity.Production
 }
 
-// Create makes an application; id, client id and times are chosen here.
+// pinnedClient is what a client id that a seed chooses may look like.
+var pinnedClient = regexp.MustCompile(`^client_[A-Za-z0-9_-]{1,100}$`)
+
+// pin refuses a client id that cannot be chosen, or that is somebody's.
+func pin(tx *identity.Tx, client string) error {
+	if !pinnedClient.MatchString(client) {
+		return badField("client_id", "A client id begins with client_ and consists of letters, digits, _ and -.")
+	}
+	f, err := tx.First(tableApplications, "on_client", client)
+	if err != nil {
+		return err
+	}
+	if f == nil {
+		if _, err = tx.EnvironmentByClient(identity.ClientID(client)); apierr.KindOf(err) == apierr.NotFound {
+			return nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return apierr.New(apierr.Conflict, "client_id_already_used", "The client id %s is in use.", client)
+}
+
+// Create makes an application; id and times are chosen here, the client id unless it
+// is given, which only seeds may do.
 func (s *Service) Create(ctx context.Context, env identity.EnvironmentID, a Application) (*Application, error) {
 	a.Environment = env
 	if a.Kind == M2M {
@@ -147,7 +172,11 @@ func (s *Service) Create(ctx context.Context, env identity.EnvironmentID, a Appl
 		if err := a.check(tx); err != nil {
 			return err
 		}
-		a.ID, a.ClientID = tx.NewID("conn_app_"), tx.NewID("client_")
+		if a.ID = tx.NewID("conn_app_"); a.ClientID == "" {
+			a.ClientID = tx.NewID("client_")
+		} else if err := pin(tx, a.ClientID); err != nil {
+			return err
+		}
 		a.Created, a.Updated = tx.Now(), tx.Now()
 		return tx.Add(tableApplications, applicationRow(&a))
 	})

@@ -29,7 +29,15 @@ func readSecret(r identity.Record) Secret {
 
 // CreateSecret makes a secret and returns its text, which is shown this once.
 func (s *Service) CreateSecret(ctx context.Context, env identity.EnvironmentID, application string) (c *Secret, text string, err error) {
-	text = newSecret()
+	return s.PinSecret(ctx, env, application, newSecret())
+}
+
+// PinSecret is CreateSecret with a text of the caller's choosing, which only seeds
+// may have: it is kept as hashes of long random texts are.
+func (s *Service) PinSecret(ctx context.Context, env identity.EnvironmentID, application, text string) (c *Secret, _ string, err error) {
+	if len(text) < 12 || len(text) > 200 {
+		return nil, "", badField("secret", "A client secret has 12 to 200 characters.")
+	}
 	err = s.Identity.Update(ctx, func(tx *identity.Tx) error {
 		_, a, err := find(tx, env, application)
 		if err != nil {

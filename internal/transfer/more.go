@@ -90,11 +90,20 @@ func (a *applying) applications() error {
 			}
 			body["application_type"], body["redirect_uris"], body["is_first_party"] = "oauth", uris, p.Organization == ""
 		}
-		if _, _, err := a.make("connectApplications", at, "/connect/applications", body); err != nil {
+		if p.ClientID != "" {
+			body["client_id"] = p.ClientID
+		}
+		answer, made, err := a.make("connectApplications", at, "/connect/applications", body)
+		if err != nil {
 			return err
 		}
-		if p.ClientID != "" || p.ClientSecret != "" || p.Audience != "" {
-			a.note("client_id, client_secret and audience of applications are chosen by the house")
+		if made && p.ClientSecret != "" {
+			if _, _, err := a.ask(at+".client_secret", http.MethodPost, "/connect/applications/"+id(answer)+"/client_secrets", given("secret", p.ClientSecret)); err != nil {
+				return err
+			}
+		}
+		if p.Audience != "" {
+			a.note("audience of applications is not seeded: the tokens of machines are for the environment's client")
 		}
 	}
 	return nil

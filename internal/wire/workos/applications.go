@@ -1,6 +1,7 @@
 package workos
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -81,6 +82,7 @@ type applicationBody struct {
 	UsesPKCE     bool                             `json:"uses_pkce"`
 	FirstParty   member[bool]                     `json:"is_first_party"`
 	Organization identity.OrganizationID          `json:"organization_id"`
+	ClientID     string                           `json:"client_id"` // seeds only
 }
 
 // listApplications is GET /connect/applications.
@@ -120,7 +122,10 @@ func (a *API) createApplication(w http.ResponseWriter, r *http.Request) error {
 	if b.Type == application.OAuth && !b.FirstParty.given {
 		return missing("is_first_party")
 	}
-	x, err := a.Applications.Create(r.Context(), environment(r).ID, application.Application{
+	if !seeding(r) {
+		b.ClientID = ""
+	}
+	x, err := a.Applications.Create(r.Context(), environment(r).ID, application.Application{ClientID: b.ClientID,
 		Kind: b.Type, Name: b.Name.value, Description: b.Description.value, Scopes: b.Scopes.value, RedirectURIs: application.InOrder(b.RedirectURIs.value),
 		UsesPKCE: b.UsesPKCE, FirstParty: b.FirstParty.value, Organization: b.Organization,
 	})
@@ -204,11 +209,19 @@ func (a *API) listClientSecrets(w http.ResponseWriter, r *http.Request) error {
 
 // createClientSecret is POST /connect/applications/{id}/client_secrets.
 func (a *API) createClientSecret(w http.ResponseWriter, r *http.Request) error {
-	var b struct{}
+	var b struct {
+		Secret string `json:"secret"` // seeds only
+	}
 	if err := decodeBody(r, &b); err != nil {
 		return err
 	}
-	s, text, err := a.Applications.CreateSecret(r.Context(), environment(r).ID, r.PathValue("id"))
+	create := a.Applications.CreateSecret
+	if seeding(r) && b.Secret != "" {
+		create = func(ctx context.Context, env identity.EnvironmentID, app string) (*application.Secret, string, error) {
+			return a.Applications.PinSecret(ctx, env, app, b.Secret)
+		}
+	}
+	s, text, err := create(r.Context(), environment(r).ID, r.PathValue("id"))
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ invitations:
 apiKeys:
   - {name: CI, organization: Acme, value: sk_test_ci_key_of_the_seed, permissions: ["posts:read"]}
 connectApplications:
-  - {name: Backend, organization: Acme, scopes: ["posts:read"]}
+  - {name: Backend, organization: Acme, scopes: ["posts:read"], client_id: client_local_backend, client_secret: secret_local_backend}
 webhookEndpoints:
   - {endpoint_url: "http://localhost:9/hook", events: [], secret: whsec_of_sixteen_and_more}
 jwtTemplate: '{"team": "{{ user.metadata.team }}"}'
@@ -79,6 +79,10 @@ func TestSeed(t *testing.T) {
 		t.Errorf("%v", m)
 	}
 	h.want(503, h.key, "GET", "/directories", "")
+	machine := h.want(200, "", "POST", "/oauth2/token", `{"grant_type":"client_credentials","client_id":"client_local_backend","client_secret":"secret_local_backend"}`)
+	if machine["scope"] != "posts:read" || claims(t, machine["access_token"])["sub"] != "client_local_backend" {
+		t.Errorf("a machine's token: %v", machine)
+	}
 	signedIn := h.want(200, "", "POST", "/user_management/authenticate", `{"grant_type":"password","client_id":"`+string(h.env.ClientID)+
 		`","client_secret":"`+h.key+`","email":"ada@acme.example","password":"test123"}`)
 	c := claims(t, signedIn["access_token"])
@@ -92,6 +96,10 @@ func TestSeed(t *testing.T) {
 		if kind != "settings" && kind != "jwtTemplate" {
 			t.Errorf("the second time, %v of %s were made", n, kind)
 		}
+	}
+	app := h.want(201, h.key, "POST", "/connect/applications", `{"name":"Mine","application_type":"m2m","organization_id":"org_01PINNEDACME","client_id":"client_mine"}`)
+	if app["client_id"] == "client_mine" {
+		t.Error("a caller chose a client id")
 	}
 	// Another environment cannot have the same user's id.
 	other := h.want(201, h.key, "POST", "/_lentil/v1/environments", `{}`)
