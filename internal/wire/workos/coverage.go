@@ -102,6 +102,12 @@ func CoverageMarkdown() (string, error) {
 			own = append(own, "`"+row.Method+" "+row.Path+"`")
 		}
 	}
-	b.WriteString(strings.Join(own, ", ") + ".\n")
+	b.WriteString(strings.Join(own, ", ") + ".\n\n" + inPart)
 	return b.String(), nil
 }
+
+// inPart says what operations that are offered refuse by name.
+const inPart = "In part: `POST /user_management/radar_challenges` answers `sms_not_available`, as there is no carrier for text messages, and so no " +
+	"challenge is ever found by its id; `/radar/lists` take no countries; the vault takes no keys that customers bring along (BYOK); " +
+	"`POST /authkit/oauth2/complete` takes no `user_consent_options`; audit logs are exported, not streamed to other systems; " +
+	"`/oauth2/register` (dynamic registration) is not offered.\n"
