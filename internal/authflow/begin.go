@@ -21,6 +21,17 @@ type RefusedRedirect struct {
 	Registered  []string // a few of those that are; empty in production
 }
 
+// Admit refuses an address that begins too many sign-ins, of this room or another:
+// every one leaves a row.
+func (f *Flow) Admit(address string) error {
+	if k, ok := addressKey("begin", "", address); ok {
+		if retry := f.limits.take(k, limitBegin, time.Now()); retry > 0 {
+			return apierr.New(apierr.RateLimited, "too_many_attempts", "%s", tooMuch("", retry).Message)
+		}
+	}
+	return nil
+}
+
 // Begin answers an authorize request. An error with code "unknown_client",
 // "redirect_uri_not_allowed" (Details: *RefusedRedirect) or "state_too_long" is a
 // page and never a redirect, and so is RateLimited "too_many_attempts"; whatever else is wrong with the request is told to
@@ -30,10 +41,8 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 	if !secretLooksRight(out.Browser) {
 		out.Browser = newSecret()
 	}
-	if k, ok := addressKey("begin", "", v.IPAddress); ok { // every one leaves a row
-		if retry := f.limits.take(k, limitBegin, time.Now()); retry > 0 {
-			return nil, apierr.New(apierr.RateLimited, "too_many_attempts", "%s", tooMuch("", retry).Message)
-		}
+	if err := f.Admit(v.IPAddress); err != nil {
+		return nil, err
 	}
 	straight, err := f.directly(ctx, &r)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/xml"
 	"fmt"
@@ -24,6 +25,7 @@ type Asserter struct {
 	SSOURL      string
 	Key         *rsa.PrivateKey
 	Certificate *x509.Certificate
+	EncryptTo   *x509.Certificate // whom assertions are encrypted to; nil leaves them readable
 }
 
 // Asked is an AuthnRequest that somebody's browser brought.
@@ -94,6 +96,10 @@ func (a *Asserter) Assert(to Asked, p Person, now time.Time) (*Posted, error) {
 	req := &saml.IdpAuthnRequest{
 		IDP: idp, Now: now, RelayState: to.RelayState, Request: saml.AuthnRequest{ID: to.ID}, ACSEndpoint: end,
 		ServiceProviderMetadata: &saml.EntityDescriptor{EntityID: to.Issuer}, SPSSODescriptor: &saml.SPSSODescriptor{AssertionConsumerServices: []saml.IndexedEndpoint{*end}},
+	}
+	if a.EncryptTo != nil {
+		req.SPSSODescriptor.KeyDescriptors = []saml.KeyDescriptor{{Use: "encryption", EncryptionMethods: []saml.EncryptionMethod{{Algorithm: "http://www.w3.org/2009/xmlenc11#aes256-gcm"}},
+			KeyInfo: saml.KeyInfo{X509Data: saml.X509Data{X509Certificates: []saml.X509Certificate{{Data: base64.StdEncoding.EncodeToString(a.EncryptTo.Raw)}}}}}}
 	}
 	text := func(name string, values ...string) saml.Attribute {
 		at := saml.Attribute{Name: name, NameFormat: "urn:oasis:names:tc:SAML:2.0:attrname-format:basic"}

@@ -122,6 +122,32 @@ func TestSAMLRequestsAreSigned(t *testing.T) {
 	}
 }
 
+func TestSAMLEncryptedAssertionIsRead(t *testing.T) {
+	t.Parallel()
+	p, own, other := newPair(t), newKey(t), newKey(t)
+	p.sp.Key, p.sp.Certificate = own.Key, own.Certificate
+	p.idp.EncryptTo = own.Certificate
+	form := p.assert(t, "id-1", time.Now()).SAMLResponse
+	if d := document(t, form); d.Root().SelectElement("EncryptedAssertion") == nil || d.Root().SelectElement("Assertion") != nil {
+		t.Fatal("not encrypted")
+	}
+	if got, err := p.come(form, "id-1"); err != nil || got.ID != ada.ID {
+		t.Fatalf("%+v %v", got, cause(err))
+	}
+	p.idp.EncryptTo = other.Certificate
+	if _, err := p.come(p.assert(t, "id-1", time.Now()).SAMLResponse, "id-1"); err == nil {
+		t.Error("read what is encrypted to somebody else")
+	}
+	// Who encrypts is anybody: only the signature counts.
+	p.idp.EncryptTo = own.Certificate
+	stranger := *p.idp
+	stranger.Key, stranger.Certificate = other.Key, other.Certificate
+	q := pair{sp: p.sp, idp: &stranger, seen: p.seen}
+	if got, err := q.come(q.assert(t, "id-1", time.Now()).SAMLResponse, "id-1"); err == nil {
+		t.Errorf("a stranger's: %+v", got)
+	}
+}
+
 // document decodes a form for tampering.
 func document(t testing.TB, form string) *etree.Document {
 	t.Helper()

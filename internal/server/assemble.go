@@ -230,6 +230,7 @@ func (s *Server) openFronts() error {
 	if err := s.services.fill(api); err != nil {
 		return err
 	}
+	api.Admit = s.flow.Admit
 	if err := api.Open(); err != nil {
 		return err
 	}

@@ -33,6 +33,8 @@ type API struct {
 	// Authorization decides about parts of organizations.
 	Authorization *authorization.Service
 	SSO           *sso.Service
+	// Admit refuses an address that begins too many sign-ins; nil means that none does.
+	Admit func(address string) error
 	// Beside are further pages and protocols of this address, by net/http pattern.
 	Beside map[string]http.Handler
 	Services

@@ -351,3 +351,24 @@ func TestJourneyArrivalIsNobodyElses(t *testing.T) {
 		return err
 	}))
 }
+
+func TestJourneySwitchingWantsTheProvider(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	org := h.organization("corp.example")
+	g := h.exchange(h.browser().signUp("ada@corp.example", "0"))
+	check(t, h.identity.Update(t.Context(), func(tx *identity.Tx) error {
+		_, err := tx.AddMembership(h.env.ID, identity.NewMembership{User: identity.UserID(g["user"].(map[string]any)["id"].(string)), Organization: org})
+		return err
+	}))
+	id := h.connect(org, "oidc", nil)
+	body := map[string]string{"grant_type": "refresh_token", "refresh_token": g["refresh_token"].(string), "organization_id": string(org)}
+	status, m := h.grant(body)
+	if list, _ := m["connection_ids"].([]any); status != 400 || m["error"] != "sso_required" || len(list) != 1 || list[0] != id || m["email"] != "ada@corp.example" {
+		t.Errorf("%d %v", status, m)
+	}
+	delete(body, "organization_id")
+	if status, m := h.grant(body); status != 200 { // and the session goes on where it was
+		t.Errorf("%d %v", status, m)
+	}
+}

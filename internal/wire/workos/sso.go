@@ -48,7 +48,14 @@ func (a *API) ssoRoutes() []Route {
 // ssoAuthorize is GET /sso/authorize: straight to the provider and back to the
 // application with a code for a profile.
 func (a *API) ssoAuthorize(w http.ResponseWriter, r *http.Request) error {
-	address, browser, err := a.leaveForProfile(r)
+	var address, browser string
+	var err error
+	if a.Admit != nil {
+		err = a.Admit(a.clientIP(r))
+	}
+	if err == nil {
+		address, browser, err = a.leaveForProfile(r)
+	}
 	if err != nil {
 		a.Pages.Refuse(w, r, err)
 		return nil
