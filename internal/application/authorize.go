@@ -173,7 +173,7 @@ func (s *Service) Who(ctx context.Context, a *Asked, secret string, since time.T
 		if a.Prompts("login") && !fresh {
 			return nil
 		}
-		if age, _ := a.maxAge(); age >= 0 && !fresh && tx.Now().Sub(b.Authenticated) > age {
+		if age, _ := a.maxAge(); age >= 0 && !fresh && a.Environment.Now().Sub(b.Authenticated) > age {
 			return nil
 		}
 		p = &Person{User: u, Browser: b.ID, Authenticated: b.Authenticated}
@@ -200,6 +200,14 @@ func (a *Asked) Back(issuer string, parameters ...string) string {
 	return a.RedirectURI + sep + q.Encode()
 }
 
+// Sure reports whether it is sure that an answer reaches the application itself: it
+// keeps a secret, or nobody else can stand at its https address. Any other app of
+// the same machine could ask in its name (RFC 8252 §8.6), and whoever registered
+// itself chose its name.
+func (a *Asked) Sure() bool {
+	return !a.Application.Dynamic && (!a.Application.UsesPKCE || strings.HasPrefix(a.RedirectURI, "https://"))
+}
+
 // Consent says whether the person must be asked before the application gets what it
 // wants.
 func (s *Service) Consent(ctx context.Context, a *Asked, p *Person) (ask bool, err error) {
@@ -211,7 +219,7 @@ func (s *Service) Consent(ctx context.Context, a *Asked, p *Person) (ask bool, e
 		if err != nil {
 			return err
 		}
-		ask = g == nil || a.Prompts("consent") || slices.ContainsFunc(a.Scopes, func(sc string) bool { return !slices.Contains(g.Scopes, sc) })
+		ask = g == nil || !a.Sure() || a.Prompts("consent") || slices.ContainsFunc(a.Scopes, func(sc string) bool { return !slices.Contains(g.Scopes, sc) })
 		return nil
 	})
 	return ask, err

@@ -28,6 +28,8 @@ type consentPage struct {
 	Action      string
 	Request     string // sealed
 	Host        string // where the person goes from here
+	Resource    string // what the access is to, if the application says so
+	Unsure      bool   // nobody knows that it is this application that asks
 	SwitchLink  string
 }
 
@@ -92,7 +94,7 @@ func (p *Pages) connect(w http.ResponseWriter, r *http.Request) error {
 	}
 	q.Del("prompt")
 	pg := consentPage{frame: p.frame("Authorize " + a.Application.Name), Application: a.Application.Name, Email: who.User.Email, Action: ConnectPath,
-		Request: p.Connect.SealConsent(q, who, time.Now()), Host: hostOf(a.RedirectURI)}
+		Request: p.Connect.SealConsent(q, who, time.Now()), Host: hostOf(a.RedirectURI), Resource: a.Resource, Unsure: !a.Sure()}
 	again := cloneWith(q, "prompt", "login")
 	pg.SwitchLink = ConnectPath + "?" + again.Encode()
 	for _, sc := range a.Scopes {

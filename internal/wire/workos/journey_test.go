@@ -70,11 +70,12 @@ func open(t testing.TB) *house {
 		go func() { done <- run(ctx) }()
 	}
 	pages := &login.Pages{Flow: flow, Identity: svc, Outbox: h.outbox, Log: log}
-	check(t, pages.Open())
 	api := &workos.API{Identity: svc, Flow: flow, Letters: flow, Hasher: flow.Hasher, Pages: pages, Log: log, Outbox: h.outbox}
 	h.identity, h.front = svc, api
 	workos.OpenServices(t, api)
 	flow.SSO, flow.Rules = api.SSO, api.SSO
+	pages.Connect = api.Applications
+	check(t, pages.Open())
 	check(t, api.Open())
 	h.api = contract.Judge(api, func(line string) { t.Error(line) })
 	server := httptest.NewServer(h.api)
