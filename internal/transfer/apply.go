@@ -250,7 +250,9 @@ func (a *applying) addOrganizations() error {
 		a.report.Made["organizations"]++
 		a.organizations[o.Name] = id(answer)
 		if len(o.Entitlements) > 0 {
-			a.note("entitlements of organizations are not seeded")
+			if _, _, err := a.ask(at, http.MethodPut, "/_lentil/v1/organizations/"+id(answer)+"/entitlements", map[string]any{"entitlements": o.Entitlements}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -21,6 +21,7 @@ users:
 organizations:
   - id: org_01PINNEDACME
     name: Acme
+    entitlements: [audit-logs]
     domains:
       - {domain: acme.example, state: verified}
     memberships:
@@ -86,7 +87,7 @@ func TestSeed(t *testing.T) {
 	signedIn := h.want(200, "", "POST", "/user_management/authenticate", `{"grant_type":"password","client_id":"`+string(h.env.ClientID)+
 		`","client_secret":"`+h.key+`","email":"ada@acme.example","password":"test123"}`)
 	c := claims(t, signedIn["access_token"])
-	if c["team"] != "soup" || c["sub"] != "user_01PINNEDADA" {
+	if c["team"] != "soup" || c["sub"] != "user_01PINNEDADA" || fmt.Sprint(c["entitlements"]) != "[audit-logs]" {
 		t.Errorf("claims: %v", c)
 	}
 
