@@ -239,17 +239,16 @@ func (f *Flow) elsewhere(tx *identity.Tx, e *identity.Environment) (out []Elsewh
 	if f.SSO == nil {
 		return nil
 	}
-	for _, family := range connector.Families {
+	all, err := f.SSO.Socials(tx, e.ID)
+	if err != nil { // the other ways to sign in are worth showing
+		f.Log.Warn("providers not read", "environment", e.ID, "err", err)
+	}
+	for _, family := range connector.Families { // in the order of the table
 		if chosen := e.Settings.SignIn.Social; len(chosen) > 0 && !slices.Contains(chosen, family.Type) {
 			continue
 		}
-		c, err := f.SSO.Social(tx, e.ID, family.Type)
-		if err != nil {
-			f.Log.Warn("providers not read", "err", err)
-			return out
-		}
-		if c != nil && c.State == sso.Active {
-			out = append(out, Elsewhere{Type: c.Type, Name: family.Name})
+		if slices.ContainsFunc(all, func(c sso.Connection) bool { return c.Type == family.Type && c.State == sso.Active }) {
+			out = append(out, Elsewhere{Type: family.Type, Name: family.Name})
 		}
 	}
 	return out

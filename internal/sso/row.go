@@ -102,6 +102,11 @@ func (s *Service) Social(tx *identity.Tx, env identity.EnvironmentID, kind strin
 	return withDomains(tx, f)
 }
 
+// Socials lists the environment's connections to social providers.
+func (s *Service) Socials(tx *identity.Tx, env identity.EnvironmentID) ([]Connection, error) {
+	return connectionsAt(tx, "on_organization", string(env), "")
+}
+
 // open unseals a connection's secrets.
 func (s *Service) open(c *Connection) (sec secrets, err error) {
 	if c.secrets == "" {

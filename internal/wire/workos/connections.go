@@ -130,14 +130,16 @@ func (a *API) listProviders(w http.ResponseWriter, r *http.Request) error {
 	data := []any{}
 	err := a.Identity.View(r.Context(), func(tx *identity.Tx) error {
 		data = data[:0]
+		all, err := a.SSO.Socials(tx, environment(r).ID)
+		if err != nil {
+			return err
+		}
 		for _, f := range connector.Families {
-			c, err := a.SSO.Social(tx, environment(r).ID, f.Type)
-			if err != nil {
-				return err
-			}
 			row := map[string]any{"object": "provider", "type": f.Type, "name": f.Name, "connection": nil}
-			if c != nil {
-				row["connection"] = a.ownConnection(c)
+			for i := range all {
+				if all[i].Type == f.Type {
+					row["connection"] = a.ownConnection(&all[i])
+				}
 			}
 			data = append(data, row)
 		}
