@@ -25,6 +25,7 @@ func (a *API) operatorRoutes() []Route {
 		{"POST", "/_lentil/v1/impersonations", "", "key", corsNone, false, a.createImpersonation},
 		{"GET", "/_lentil/v1/impersonations", "", "key", corsNone, false, a.listImpersonations},
 		{"POST", "/_lentil/v1/sessions/revoke", "", "key", corsNone, false, a.revokeSessions},
+		{"POST", "/_lentil/v1/imports", "", "key", corsNone, false, a.importUsers},
 	}
 }
 
