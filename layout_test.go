@@ -58,7 +58,8 @@ NONE < passkey/passkeytest; # an authenticator; tests alone use it
 udf, wire < wire/convexsync;
 sysudf, wire < wire/convexhttp;
 agent, auditlog, authflow, integration, transfer, vault, wire < wire/workos;
-authflow, wire < web/login;
+authflow < account; # what people see and change of their own
+account, authflow, wire < web/login;
 directory, wire < wire/scim;
 authflow, wire < web/portal, web/testidp;
 platform, wire < wire/management;

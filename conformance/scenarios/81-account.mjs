@@ -1,7 +1,7 @@
 // Impersonation and the account page in a real browser, with the official React and Node clients.
-import { enterPassword, newPerson } from "../lib/browser.mjs";
-import { contains, same } from "../lib/check.mjs";
-import { at, claims, closeSignIn, openSignIn, operator, password } from "../lib/signin.mjs";
+import { enterCode, enterPassword, newPerson } from "../lib/browser.mjs";
+import { contains, holds, lacks, same } from "../lib/check.mjs";
+import { at, claims, closeSignIn, openSignIn, operator, password, totp, wrongTotp } from "../lib/signin.mjs";
 
 export const setUp = openSignIn;
 export const tearDown = closeSignIn;
@@ -75,5 +75,139 @@ export const scenarios = {
     const refused = await impersonate(house, user).catch((e) => e.message);
     contains(String(refused), "impersonation_disabled");
     await operator(house, "PATCH", "settings", { impersonation_allowed: true });
+  },
+
+  "the account page: names, password, address, devices and signing out, without any script": async (house) => {
+    const user = await verifiedUser(house, "mia@example.com");
+    const context = await house.browser.newContext({ javaScriptEnabled: false });
+    context.setDefaultTimeout(15_000);
+    const page = await context.newPage();
+    const account = `${house.lentil.info.authkitUrl}/account`;
+    await page.goto(account);
+    await enterPassword(page, "mia@example.com", password); // who is not signed in signs in first
+    await page.getByRole("heading", { name: "Your account" }).waitFor();
+    holds(/\/account\/client_[^?]*$/.test(page.url()), `at ${page.url()}`);
+
+    await page.getByLabel("First name").fill("Mia <b>");
+    await page.getByLabel("Last name").fill("Lopez");
+    await page.getByRole("button", { name: "Save" }).click();
+    contains(await page.getByTestId("notice").innerText(), "saved");
+    const renamed = await house.workos.userManagement.getUser(user.id);
+    same([renamed.firstName, renamed.lastName], ["Mia <b>", "Lopez"]);
+
+    // Two devices: the app in this browser, and another one.
+    await page.goto(house.plain.authorize());
+    await page.getByText("Signed in").waitFor();
+    await house.plain.redeem();
+    const elsewhere = await house.workos.userManagement.authenticateWithPassword({ clientId: house.lentil.info.clientId, email: "mia@example.com", password, ipAddress: "198.51.100.7", userAgent: "Mozilla/5.0 (iPhone) Safari/604.1" });
+    await page.goto(account);
+    const devices = await page.getByTestId("devices").getByRole("listitem").allInnerTexts();
+    same(devices.length, 2);
+    contains(devices.join("\n"), "Safari on iPhone");
+    contains(devices.join("\n"), "198.51.100.7");
+    same(devices.filter((d) => d.includes("This browser")).length, 1);
+    await page.getByRole("button", { name: "Sign out everywhere else" }).click();
+    contains(await page.getByTestId("notice").innerText(), "everywhere else");
+    same((await page.getByTestId("devices").getByRole("listitem").allInnerTexts()).length, 1);
+    const gone = await house.workos.userManagement.authenticateWithRefreshToken({ clientId: house.lentil.info.clientId, refreshToken: elsewhere.refreshToken }).catch((e) => e);
+    contains(String(gone.message), "invalid_grant");
+
+    // The password: the current one is asked for, and the new one must be good.
+    const next = "an entirely new passphrase";
+    await page.getByRole("link", { name: "Change your password" }).click();
+    for (const [current, chosen, said] of [["wrong wrong wrong", next, "not right"], [password, "short", "At least|at least"]]) {
+      await page.getByLabel("Current password").fill(current);
+      await page.locator("#password").fill(chosen);
+      await page.getByRole("button", { name: "Save" }).click();
+      holds(new RegExp(said).test(await page.getByRole("alert").innerText()), `after ${current}: ${await page.getByRole("alert").innerText()}`);
+    }
+    await page.getByLabel("Current password").fill(password);
+    await page.locator("#password").fill(next);
+    await page.getByLabel("Sign out everywhere else").uncheck();
+    await page.getByRole("button", { name: "Save" }).click();
+    contains(await page.getByTestId("notice").innerText(), "password was changed");
+    same((await page.getByTestId("devices").getByRole("listitem").allInnerTexts()).length, 1, "devices after a password change");
+    await house.workos.userManagement.authenticateWithPassword({ clientId: house.lentil.info.clientId, email: "mia@example.com", password: next });
+
+    // The address: a code to the new one, a note to the former.
+    await page.getByRole("link", { name: "Change your email" }).click();
+    await page.getByLabel("Email").fill("mia.lopez@example.com");
+    await page.getByRole("button", { name: "Continue" }).click();
+    const code = await house.lentil.code("mia.lopez@example.com");
+    await enterCode(page, code === "000000" ? "111111" : "000000");
+    await page.getByRole("alert").waitFor();
+    same((await house.workos.userManagement.getUser(user.id)).email, "mia@example.com");
+    await enterCode(page, code);
+    contains(await page.getByTestId("notice").innerText(), "address was changed");
+    same(await page.getByTestId("account-email").innerText(), "mia.lopez@example.com");
+    const notes = (await house.lentil.outbox("mia@example.com")).map((m) => m.text).join("\n");
+    contains(notes, "Your password was changed");
+    contains((await house.lentil.outbox("mia@example.com")).map((m) => m.subject).join("\n"), "address was changed");
+
+    await page.getByTestId("sign-out").click();
+    await page.getByRole("heading", { name: /signed out/i }).waitFor();
+    same((await house.workos.userManagement.listSessions(user.id)).data.filter((s) => s.status === "active" && s.userAgent?.includes("Chrome")).length, 0);
+    await page.goto(account);
+    await at(page, "sign-in");
+    await context.close();
+  },
+
+  "factors and passkeys are added, named and removed; the sign-in must be fresh": async (house) => {
+    await operator(house, "PATCH", "settings", { authentication_methods: { passkey: true } });
+    await verifiedUser(house, "sam@example.com");
+    const person = await newPerson(house.browser);
+    const page = await person.newPage();
+    const cdp = await person.newCDPSession(page);
+    await cdp.send("WebAuthn.enable");
+    const device = await cdp.send("WebAuthn.addVirtualAuthenticator", {
+      options: { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true },
+    });
+    const account = `${house.lentil.info.authkitUrl}/account`.replace("127.0.0.1", "localhost");
+    await page.goto(account);
+    await enterPassword(page, "sam@example.com", password);
+    await page.getByTestId("not-now").click();
+    await page.getByTestId("add-factor").click();
+    await page.getByText("Cannot scan it?").click();
+    const secret = await page.getByTestId("secret").innerText();
+    await enterCode(page, wrongTotp(secret));
+    contains(await page.getByRole("alert").innerText(), "not right");
+    await enterCode(page, totp(secret));
+    const codes = await page.getByTestId("recovery-codes").getByRole("listitem").allInnerTexts();
+    same(codes.length, 10);
+    await page.getByTestId("back").click();
+    contains(await page.getByTestId("factors").innerText(), "10 left");
+    await page.getByTestId("new-codes").click();
+    const fresh = await page.getByTestId("recovery-codes").getByRole("listitem").allInnerTexts();
+    holds(!fresh.some((c) => codes.includes(c)), "old recovery codes among the new ones");
+    await page.getByTestId("back").click();
+
+    await page.getByTestId("add-passkey").click();
+    await page.getByTestId("create-passkey").click();
+    contains(await page.getByTestId("notice").innerText(), "passkey was added");
+    await page.getByTestId("passkey-name").fill("My laptop");
+    await page.getByTestId("rename-passkey").click();
+    contains(await page.getByTestId("notice").innerText(), "new name");
+    same(await page.getByTestId("passkey-name").inputValue(), "My laptop");
+
+    // Minutes later (by the environment's clock) the page still shows, and a change asks who it is.
+    await operator(house, "POST", "clock/advance", { seconds: 360 });
+    await page.reload();
+    await page.getByRole("heading", { name: "Your account" }).waitFor();
+    await cdp.send("WebAuthn.setAutomaticPresenceSimulation", { ...device, enabled: false });
+    await page.getByTestId("remove-factor").click();
+    await at(page, "sign-in");
+    await cdp.send("WebAuthn.setAutomaticPresenceSimulation", { ...device, enabled: true });
+    await page.getByTestId("passkey-sign-in").click();
+    await page.getByRole("heading", { name: "Your account" }).waitFor();
+    await page.getByTestId("remove-factor").click();
+    contains(await page.getByTestId("notice").innerText(), "was removed");
+    same(await page.getByTestId("factors").count(), 0);
+    await page.getByTestId("remove-passkey").click();
+    contains(await page.getByTestId("notice").innerText(), "passkey was removed");
+    const told = (await house.lentil.outbox("sam@example.com")).map((m) => m.text).join("\n");
+    for (const what of ["An authenticator app was added", "A passkey was added", "An authenticator app was removed", "A passkey was removed"]) {
+      contains(told, what);
+    }
+    await person.close();
   },
 };

@@ -68,11 +68,12 @@ const (
 	letterPasskey   letterKind = "passkey"
 
 	letterImpersonated letterKind = "impersonated"
+	letterAccount      letterKind = "account" // Who says what changed
 )
 
 // tells reports whether the letter only tells something, and so carries no code.
 func (k letterKind) tells() bool {
-	return k == letterChanged || k == letterEnrolled || k == letterRecovered || k == letterPasskey || k == letterImpersonated
+	return k == letterChanged || k == letterEnrolled || k == letterRecovered || k == letterPasskey || k == letterImpersonated || k == letterAccount
 }
 
 // queue makes the channel of waiting letters once.
@@ -246,6 +247,8 @@ func (f *Flow) write(ctx context.Context, l letter) (*mail.Message, error) {
 		subject = "Your " + app + " password was changed"
 	case letterEnrolled:
 		subject = "Two-step sign-in is on for " + app
+	case letterAccount:
+		subject = "Your " + app + " account was changed"
 	case letterImpersonated:
 		subject = "Your " + app + " account is looked at"
 	case letterPasskey:
@@ -256,7 +259,7 @@ func (f *Flow) write(ctx context.Context, l letter) (*mail.Message, error) {
 	if l.Kind != letterSignUp && l.Kind != letterMagic && u == nil || !l.Kind.tells() && l.Code == "" {
 		return nil, nil
 	}
-	return compose(to, oneLine(subject), file, oneLine(app), l.Code)
+	return composeWith(to, oneLine(subject), file, words{App: oneLine(app), Code: l.Code, Who: oneLine(l.Who)})
 }
 
 // oneLine makes a name safe for a subject.

@@ -74,6 +74,26 @@ func (f *Flow) checkPassword(ctx context.Context, e *identity.Environment, v Vis
 	return user, 0, nil
 }
 
+// CheckPassword is checkPassword for the pages of an account: nil if it is not theirs.
+func (f *Flow) CheckPassword(ctx context.Context, e *identity.Environment, v Visitor, email, password string) (*identity.User, *Problem, error) {
+	u, retry, err := f.checkPassword(ctx, e, v, email, password)
+	if retry > 0 {
+		return nil, tooMuch(FieldPassword, retry), nil
+	}
+	return u, nil, err
+}
+
+// MailHeld counts a mail to an address towards the limits on mail; the problem says
+// that there were too many.
+func (f *Flow) MailHeld(e *identity.Environment, v Visitor, email string) *Problem {
+	a := &attempt{Email: email}
+	if retry := f.mailHeldBack(e, v, a); retry > 0 {
+		return tooMuch(FieldEmail, retry)
+	}
+	f.countMail(e, v, a.emailKey())
+	return nil
+}
+
 // keepKnown is how long a browser stays known after a sign-in.
 const keepKnown = 180 * 24 * time.Hour
 

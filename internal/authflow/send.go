@@ -55,6 +55,12 @@ func (f *Flow) SendWaiting(e *identity.Environment, email string) error {
 	return f.sendLetter(letter{Environment: *e, Kind: letterWaiting, Email: email})
 }
 
+// SendAccountChanged tells the owner of an account what was changed about it, in a
+// sentence.
+func (f *Flow) SendAccountChanged(e *identity.Environment, user identity.UserID, what string) error {
+	return f.sendLetter(letter{Environment: *e, Kind: letterAccount, User: user, Who: what})
+}
+
 // SendPasswordChanged tells the owner of an account that it has a new password.
 func (f *Flow) SendPasswordChanged(e *identity.Environment, user identity.UserID) error {
 	return f.sendLetter(letter{Environment: *e, Kind: letterChanged, User: user})

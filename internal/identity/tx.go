@@ -144,8 +144,11 @@ func (tx *Tx) Remove(f *Found) error {
 	return nil
 }
 
-// ascending is database.Asc, short.
-const ascending = database.Asc
+// The orders of scans, short.
+const (
+	ascending  = database.Asc
+	descending = database.Desc
+)
 
 // prefixOf is the part of an index whose first fields have the given values.
 func prefixOf(values ...string) database.Interval { return database.Prefix(key(values...)) }

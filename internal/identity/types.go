@@ -208,6 +208,7 @@ type UserChange struct {
 	Metadata          map[string]string // merged; an empty value removes the key; nil leaves all
 	ClearMetadata     bool              // before Metadata is merged
 	PasswordHash      *string
+	KeepSessions      bool // although the password changes: the user does it and says so
 }
 
 // SessionStatus is what has become of a session.

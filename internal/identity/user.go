@@ -232,9 +232,11 @@ func (tx *Tx) UpdateUser(id EnvironmentID, user UserID, c UserChange) (*User, er
 		if err := tx.putPassword(user, *c.PasswordHash); err != nil {
 			return nil, err
 		}
-		validFrom = tx.now
-		if err := tx.endSessions(user); err != nil {
-			return nil, err
+		if !c.KeepSessions {
+			validFrom = tx.now
+			if err := tx.endSessions(user); err != nil {
+				return nil, err
+			}
 		}
 	}
 	u.Updated = tx.later(u.Updated)

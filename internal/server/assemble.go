@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/lentil-dev/lentil/internal/account"
 	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/deployment"
@@ -220,6 +221,7 @@ func (s *Server) openFronts() error {
 		pages.Outbox = s.outbox
 		s.addresses.OutboxURL = base + login.OutboxPath
 	}
+	pages.Account = &account.Service{Identity: s.identity, Flow: s.flow, Passkeys: &s.services.passkeys, SSO: &s.services.sso, Applications: &s.services.applications, Log: s.log}
 	if err := pages.Open(); err != nil {
 		return err
 	}

@@ -251,6 +251,21 @@ func (s *Service) Identities(ctx context.Context, env identity.EnvironmentID, us
 	return list, err
 }
 
+// Unlink takes a social account away from a user. Whether another way in remains is for
+// the caller to see.
+func (s *Service) Unlink(tx *identity.Tx, env identity.EnvironmentID, user identity.UserID, u Upstream) error {
+	rows, err := tx.All(tableIdentities, "on_user", string(env), string(user))
+	if err != nil {
+		return err
+	}
+	for k := range rows {
+		if p, ok := protocolOf(rows[k].Text("type")); ok && p == OAuth && rows[k].Text("type") == u.Type && rows[k].Text("idp_id") == u.IDP {
+			return tx.Remove(&rows[k])
+		}
+	}
+	return identity.NotFound("Identity", u.IDP)
+}
+
 // Home finds the connection that people of an address must sign in through: that of
 // the organisation whose verified domain it is. nil if there is none.
 func (s *Service) Home(tx *identity.Tx, env identity.EnvironmentID, email string) (*Connection, error) {

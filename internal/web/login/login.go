@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/lentil-dev/lentil/internal/account"
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/application"
 	"github.com/lentil-dev/lentil/internal/authflow"
@@ -32,6 +33,7 @@ type Pages struct {
 	Flow     Flow
 	Identity Environments
 	Connect  *application.Service // other applications that people authorize; nil for none
+	Account  *account.Service     // nil means that there are no pages of accounts
 	Outbox   Outbox               // nil where mails really go out: then there is no outbox page
 	Log      *slog.Logger
 	// BaseURL is the public address of this front, without a slash at the end. Empty
@@ -124,6 +126,9 @@ func (p *Pages) routes() []route {
 		{"GET " + ImpersonatePath, p.impersonation},
 		{"POST " + ImpersonatePath, p.impersonate},
 	}
+	if p.Account != nil {
+		rows = append(rows, p.accountRoutes()...)
+	}
 	if p.Connect != nil {
 		rows = append(rows, route{"GET " + ConnectPath, p.connect}, route{"POST " + ConnectPath, p.answerConsent}, route{"GET " + ExternalPath + "{id}", p.comeIn})
 	}
@@ -132,7 +137,7 @@ func (p *Pages) routes() []route {
 
 // Mounts are the net/http patterns that a front hands over to Pages.
 func (p *Pages) Mounts() []string {
-	return []string{"/{$}", "/_lentil/", AttemptPath, InvitePath, ResetPath, DevicePath, ImpersonatePath, ConnectPath, ExternalPath}
+	return []string{"/{$}", "/_lentil/", AttemptPath, InvitePath, ResetPath, DevicePath, ImpersonatePath, AccountPath, AccountPath + "/", ConnectPath, ExternalPath}
 }
 
 // print returns the press, a fresh one when files are re-read.
