@@ -100,7 +100,7 @@ func (f *Flow) NewImpersonation(ctx context.Context, env identity.EnvironmentID,
 			}
 		}
 		secret = newSecret()
-		i = &Impersonation{ID: identity.NewID(impersonationPrefix), Environment: env, NewImpersonation: n, Created: tx.Now(), Expires: tx.Now().Add(impersonationLifetime)}
+		i = &Impersonation{ID: tx.NewID(impersonationPrefix), Environment: env, NewImpersonation: n, Created: tx.Now(), Expires: tx.Now().Add(impersonationLifetime)}
 		return tx.Add(tableImpersonations, i.row(secretHash("impersonation", secret)))
 	})
 	return i, secret, err

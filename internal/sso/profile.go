@@ -89,7 +89,7 @@ func putProfile(tx *identity.Tx, c *Connection, from *connector.Person) (*Profil
 	if f != nil {
 		p.ID, p.Created, p.Updated = ProfileID(f.Text("id")), f.Time("created"), later(tx, f.Time("updated"))
 	} else {
-		p.ID, p.Created, p.Updated = ProfileID(identity.NewID(profilePrefix)), tx.Now(), tx.Now()
+		p.ID, p.Created, p.Updated = ProfileID(tx.NewID(profilePrefix)), tx.Now(), tx.Now()
 	}
 	row, err := profileRow(p)
 	if err != nil {
