@@ -75,6 +75,7 @@ func (s *Service) Open(ctx context.Context) error {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
+	s.Identity.Keep = append(s.Identity.Keep, tableSettings)
 	return s.Identity.DB.EnsureTables(ctx, tableDefs)
 }
 

@@ -216,7 +216,7 @@ func (f *Flow) decideDevice(tx *identity.Tx, v Visitor, e *identity.Environment,
 	if err := f.mustAsk(tx, e, a.answered, webhook.ActionAuthentication, about); err != nil {
 		return nil, err
 	}
-	if err := knowBrowser(tx, u.ID, v.Browser); err != nil {
+	if err := knowBrowser(tx, e.ID, u.ID, v.Browser); err != nil {
 		return nil, err
 	}
 	since := a.Proof.Since

@@ -289,7 +289,7 @@ func (f *Flow) finish(tx *identity.Tx, v Visitor, e *identity.Environment, a *at
 	if err != nil {
 		return nil, err
 	}
-	if err := knowBrowser(tx, u.ID, v.Browser); err != nil {
+	if err := knowBrowser(tx, e.ID, u.ID, v.Browser); err != nil {
 		return nil, err
 	}
 	kinds := a.Proof.events()

@@ -107,7 +107,7 @@ func knownBrowser(tx *identity.Tx, user identity.UserID, browser string) (bool, 
 }
 
 // knowBrowser notes that the user signed in with this browser.
-func knowBrowser(tx *identity.Tx, user identity.UserID, browser string) error {
+func knowBrowser(tx *identity.Tx, env identity.EnvironmentID, user identity.UserID, browser string) error {
 	if !secretLooksRight(browser) {
 		return nil
 	}
@@ -120,7 +120,7 @@ func knowBrowser(tx *identity.Tx, user identity.UserID, browser string) error {
 	if row != nil {
 		return tx.Patch(row, identity.Row{expires})
 	}
-	return tx.Add(tableKnown, identity.Row{identity.Text("browser", hash), expires})
+	return tx.Add(tableKnown, identity.Row{identity.Text("environment", env), identity.Text("browser", hash), expires})
 }
 
 // recordFailure writes authentication.password_failed, for accounts that exist and

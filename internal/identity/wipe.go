@@ -12,8 +12,8 @@ import (
 const wipeBatch = 50
 
 // kept are this room's tables whose rows a reset leaves: an environment stays
-// reachable by the same keys from the same applications.
-var kept = []string{tableEnvironments, tableAPIKeys, tableSigningKeys, tableRedirects, tableOrigins}
+// reachable by the same keys from the same applications, and looks the same.
+var kept = []string{tableEnvironments, tableAPIKeys, tableSigningKeys, tableRedirects, tableOrigins, tableBranding}
 
 // ResetEnvironment empties a test environment: its users, organizations, events and
 // whatever else it holds, in this room and those above, are gone without an event.
@@ -41,6 +41,9 @@ func (s *Service) ResetEnvironment(ctx context.Context, id EnvironmentID) (*Envi
 				return nil, err
 			}
 		}
+	}
+	if err := s.wipeUnlisted(ctx, id); err != nil {
+		return nil, err
 	}
 	err = s.Update(ctx, func(tx *Tx) error {
 		f, now, err := tx.environmentBy("on_id", string(id))
@@ -92,37 +95,102 @@ func (tx *Tx) wipeUsers(id EnvironmentID) (more bool, err error) {
 	return len(ids) > 0, err
 }
 
-// wipeRows deletes some of the rows that are left of any room, found by the indexes
-// that begin with the environment.
-func (tx *Tx) wipeRows(id EnvironmentID) (more bool, err error) {
-	n := 0
+// wiped are the tables whose rows a reset deletes, each with the index that lists
+// them by environment, or "" if it has none.
+func (tx *Tx) wiped() (tables []string, listed map[string]string) {
+	listed = map[string]string{}
 	for _, t := range tx.Tables() {
 		if t.System() || slices.Contains(kept, t.Name) || slices.Contains(tx.s.Keep, t.Name) {
 			continue
 		}
+		tables = append(tables, t.Name)
 		for _, ix := range tx.Indexes(t.Name) {
-			if len(ix.Fields) == 0 || ix.Fields[0] != "environment" {
-				continue
+			if len(ix.Fields) > 0 && ix.Fields[0] == "environment" {
+				listed[t.Name] = ix.Name
+				break
 			}
-			var rows []Found
-			err := tx.Each(t.Name, ix.Name, prefixOf(string(id)), database.Asc, func(f Found) (bool, error) {
-				rows = append(rows, f)
-				return n+len(rows) < sweepBatch, nil
-			})
-			if err != nil {
+		}
+	}
+	return tables, listed
+}
+
+// wipeRows deletes some of the rows that are left of any room, found by the indexes
+// that begin with the environment.
+func (tx *Tx) wipeRows(id EnvironmentID) (more bool, err error) {
+	n := 0
+	tables, listed := tx.wiped()
+	for _, table := range tables {
+		index := listed[table]
+		if index == "" {
+			continue
+		}
+		var rows []Found
+		err := tx.Each(table, index, prefixOf(string(id)), database.Asc, func(f Found) (bool, error) {
+			rows = append(rows, f)
+			return n+len(rows) < sweepBatch, nil
+		})
+		if err != nil {
+			return false, err
+		}
+		for i := range rows {
+			if err := tx.Remove(&rows[i]); err != nil {
 				return false, err
 			}
-			for i := range rows {
-				if err := tx.Remove(&rows[i]); err != nil {
-					return false, err
-				}
-			}
-			n += len(rows)
-			break
 		}
-		if n >= sweepBatch {
+		if n += len(rows); n >= sweepBatch {
 			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// wipeUnlisted deletes the environment's rows of the tables without such an index:
+// those to which only a secret or a deadline leads. They are read from end to end,
+// since an index that nothing but a reset asks would cost every sign-in.
+func (s *Service) wipeUnlisted(ctx context.Context, id EnvironmentID) error {
+	var tables []string
+	var listed map[string]string
+	if err := s.View(ctx, func(tx *Tx) error { tables, listed = tx.wiped(); return nil }); err != nil {
+		return err
+	}
+	for _, table := range tables {
+		if listed[table] != "" {
+			continue
+		}
+		for span, more := (database.Interval{}), true; more; {
+			var theirs []Found
+			err := s.View(ctx, func(tx *Tx) error {
+				n := 0
+				theirs, more = nil, false
+				return tx.Each(table, database.ByID, span, database.Asc, func(f Found) (bool, error) {
+					if f.Text("environment") == string(id) {
+						theirs = append(theirs, f)
+					}
+					span.Lower = database.After(key(f.Doc.String()))
+					n++
+					more = n == sweepBatch
+					return !more, nil
+				})
+			})
+			if err != nil {
+				return err
+			}
+			if err := s.Update(ctx, func(tx *Tx) error {
+				for i := range theirs {
+					if d, err := tx.Get(ctx, theirs[i].Doc); err != nil {
+						return err
+					} else if d == nil {
+						continue // swept meanwhile
+					}
+					if err := tx.Remove(&theirs[i]); err != nil {
+						return err
+					}
+				}
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -167,7 +167,7 @@ func (s *Service) question(tx *identity.Tx, e *identity.Environment, c *Connecti
 			return nil, errStale()
 		}
 		return func(ctx context.Context) (*connector.Person, error) {
-			return sp.Come(in.SAMLResponse, request, func(id string, until time.Time) error { return s.see(ctx, c.ID, id, until) })
+			return sp.Come(in.SAMLResponse, request, func(id string, until time.Time) error { return s.see(ctx, e.ID, c.ID, id, until) })
 		}, nil
 	}
 	o, _, err := outOf(tx, e, in.State)
@@ -211,7 +211,7 @@ func plainWords(code, description string) string {
 }
 
 // see notes an assertion, or refuses one that is noted.
-func (s *Service) see(ctx context.Context, c ConnectionID, id string, until time.Time) error {
+func (s *Service) see(ctx context.Context, env identity.EnvironmentID, c ConnectionID, id string, until time.Time) error {
 	if len(id) > 256 {
 		return errors.New("sso: the assertion's id is too long")
 	}
@@ -223,7 +223,8 @@ func (s *Service) see(ctx context.Context, c ConnectionID, id string, until time
 		if f != nil {
 			return connector.ErrSeen
 		}
-		return tx.Add(tableAssertions, identity.Row{identity.Text("connection", c), identity.Text("assertion", id), identity.Time("expires", until.Add(time.Minute))})
+		return tx.Add(tableAssertions, identity.Row{identity.Text("environment", env), identity.Text("connection", c), identity.Text("assertion", id),
+			identity.Time("expires", until.Add(time.Minute))})
 	})
 }
 

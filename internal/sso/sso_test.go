@@ -296,12 +296,12 @@ func TestAssertionsAreSeenOnce(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, identity.Development)
 	until := time.Now().Add(time.Minute)
-	must(t, h.see(t.Context(), "conn_1", "a", until))
-	if err := h.see(t.Context(), "conn_1", "a", until); !errors.Is(err, connector.ErrSeen) {
+	must(t, h.see(t.Context(), h.env.ID, "conn_1", "a", until))
+	if err := h.see(t.Context(), h.env.ID, "conn_1", "a", until); !errors.Is(err, connector.ErrSeen) {
 		t.Errorf("again: %v", err)
 	}
-	must(t, h.see(t.Context(), "conn_2", "a", until)) // another provider's ids are its own
-	if h.see(t.Context(), "conn_1", strings.Repeat("a", 300), until) == nil {
+	must(t, h.see(t.Context(), h.env.ID, "conn_2", "a", until)) // another provider's ids are its own
+	if h.see(t.Context(), h.env.ID, "conn_1", strings.Repeat("a", 300), until) == nil {
 		t.Error("an id without end was noted")
 	}
 }

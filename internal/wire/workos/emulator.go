@@ -32,7 +32,6 @@ func (a *API) emulatorRoutes() []Route {
 		{"DELETE", "/_lentil/v1/clock", "", "key", corsNone, false, forTests("The clock", a.clearClock)},
 		{"POST", "/_lentil/v1/environments", "", "key", corsNone, false, forTests("Making environments", a.createEnvironment)},
 		{"POST", "/_lentil/v1/seed", "", "key", corsNone, false, forTests("Seeding", a.seed)},
-		{"POST", "/_lentil/v1/api_keys", "", "key", corsNone, false, forTests("Choosing API keys", a.createOwnKey)},
 	}
 }
 

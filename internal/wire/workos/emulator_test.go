@@ -83,7 +83,7 @@ func TestProductionHasNothingForTests(t *testing.T) {
 		{"POST", "/_lentil/v1/environments", `{"name":"x"}`},
 		{"PATCH", "/_lentil/v1/settings", `{"fixed_code":"424242"}`},
 		{"POST", "/_lentil/v1/seed", "users: []"},
-		{"POST", "/_lentil/v1/api_keys", `{"name":"x"}`},
+		{"POST", "/_lentil/v1/api_keys", `{"name":"x","value":"sk_live_of_my_own_choosing"}`},
 		{"GET", "/_emulate/hooks", ""},
 		{"POST", "/_emulate/hooks", `{"method":"GET","path":"*","status":500}`},
 		{"DELETE", "/_emulate/hooks", ""},

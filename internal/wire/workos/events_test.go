@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/wire/workos/contract"
 )
@@ -50,6 +52,34 @@ func checkEvents(t testing.TB, ids *identity.Service, env identity.EnvironmentID
 			return
 		}
 	}
+}
+
+// ofNouns are the tables whose rows do not say their environment, since they go with
+// what they are of: users, memberships, the house.
+var ofNouns = []string{"environments", "passwords", "recovery_codes", "group_members", "passkey_offers", "outbox"}
+
+// checkRows fails unless every row of the house says its environment: a reset finds
+// it by that.
+func checkRows(t testing.TB, ids *identity.Service) {
+	t.Helper()
+	check(t, ids.View(context.Background(), func(tx *identity.Tx) error {
+		for _, table := range tx.Tables() {
+			if table.System() || slices.Contains(ofNouns, table.Name) {
+				continue
+			}
+			err := tx.Each(table.Name, database.ByID, database.Interval{}, database.Asc, func(f identity.Found) (bool, error) {
+				if f.Text("environment") == "" {
+					t.Errorf("a row of %s does not say its environment", table.Name)
+					return false, nil
+				}
+				return true, nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 }
 
 func TestEventsComeOldestFirstStrictlyAfter(t *testing.T) {

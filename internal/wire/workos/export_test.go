@@ -5,3 +5,6 @@ var OpenServices = openServices
 
 // CheckEvents is checkEvents, for the journeys.
 var CheckEvents = checkEvents
+
+// CheckRows is checkRows, for the journeys.
+var CheckRows = checkRows

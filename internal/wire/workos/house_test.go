@@ -58,7 +58,7 @@ func newHouse(t testing.TB, flow Flow) *house {
 	openServices(t, h.API)
 	check(t, h.Open())
 	h.judged = contract.Judge(h.API, func(line string) { t.Error(line) })
-	t.Cleanup(func() { checkEvents(t, svc, h.env.ID) })
+	t.Cleanup(func() { checkEvents(t, svc, h.env.ID); checkRows(t, svc) })
 	return h
 }
 

@@ -32,6 +32,18 @@ func TestInventoryIsWhole(t *testing.T) {
 	}
 }
 
+func TestNoRouteStandsTwice(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, r := range new(API).routes() {
+		place := r.Method + " " + shape(r.Path)
+		if seen[place] {
+			t.Errorf("%s stands twice", place)
+		}
+		seen[place] = true
+	}
+}
+
 func TestLookupPrefersLiterals(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ method, path, want string }{

@@ -91,7 +91,7 @@ func open(t testing.TB) *house {
 	h.env, err = svc.CreateEnvironment(ctx, identity.NewEnvironment{Name: "soup", Kind: identity.Development, Settings: identity.Settings{HomepageURL: origin}})
 	check(t, err)
 	api.TestEnvironment = h.env.ID
-	t.Cleanup(func() { workos.CheckEvents(t, svc, h.env.ID) })
+	t.Cleanup(func() { workos.CheckEvents(t, svc, h.env.ID); workos.CheckRows(t, svc) })
 	_, h.key, err = svc.CreateAPIKey(ctx, h.env.ID, "test", "")
 	check(t, err)
 	_, err = svc.AddRedirectURI(ctx, h.env.ID, callback)

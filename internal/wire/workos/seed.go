@@ -101,24 +101,3 @@ func (k *keptAnswer) WriteHeader(status int) { k.status = status }
 
 // Write keeps the body.
 func (k *keptAnswer) Write(b []byte) (int, error) { return k.body.Write(b) }
-
-// createOwnKey is POST /_lentil/v1/api_keys: a key of the environment itself, with a
-// value of the caller's choosing or a fresh one, which is shown this once.
-func (a *API) createOwnKey(w http.ResponseWriter, r *http.Request) error {
-	var body struct {
-		Name  string `json:"name"`
-		Value string `json:"value"`
-	}
-	if err := decodeBody(r, &body); err != nil {
-		return err
-	}
-	if body.Name == "" {
-		return missing("name")
-	}
-	k, value, err := a.Identity.CreateAPIKey(r.Context(), environment(r).ID, body.Name, body.Value)
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusCreated, map[string]any{"object": "environment_api_key", "id": k.ID, "name": k.Name, "value": value})
-	return nil
-}
