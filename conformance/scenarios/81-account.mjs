@@ -1,4 +1,5 @@
 // Impersonation and the account page in a real browser, with the official React and Node clients.
+import { WorkOS as WorkOS11 } from "workos-node-11";
 import { enterCode, enterPassword, newPerson } from "../lib/browser.mjs";
 import { contains, holds, lacks, same } from "../lib/check.mjs";
 import { at, claims, closeSignIn, openSignIn, operator, password, totp, wrongTotp } from "../lib/signin.mjs";
@@ -66,6 +67,9 @@ export const scenarios = {
     same(grant.impersonator, { email: "help@example.com", reason: "ticket 7: cannot see soups" });
     same([grant.authenticationMethod, grant.organizationId], ["Impersonation", org.id]);
     const token = claims(grant.accessToken);
+    const eleven = new WorkOS11(house.lentil.info.apiKey, { clientId, apiHostname: "localhost", port: Number(new URL(house.lentil.info.authkitUrl).port), https: false });
+    const [listed] = (await eleven.userManagement.listSessions(user.id)).data;
+    same([listed.authMethod, listed.impersonator], ["impersonation", { email: "help@example.com", reason: "ticket 7: cannot see soups" }]);
     same([token.sub, token.act, token.org_id], [user.id, { sub: "help@example.com" }, org.id]);
     const next = await house.workos.userManagement.authenticateWithRefreshToken({ clientId, refreshToken: grant.refreshToken });
     same([next.impersonator?.email, claims(next.accessToken).act], ["help@example.com", { sub: "help@example.com" }]);
@@ -117,12 +121,12 @@ export const scenarios = {
     await page.getByRole("link", { name: "Change your password" }).click();
     for (const [current, chosen, said] of [["wrong wrong wrong", next, "not right"], [password, "short", "At least|at least"]]) {
       await page.getByLabel("Current password").fill(current);
-      await page.locator("#password").fill(chosen);
+      await page.getByLabel("New password").fill(chosen);
       await page.getByRole("button", { name: "Save" }).click();
       holds(new RegExp(said).test(await page.getByRole("alert").innerText()), `after ${current}: ${await page.getByRole("alert").innerText()}`);
     }
     await page.getByLabel("Current password").fill(password);
-    await page.locator("#password").fill(next);
+    await page.getByLabel("New password").fill(next);
     await page.getByLabel("Sign out everywhere else").uncheck();
     await page.getByRole("button", { name: "Save" }).click();
     contains(await page.getByTestId("notice").innerText(), "password was changed");
@@ -208,6 +212,74 @@ export const scenarios = {
     for (const what of ["An authenticator app was added", "A passkey was added", "An authenticator app was removed", "A passkey was removed"]) {
       contains(told, what);
     }
+    await person.close();
+  },
+
+  "applications with access are listed and sent away": async (house) => {
+    const user = await verifiedUser(house, "kim@example.com");
+    const organization = await house.workos.organizations.createOrganization({ name: "Boards" });
+    await house.workos.userManagement.createOrganizationMembership({ userId: user.id, organizationId: organization.id });
+    const app = await house.workos.connect.createOAuthApplication("Board <i>", false, null, null, [{ uri: `${house.plain.url}/callback` }], true, organization.id);
+    const context = await house.browser.newContext({ javaScriptEnabled: false });
+    context.setDefaultTimeout(15_000);
+    const page = await context.newPage();
+    const base = house.lentil.info.authkitUrl;
+    const query = { client_id: app.clientId, redirect_uri: `${house.plain.url}/callback`, response_type: "code", scope: "openid offline_access", state: "s",
+      code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", code_challenge_method: "S256" };
+    await page.goto(`${base}/oauth2/authorize?${new URLSearchParams(query)}`);
+    await enterPassword(page, "kim@example.com", password);
+    const later = page.getByTestId("not-now");
+    await later.or(page.locator("button[value=allow]")).first().waitFor();
+    if (await later.count()) await later.click();
+    await page.locator("button[value=allow]").click();
+    await page.getByText("Signed in").waitFor();
+    await page.goto(`${base}/account?client_id=${house.lentil.info.clientId}`);
+    contains(await page.getByTestId("applications").innerText(), "Board <i>");
+    await page.getByTestId("withdraw").click();
+    contains(await page.getByTestId("notice").innerText(), "may not use your account any more");
+    same(await page.getByTestId("applications").count(), 0);
+    same((await house.workos.userManagement.listUsers({ email: "kim@example.com" })).data.length, 1);
+    await context.close();
+  },
+
+  "an account elsewhere is unlinked, unless it is the only way in": async (house) => {
+    await operator(house, "PUT", "providers/GoogleOAuth", { test: true });
+    await operator(house, "PATCH", "settings", { authentication_methods: { magic_code: false, passkey: false, social: ["GoogleOAuth"] } });
+    const person = await newPerson(house.browser);
+    const page = await person.newPage();
+    const account = `${house.lentil.info.authkitUrl}/account`;
+    await page.goto(account);
+    await page.getByTestId("with-GoogleOAuth").click();
+    await page.getByRole("heading", { name: "Test identity provider" }).waitFor();
+    await page.getByLabel("Email", { exact: true }).fill("gina@example.com");
+    await page.getByLabel("First name").fill("Gina");
+    await page.getByRole("button", { name: "Continue" }).click();
+    await page.getByRole("heading", { name: "Your account" }).waitFor();
+    contains(await page.getByTestId("linked").innerText(), "Google");
+    await page.getByTestId("unlink").click();
+    contains(await page.getByTestId("alert").innerText(), "only way you can sign in");
+    await page.getByRole("link", { name: "Set a password" }).click();
+    same(await page.getByLabel("Current password").count(), 0);
+    await page.getByLabel("New password").fill("a passphrase of her own");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByTestId("unlink").click();
+    contains(await page.getByTestId("notice").innerText(), "unlinked");
+    const [user] = (await house.workos.userManagement.listUsers({ email: "gina@example.com" })).data;
+    same(await house.workos.userManagement.getUserIdentities(user.id), []);
+    contains((await house.lentil.outbox("gina@example.com")).map((m) => m.text).join("\n"), "was unlinked");
+
+    // What a screen reader needs: every field has a label, every button a name, every id is there once.
+    const faults = await page.evaluate(() => {
+      const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
+      return [
+        ...[...document.querySelectorAll("input:not([type=hidden])")].filter((i) => !i.labels.length).map((i) => `no label: ${i.name}`),
+        ...[...document.querySelectorAll("button, a")].filter((b) => !b.textContent.trim() && !b.ariaLabel).map(() => "no name"),
+        ...ids.filter((id, at) => ids.indexOf(id) !== at).map((id) => `twice: ${id}`),
+        ...[...document.querySelectorAll("[aria-labelledby]")].filter((e) => !document.getElementById(e.getAttribute("aria-labelledby"))).map(() => "labelled by nothing"),
+      ];
+    });
+    same(faults, []);
+    same(person.problems.filter((p) => !p.includes("400")), []); // the refusal above
     await person.close();
   },
 };
