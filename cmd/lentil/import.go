@@ -38,7 +38,7 @@ func importCommand(e *env) *cobra.Command {
 	}
 	reachFlags(cmd, &address, &key, &dir)
 	find := func() error { return findHouse(e, dir, &address, &key) }
-	cmd.AddCommand(importUsersCommand(e, find, &address, &key))
+	cmd.AddCommand(importUsersCommand(e, find, &address, &key), importArchiveCommand(e, find, &address, &key))
 	return cmd
 }
 

@@ -19,7 +19,7 @@ type env struct {
 }
 
 // commands are all commands, in the order in which help shows them.
-var commands = []func(*env) *cobra.Command{devCommand, serveCommand, emulateCommand, seedCommand, importCommand, statusCommand, keysCommand, versionCommand, hashesCommand}
+var commands = []func(*env) *cobra.Command{devCommand, serveCommand, emulateCommand, seedCommand, importCommand, exportCommand, statusCommand, keysCommand, versionCommand, hashesCommand}
 
 func main() { os.Exit(run(os.Args[1:], &env{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv})) }
 

@@ -194,3 +194,18 @@ func (s *Sealer) Reseal(sealed string, older []string) (fresh string, ok bool) {
 	}
 	return s.Seal(purpose, b), true
 }
+
+// Unseal opens a sealed string that tells its purpose, so that it can be sealed anew
+// under the keys of another house. ok is false for what was not sealed here.
+func (s *Sealer) Unseal(sealed string) (purpose string, b []byte, ok bool) {
+	raw, err := sealedBytes(sealed)
+	if err != nil || raw[0] != ringVersion {
+		return "", nil, false
+	}
+	k, purpose, body, err := s.ringPart(raw)
+	if err != nil {
+		return "", nil, false
+	}
+	b, err = k.sealer.open(purpose, body)
+	return purpose, b, err == nil
+}

@@ -59,7 +59,9 @@ func open(t testing.TB) *house {
 	check(t, err)
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	h := &house{t: t, outbox: &mail.Outbox{}}
-	svc := &identity.Service{DB: db, Sealer: token.NewSealer([]byte("a master key of thirty-two bytes")), Log: log}
+	ring := &token.Ring{Root: []byte("a master key of thirty-two bytes")}
+	check(t, ring.Renew(time.Now()))
+	svc := &identity.Service{DB: db, Sealer: ring.Sealer(), Log: log}
 	flow := &authflow.Flow{Identity: svc, Mail: h.outbox, Hasher: &authflow.Hasher{}, Log: log}
 	check(t, svc.Open(ctx))
 	check(t, flow.Open(ctx))

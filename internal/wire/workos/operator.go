@@ -26,6 +26,9 @@ func (a *API) operatorRoutes() []Route {
 		{"GET", "/_lentil/v1/impersonations", "", "key", corsNone, false, a.listImpersonations},
 		{"POST", "/_lentil/v1/sessions/revoke", "", "key", corsNone, false, a.revokeSessions},
 		{"POST", "/_lentil/v1/imports", "", "key", corsNone, false, a.importUsers},
+		{"POST", "/_lentil/v1/imports/archive", "", "key", corsNone, false, a.importArchive},
+		{"GET", "/_lentil/v1/export", "", "key", corsNone, false, a.exportArchive},
+		{"GET", "/_lentil/v1/export/users", "", "key", corsNone, false, a.exportUsers},
 	}
 }
 
