@@ -159,7 +159,11 @@ func (s *Service) FinishExternal(ctx context.Context, id, secret string) (x *Ext
 			return err
 		}
 		hash := secretHash("external sign-in", secret)
-		if f == nil || f.Text("user") == "" || !tx.Now().Before(f.Time("expires")) || subtle.ConstantTimeCompare([]byte(hash), []byte(f.Text("hash"))) != 1 {
+		fresh, err := tx.Fresh(f)
+		if err != nil {
+			return err
+		}
+		if !fresh || f.Text("user") == "" || subtle.ConstantTimeCompare([]byte(hash), []byte(f.Text("hash"))) != 1 {
 			return gone
 		}
 		if err := tx.Remove(f); err != nil {

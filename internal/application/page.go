@@ -58,18 +58,40 @@ func (s *Service) SealConsent(query url.Values, p *Person, now time.Time) string
 	return s.Identity.Sealer.Seal(purposeConsent, b)
 }
 
+// Consenting is what such a field says: the request, who was asked, and until when
+// the answer is awaited.
+type Consenting struct {
+	Query   url.Values
+	Browser identity.BrowserID
+
+	until time.Time
+}
+
 // OpenConsent reads that field again. The answer counts only if the same sign-in
-// of the same browser gives it.
-func (s *Service) OpenConsent(field string, now time.Time) (url.Values, identity.BrowserID, error) {
-	stale := apierr.New(apierr.BadRequest, "consent_expired", "This page was open for too long. Go back to the application and begin again.")
+// of the same browser gives it, in time: see Fresh.
+func (s *Service) OpenConsent(field string) (*Consenting, error) {
 	b, err := s.Identity.Sealer.Open(purposeConsent, field)
 	var a asking
-	if err != nil || json.Unmarshal(b, &a) != nil || now.Unix() >= a.Until {
-		return nil, "", stale
+	if err != nil || json.Unmarshal(b, &a) != nil {
+		return nil, errStaleConsent()
 	}
 	q, err := url.ParseQuery(a.Query)
-	if err != nil {
-		return nil, "", stale
+	if err != nil || a.Until == 0 { // sealed for something else
+		return nil, errStaleConsent()
 	}
-	return q, a.Browser, nil
+	return &Consenting{q, a.Browser, time.Unix(a.Until, 0)}, nil
+}
+
+// Fresh refuses an answer that comes too late, by the clock of the environment that
+// the request turned out to be for.
+func (c *Consenting) Fresh(now time.Time) error {
+	if !now.Before(c.until) {
+		return errStaleConsent()
+	}
+	return nil
+}
+
+// errStaleConsent is the refusal of an answer to a question that is not asked any more.
+func errStaleConsent() error {
+	return apierr.New(apierr.BadRequest, "consent_expired", "This page was open for too long. Go back to the application and begin again.")
 }

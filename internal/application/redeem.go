@@ -51,7 +51,11 @@ func (s *Service) RedeemCode(ctx context.Context, issuer string, c Client, code,
 		if err != nil {
 			return err
 		}
-		if f == nil || f.Text("application") != a.ID || !tx.Now().Before(f.Time("expires")) {
+		fresh, err := tx.Fresh(f)
+		if err != nil {
+			return err
+		}
+		if !fresh || f.Text("application") != a.ID {
 			return errCode()
 		}
 		if family := f.Text("family"); family != "" {
@@ -120,7 +124,11 @@ func (s *Service) Refresh(ctx context.Context, issuer string, c Client, text, sc
 		if err != nil {
 			return err
 		}
-		if f == nil || f.Text("application") != a.ID || !tx.Now().Before(f.Time("expires")) {
+		fresh, err := tx.Fresh(f)
+		if err != nil {
+			return err
+		}
+		if !fresh || f.Text("application") != a.ID {
 			return gone
 		}
 		if f.Flag("used") { // two have it: neither may go on

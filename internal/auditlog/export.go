@@ -326,7 +326,7 @@ func (s *Service) Link(env identity.EnvironmentID, id string, now time.Time) str
 }
 
 // Follow opens a link.
-func (s *Service) Follow(ctx context.Context, link string, now time.Time) (identity.EnvironmentID, *Export, error) {
+func (s *Service) Follow(ctx context.Context, link string) (identity.EnvironmentID, *Export, error) {
 	gone := apierr.New(apierr.NotFound, "entity_not_found", "This link is not valid any more; fetch the export again for a fresh one.")
 	b, err := s.Identity.Sealer.Open(purposeLink, link)
 	if err != nil {
@@ -336,10 +336,14 @@ func (s *Service) Follow(ctx context.Context, link string, now time.Time) (ident
 	if len(part) != 3 {
 		return "", nil, gone
 	}
-	if until, err := strconv.ParseInt(part[2], 10, 64); err != nil || now.Unix() >= until {
+	env := identity.EnvironmentID(part[0])
+	of, err := s.Identity.Environment(ctx, env)
+	if err != nil {
+		return "", nil, err
+	}
+	if until, err := strconv.ParseInt(part[2], 10, 64); err != nil || of.Now().Unix() >= until {
 		return "", nil, gone
 	}
-	env := identity.EnvironmentID(part[0])
 	e, err := s.Export(ctx, env, part[1])
 	if err != nil {
 		return "", nil, err

@@ -49,6 +49,20 @@ func (tx *Tx) follow(e *Environment) {
 	tx.ahead = e.Settings.Clock
 }
 
+// Fresh reports whether a row is there and the time at which it expires is still to
+// come, by the clock of the environment that the row says it is of. The transaction
+// goes on at that clock: a secret that a row is found by is often the first that it
+// knows of the environment.
+func (tx *Tx) Fresh(f *Found) (bool, error) {
+	if f == nil {
+		return false, nil
+	}
+	if _, err := tx.Environment(EnvironmentID(f.Text("environment"))); err != nil {
+		return false, err
+	}
+	return tx.now.Before(f.Time("expires")), nil
+}
+
 // SetClock puts an environment's clock ahead of the house's by d; 0 puts it right
 // again. It never goes back, except to the house's own time: what happened would
 // not have happened yet.

@@ -111,10 +111,14 @@ func (s *Service) take(ctx context.Context, state string) (t *attempt, err error
 		if err != nil || f == nil {
 			return err
 		}
+		fresh, err := tx.Fresh(f)
+		if err != nil {
+			return err
+		}
 		if err := tx.Remove(f); err != nil {
 			return err
 		}
-		if !tx.Now().Before(f.Time("expires")) {
+		if !fresh {
 			return nil
 		}
 		env := identity.EnvironmentID(f.Text("environment"))

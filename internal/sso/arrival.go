@@ -59,7 +59,10 @@ func (s *Service) pending(tx *identity.Tx, state string) (*identity.Found, *Depa
 		return nil, nil, nil
 	}
 	f, err := tx.First(tableDepartures, "on_hash", hash("state", state))
-	if err != nil || f == nil || !tx.Now().Before(f.Time("expires")) {
+	if err != nil {
+		return nil, nil, err
+	}
+	if fresh, err := tx.Fresh(f); err != nil || !fresh {
 		return nil, nil, err
 	}
 	d := readDeparture(f.Record)
@@ -286,7 +289,11 @@ func (s *Service) Outcome(tx *identity.Tx, env identity.EnvironmentID, key strin
 	if err != nil {
 		return nil, err
 	}
-	if f == nil || !tx.Now().Before(f.Time("expires")) || f.Text("environment") != string(env) && env != "" {
+	fresh, err := tx.Fresh(f)
+	if err != nil {
+		return nil, err
+	}
+	if !fresh || f.Text("environment") != string(env) && env != "" {
 		return nil, errStale()
 	}
 	o := &Outcome{Departure: readDeparture(f.Record), row: f}

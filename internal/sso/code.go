@@ -223,7 +223,11 @@ func (s *Service) Redeem(ctx context.Context, r TokenRequest) (t *Token, err err
 		if err != nil {
 			return err
 		}
-		if f == nil || f.Text("environment") != string(e.ID) || !tx.Now().Before(f.Time("expires")) {
+		fresh, err := tx.Fresh(f)
+		if err != nil {
+			return err
+		}
+		if !fresh || f.Text("environment") != string(e.ID) {
 			return bad
 		}
 		switch challenge := f.Text("challenge"); {
@@ -264,7 +268,11 @@ func (s *Service) ProfileByToken(ctx context.Context, access string) (p *Profile
 		if err != nil {
 			return err
 		}
-		if f == nil || !tx.Now().Before(f.Time("expires")) {
+		fresh, err := tx.Fresh(f)
+		if err != nil {
+			return err
+		}
+		if !fresh {
 			return apierr.New(apierr.Unauthenticated, "unauthorized", "The access token is not valid or has expired.")
 		}
 		p, err = s.Profile(tx, identity.EnvironmentID(f.Text("environment")), ProfileID(f.Text("profile")))

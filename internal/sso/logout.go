@@ -87,7 +87,11 @@ func (s *Service) Logout(ctx context.Context, token string) (address string, err
 		if err != nil {
 			return err
 		}
-		if f == nil || !tx.Now().Before(f.Time("expires")) {
+		fresh, err := tx.Fresh(f)
+		if err != nil {
+			return err
+		}
+		if !fresh {
 			return apierr.New(apierr.NotFound, "entity_not_found", "The logout token is not valid, was used, or has expired.")
 		}
 		address = f.Text("logout")

@@ -94,7 +94,10 @@ func portalAt(tx *identity.Tx, table, purpose, secret string) (*identity.Found, 
 		return nil, nil, nil
 	}
 	f, err := tx.First(table, "on_hash", hash(purpose, secret))
-	if err != nil || f == nil || !tx.Now().Before(f.Time("expires")) {
+	if err != nil {
+		return nil, nil, err
+	}
+	if fresh, err := tx.Fresh(f); err != nil || !fresh {
 		return nil, nil, err
 	}
 	return f, &Portal{Environment: identity.EnvironmentID(f.Text("environment")), Organization: identity.OrganizationID(f.Text("organization")),

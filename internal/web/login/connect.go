@@ -65,7 +65,7 @@ func (p *Pages) connect(w http.ResponseWriter, r *http.Request) error {
 	if a.Fault != nil {
 		return p.back(w, r, a, http.StatusFound, "error", a.Fault.Code, "error_description", a.Fault.Message)
 	}
-	since := p.Connect.SentAt(mark, a.Client, time.Now())
+	since := p.Connect.SentAt(mark, a.Client, a.Environment.Now())
 	if no := q.Get("error"); no != "" && !since.IsZero() { // how the sign-in ended
 		return p.back(w, r, a, http.StatusFound, "error", "access_denied", "error_description", "The user did not sign in.")
 	}
@@ -94,7 +94,7 @@ func (p *Pages) connect(w http.ResponseWriter, r *http.Request) error {
 	}
 	q.Del("prompt")
 	pg := consentPage{frame: p.frame("Authorize " + a.Application.Name), Application: a.Application.Name, Email: who.User.Email, Action: ConnectPath,
-		Request: p.Connect.SealConsent(q, who, time.Now()), Host: hostOf(a.RedirectURI), Resource: a.Resource, Unsure: !a.Sure()}
+		Request: p.Connect.SealConsent(q, who, a.Environment.Now()), Host: hostOf(a.RedirectURI), Resource: a.Resource, Unsure: !a.Sure()}
 	again := cloneWith(q, "prompt", "login")
 	pg.SwitchLink = ConnectPath + "?" + again.Encode()
 	for _, sc := range a.Scopes {
@@ -136,7 +136,7 @@ func (p *Pages) signInFirst(w http.ResponseWriter, r *http.Request, a *applicati
 	if login != "" {
 		return p.sendOut(w, r, a, q, login)
 	}
-	q = cloneWith(q, sentParameter, p.Connect.Sent(a.Client, time.Now()))
+	q = cloneWith(q, sentParameter, p.Connect.Sent(a.Client, a.Environment.Now()))
 	ask := authflow.AuthorizeRequest{ClientID: string(a.Environment.ClientID), RedirectURI: p.baseURL(r) + ConnectPath + "?" + q.Encode(), Own: true,
 		ResponseType: "code", LoginHint: q.Get("login_hint"), ScreenHint: q.Get("screen_hint"), MaxAge: a.MaxAge, OrganizationID: string(a.Organization)}
 	if a.Prompts("login") {
@@ -151,12 +151,15 @@ func (p *Pages) answerConsent(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return apierr.New(apierr.BadRequest, "malformed_form", "The form could not be read. Go back and try again.").Wrap(err)
 	}
-	q, browser, err := p.Connect.OpenConsent(r.PostForm.Get("request"), time.Now())
+	asked, err := p.Connect.OpenConsent(r.PostForm.Get("request"))
 	if err != nil {
 		return err
 	}
-	a, err := p.Connect.Ask(r.Context(), application.ReadRequest(q))
+	a, err := p.Connect.Ask(r.Context(), application.ReadRequest(asked.Query))
 	if err != nil {
+		return err
+	}
+	if err := asked.Fresh(a.Environment.Now()); err != nil {
 		return err
 	}
 	if a.Fault != nil {
@@ -166,7 +169,7 @@ func (p *Pages) answerConsent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if who == nil || who.Browser != browser {
+	if who == nil || who.Browser != asked.Browser {
 		return apierr.New(apierr.Forbidden, "signed_out_meanwhile", "You are not signed in any more as the person who was asked. Go back to the application and begin again.")
 	}
 	switch r.PostForm.Get("answer") {

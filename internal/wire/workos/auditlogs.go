@@ -129,7 +129,7 @@ func (a *API) newAuditExportObject(r *http.Request, e *auditlog.Export) auditExp
 	o := auditExportObject{Object: "audit_log_export", ID: e.ID, State: e.State,
 		CreatedAt: identity.FormatTime(e.Created), UpdatedAt: identity.FormatTime(e.Updated)}
 	if e.State == auditlog.Ready {
-		u := a.baseURL(r) + auditFilePath + a.AuditLogs.Link(environment(r).ID, e.ID, time.Now())
+		u := a.baseURL(r) + auditFilePath + a.AuditLogs.Link(environment(r).ID, e.ID, identity.Now(r.Context()))
 		o.URL = &u
 	}
 	return o
@@ -173,7 +173,7 @@ func (a *API) getAuditExport(w http.ResponseWriter, r *http.Request) error {
 
 // downloadAuditExport serves the file that a link of an export names.
 func (a *API) downloadAuditExport(w http.ResponseWriter, r *http.Request) error {
-	env, e, err := a.AuditLogs.Follow(r.Context(), r.PathValue("link"), time.Now())
+	env, e, err := a.AuditLogs.Follow(r.Context(), r.PathValue("link"))
 	if err != nil {
 		return err
 	}

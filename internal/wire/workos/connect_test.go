@@ -3,14 +3,17 @@ package workos
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/application"
 	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/sso"
 )
 
 // verifier is a PKCE verifier of the tests.
@@ -69,6 +72,35 @@ func (h *house) redeem(client, code string, more ...string) *answer {
 		v.Set(more[i], more[i+1])
 	}
 	return h.form("/oauth2/token", v)
+}
+
+// TestConnectFollowsTheClock puts the environment's clock forward over the ends of
+// what a client or a person holds, on ways in that know no environment before.
+func TestConnectFollowsTheClock(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	client, _, who, _, org := h.board()
+	code := h.code(codeRequest(client), who)
+	refresh := h.redeem(client, h.code(codeRequest(client), who)).want(200).text("refresh_token")
+	link, err := h.SSO.PortalLink(t.Context(), sso.Portal{Environment: h.env.ID, Organization: org, Intent: sso.IntentSSO})
+	check(t, err)
+	file := h.AuditLogs.Link(h.env.ID, "audit_log_export_1", time.Now())
+	_, _, err = h.AuditLogs.Follow(t.Context(), file)
+	if apierr.KindOf(err) != apierr.NotFound || strings.Contains(err.Error(), "not valid any more") {
+		t.Errorf("a fresh link to a file: %v", err)
+	}
+	h.call("POST", "/_lentil/v1/clock/advance", object{"seconds": 3600}).want(200)
+	h.redeem(client, code).want(400)
+	if _, err := h.SSO.EnterPortal(t.Context(), link); apierr.KindOf(err) != apierr.NotFound {
+		t.Errorf("an old link to the portal: %v", err)
+	}
+	if _, _, err = h.AuditLogs.Follow(t.Context(), file); !strings.Contains(fmt.Sprint(err), "not valid any more") {
+		t.Errorf("an old link to a file: %v", err)
+	}
+	got := h.form("/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {client}, "refresh_token": {refresh}}).want(200)
+	h.redeem(client, h.code(codeRequest(client), who)).want(200) // made by that clock
+	h.call("POST", "/_lentil/v1/clock/advance", object{"seconds": 400 * 24 * 3600}).want(200)
+	h.form("/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {client}, "refresh_token": {got.text("refresh_token")}}).want(400)
 }
 
 func TestConnectCodesAndTokens(t *testing.T) {
@@ -207,14 +239,16 @@ func TestConnectRequestsAreChecked(t *testing.T) {
 		t.Errorf("consent to more: %v %v", ask, err)
 	}
 	field := h.Applications.SealConsent(url.Values{"a": {"b"}}, who, time.Now())
-	if q, b, err := h.Applications.OpenConsent(field, time.Now()); err != nil || q.Get("a") != "b" || b != who.Browser {
-		t.Errorf("consent form: %v %v %v", q, b, err)
+	form, err := h.Applications.OpenConsent(field)
+	check(t, err)
+	if err := form.Fresh(time.Now()); err != nil || form.Query.Get("a") != "b" || form.Browser != who.Browser {
+		t.Errorf("consent form: %v %v", form, err)
 	}
 	for name, open := range map[string]func() error{
-		"changed": func() error { _, _, err := h.Applications.OpenConsent(field+"x", time.Now()); return err },
-		"late":    func() error { _, _, err := h.Applications.OpenConsent(field, time.Now().Add(time.Hour)); return err },
+		"changed": func() error { _, err := h.Applications.OpenConsent(field + "x"); return err },
+		"late":    func() error { return form.Fresh(time.Now().Add(time.Hour)) },
 		"another": func() error {
-			_, _, err := h.Applications.OpenConsent(h.Applications.Sent(client, time.Now()), time.Now())
+			_, err := h.Applications.OpenConsent(h.Applications.Sent(client, time.Now()))
 			return err
 		},
 	} {

@@ -251,7 +251,7 @@ func (a *API) initiateLogin(w http.ResponseWriter, r *http.Request, arrival *sso
 		return nil
 	}
 	q := u.Query()
-	q.Set("context", a.SSO.Context(arrival.Connection, time.Now()))
+	q.Set("context", a.SSO.Context(arrival.Connection, arrival.Environment.Now()))
 	u.RawQuery = q.Encode()
 	return seeOther(w, http.StatusSeeOther, u.String())
 }
