@@ -238,7 +238,7 @@ func (f *Flow) actAs(tx *identity.Tx, v Visitor, e *identity.Environment, row *i
 // impersonated answers an authorize request of a browser in which an impersonation was
 // confirmed just now; nil if none was.
 func (f *Flow) impersonated(tx *identity.Tx, v Visitor, e *identity.Environment, r *AuthorizeRequest, uri string) (Step, error) {
-	if !secretLooksRight(v.Browser) || e.Settings.ImpersonationOff {
+	if !secretLooksRight(v.Browser) || e.Settings.ImpersonationOff || r.Own { // the house's own pages are nobody else's
 		return nil, nil
 	}
 	rows, err := tx.All(tableImpersonations, "on_browser", secretHash("browser", v.Browser), string(e.ID))

@@ -41,6 +41,9 @@ func TestFlowImpersonationLastsAnHour(t *testing.T) {
 		// Not in another browser.
 		step[*authflow.AskSignIn](t, (&browser{h: h}).begin(h.request()))
 		b := &browser{h: h, v: authflow.Visitor{Browser: begun.Browser}}
+		own := h.request()
+		own.Own, own.RedirectURI = true, "https://auth.example.com/account/client_1"
+		step[*authflow.AskSignIn](t, b.begin(own)) // and the account page is not theirs
 		g, err := h.redeem(codeOf(t, b.begin(h.request()), h.request().State))
 		must(t, err)
 		if g.User.ID != u.ID || g.AuthenticationMethod != identity.MethodImpersonation || g.Impersonator == nil || g.Impersonator.Reason != "ticket 7" {

@@ -51,7 +51,7 @@ func (a *API) createImpersonation(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	o := newImpersonationObject(i)
-	o.URL = a.baseURL(r) + impersonatePath + "?token=" + url.QueryEscape(secret)
+	o.URL = a.peopleURL(r, environment(r)) + impersonatePath + "?token=" + url.QueryEscape(secret)
 	writeJSON(w, http.StatusCreated, o)
 	return nil
 }
