@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WorkOS as WorkOS11 } from "workos-node-11";
 import { contains, fails, holds, same } from "../lib/check.mjs";
-import { binary, Lentil, portFlags, removeFolder, write } from "../lib/lentil.mjs";
+import { binary, Lentil, portFlags, removeFolder, root, write } from "../lib/lentil.mjs";
 
 const password = "correct horse battery staple";
 const bare = (bytes) => Buffer.from(bytes).toString("base64").replace(/=+$/, "");
@@ -108,6 +108,45 @@ export const scenarios = {
     same(done.code, 0, done.stderr);
     contains(done.stderr, "Imported from firebase (json): 1 rows");
     same((await from.signIn(WorkOS11, "fire@example.com")).user.externalId, "fire1");
+  },
+
+  "the commands of docs/MIGRATION.md do what they say, for the files of each service": async ({ to }) => {
+    const hash = await bcrypt({ password, salt: randomBytes(16), costFactor: 8, outputType: "encoded" });
+    const files = {
+      "users.csv": `email,password_hash\ngeneric@example.com,${hash}\n`,
+      "workos.json": JSON.stringify({ object: "list", data: [{ object: "user", id: "user_01KEPT", email: "workos@example.com", email_verified: true }], list_metadata: {} }),
+      "auth0.jsonl": JSON.stringify({ _id: { $oid: "60425da9" }, email: "auth0@example.com", email_verified: true, passwordHash: hash, tenant: "t", connection: "c" }) + "\n",
+      "firebase.json": JSON.stringify({ users: [{ localId: "f1", email: "firebase@example.com", passwordHash: firebaseHash(password, Buffer.from("salt of fire")), salt: Buffer.from("salt of fire").toString("base64") }] }),
+      "firebase-hash.txt": `hash_config {\n  algorithm: SCRYPT,\n  base64_signer_key: ${firebase.signer_key},\n  base64_salt_separator: Bw==,\n  rounds: 8,\n  mem_cost: 14,\n}\n`,
+      "clerk.csv": `id,first_name,primary_email_address,verified_email_addresses,password_digest,password_hasher\nuser_2abc,C,clerk@example.com,clerk@example.com,${hash},bcrypt\n`,
+      "supabase.json": JSON.stringify([{ id: "6d3c", email: "supabase@example.com", encrypted_password: hash, email_confirmed_at: "2023-01-01T00:00:00Z" }]),
+      "cognito.json": JSON.stringify({ Users: [{ Username: "u1", Attributes: [{ Name: "sub", Value: "s1" }, { Name: "email", Value: "cognito@example.com" }, { Name: "email_verified", Value: "true" }] }] }),
+    };
+    for (const [name, text] of Object.entries(files)) {
+      write(join(to.dir, name), text);
+    }
+    const text = readFileSync(join(root, "docs", "MIGRATION.md"), "utf8");
+    const commands = [...text.matchAll(/^\$ lentil (import users .*)$/gm)].map((m) => m[1].split(" "));
+    same(commands.length, 8);
+    for (const command of commands) {
+      const done = await to.run(...command);
+      same(done.code, 0, done.stderr);
+      contains(done.stderr, "1 created");
+    }
+    for (const source of ["generic", "auth0", "firebase", "clerk", "supabase"]) {
+      same((await fails(() => to.signIn(WorkOS11, `${source}@example.com`, "wrong"), "a wrong password")).status < 500, true);
+      const { user } = (await to.signIn(WorkOS11, `${source}@example.com`).catch((error) => ({ user: { email: error.rawData?.email ?? error.message, unverified: true } })));
+      contains(user.email, `${source}@example.com`);
+    }
+    same((await to.client(WorkOS10).userManagement.getUser("user_01KEPT")).email, "workos@example.com");
+    for (const [, line] of text.matchAll(/^\$ lentil (export .*)$/gm)) {
+      const done = await to.run(...line.split(" "));
+      same(done.code, 0, done.stderr);
+    }
+    const other = JSON.parse((await to.run("import", "users", "users.jsonl", "--json")).stdout);
+    same([other.created, other.skipped], [0, 7]);
+    const answer = await fetch(`${to.lentil.info.authkitUrl}/_lentil/v1/reset`, { method: "POST", headers: { Authorization: `Bearer ${to.lentil.info.apiKey}` } });
+    holds(answer.ok, "the environment is empty again");
   },
 
   "an archive moves everything to a second house, where people sign in with password and code and are the same": async ({ from, to }) => {
