@@ -23,6 +23,16 @@ const attemptPrefix = "attempt_"
 // HttpOnly, SameSite=Lax, host-only, kept for a year.
 const BrowserCookie = "lentil_browser"
 
+// HostCookie is the name under which a cookie of the sign-in pages is set and read.
+// Where browsers come over https its prefix keeps other hosts of the same domain
+// from planting one, and with it a sign-in of theirs (RFC 6265bis §4.1.3.2).
+func HostCookie(name string, secure bool) string {
+	if secure {
+		return "__Host-" + name
+	}
+	return name
+}
+
 // SSOCookie names the cookie of the signed-in browser, one per client id, so that
 // the environments of one house do not sign each other out.
 func SSOCookie(client identity.ClientID) string {

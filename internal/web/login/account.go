@@ -48,7 +48,7 @@ func (p *Pages) findAccount(w http.ResponseWriter, r *http.Request) error {
 		}
 		var signedIn []identity.ClientID
 		for _, e := range all {
-			if c, err := r.Cookie(authflow.SSOCookie(e.ClientID)); err == nil && c.Value != "" {
+			if p.cookie(r, authflow.SSOCookie(e.ClientID), 1) != "" {
 				signedIn = append(signedIn, e.ClientID)
 			}
 		}

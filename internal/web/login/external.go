@@ -36,11 +36,7 @@ func (p *Pages) sendOut(w http.ResponseWriter, r *http.Request, a *application.A
 
 // comeIn goes on with the request of a browser that signed in elsewhere.
 func (p *Pages) comeIn(w http.ResponseWriter, r *http.Request) error {
-	secret := ""
-	if c, err := r.Cookie(externalCookie); err == nil {
-		secret = clip(c.Value, 128)
-	}
-	x, err := p.Connect.FinishExternal(r.Context(), clip(r.PathValue("id"), 64), secret)
+	x, err := p.Connect.FinishExternal(r.Context(), clip(r.PathValue("id"), 64), p.cookie(r, externalCookie, 128))
 	if err != nil {
 		return err
 	}

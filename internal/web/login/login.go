@@ -194,19 +194,10 @@ func (p *Pages) frame(heading string) frame {
 // visitor is the browser of r as authflow wants to know it; client may be empty.
 func (p *Pages) visitor(r *http.Request, client identity.ClientID) authflow.Visitor {
 	v := authflow.Visitor{UserAgent: clip(r.UserAgent(), 512), IPAddress: p.clientIP(r), Origin: p.origin(r)}
-	if c, err := r.Cookie(authflow.BrowserCookie); err == nil {
-		v.Browser = clip(c.Value, 512)
-	}
-	v.Cookie = func(name string) string {
-		if c, err := r.Cookie(name); err == nil {
-			return clip(c.Value, 4096)
-		}
-		return ""
-	}
+	v.Cookie = func(name string) string { return p.cookie(r, name, 4096) }
+	v.Browser = p.cookie(r, authflow.BrowserCookie, 512)
 	if client != "" {
-		if c, err := r.Cookie(authflow.SSOCookie(client)); err == nil {
-			v.SSO = clip(c.Value, 4096)
-		}
+		v.SSO = v.Cookie(authflow.SSOCookie(client))
 	}
 	return v
 }
@@ -262,8 +253,18 @@ func (p *Pages) origin(r *http.Request) string {
 // setCookie sets one of the front's cookies: HttpOnly, Lax, for this host only.
 // An age below zero clears it.
 func (p *Pages) setCookie(w http.ResponseWriter, r *http.Request, name, value string, age int) {
-	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: age, HttpOnly: true,
+	http.SetCookie(w, &http.Cookie{Name: authflow.HostCookie(name, p.secure(r)), Value: value, Path: "/", MaxAge: age, HttpOnly: true,
 		Secure: p.secure(r), SameSite: http.SameSiteLaxMode})
+}
+
+// cookie is the value of one of the front's cookies, at most n bytes of it; "" if the
+// browser sent none.
+func (p *Pages) cookie(r *http.Request, name string, n int) string {
+	c, err := r.Cookie(authflow.HostCookie(name, p.secure(r)))
+	if err != nil {
+		return ""
+	}
+	return clip(c.Value, n)
 }
 
 // clip keeps absurdly long input from travelling further; what is cut off could

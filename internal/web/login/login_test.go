@@ -347,7 +347,7 @@ func TestDoneLeadsBackByteForByte(t *testing.T) {
 	if res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != back {
 		t.Errorf("%d to %q", res.StatusCode, res.Header.Get("Location"))
 	}
-	want := authflow.SSOCookie("client_1") + "=sso; Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax"
+	want := authflow.HostCookie(authflow.SSOCookie("client_1"), true) + "=sso; Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax"
 	if got := res.Header.Get("Set-Cookie"); got != want {
 		t.Errorf("cookie %q, want %q", got, want)
 	}

@@ -143,12 +143,12 @@ func (p *Portal) secure(r *http.Request) bool {
 // browser is the browser's secret, to which a try of a connection is bound.
 func (p *Portal) browser(w http.ResponseWriter, r *http.Request) string {
 	old := ""
-	if c, err := r.Cookie(authflow.BrowserCookie); err == nil {
+	if c, err := r.Cookie(authflow.HostCookie(authflow.BrowserCookie, p.secure(r))); err == nil {
 		old = c.Value
 	}
 	b := authflow.BrowserSecret(old)
 	if b != old {
-		http.SetCookie(w, &http.Cookie{Name: authflow.BrowserCookie, Value: b, Path: "/", MaxAge: 365 * 24 * 60 * 60, HttpOnly: true, Secure: p.secure(r), SameSite: http.SameSiteLaxMode})
+		http.SetCookie(w, &http.Cookie{Name: authflow.HostCookie(authflow.BrowserCookie, p.secure(r)), Value: b, Path: "/", MaxAge: 365 * 24 * 60 * 60, HttpOnly: true, Secure: p.secure(r), SameSite: http.SameSiteLaxMode})
 	}
 	return b
 }

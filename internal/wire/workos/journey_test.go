@@ -13,15 +13,18 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/net/html"
 
+	"github.com/lentil-dev/lentil/internal/account"
 	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/mail"
+	"github.com/lentil-dev/lentil/internal/passkey"
 	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/token"
 	"github.com/lentil-dev/lentil/internal/web/login"
@@ -46,19 +49,41 @@ type house struct {
 	env    *identity.Environment
 	key    string
 	outbox *mail.Outbox
+	store  *persistence.Memory
+	lines  lines // of the log
 
 	identity *identity.Service
 	front    *workos.API // behind api
+}
+
+// lines is a log that can be read.
+type lines struct {
+	mu   sync.Mutex // guards text
+	text strings.Builder
+}
+
+// Write adds to the log.
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+// String is the log so far.
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // open starts a house.
 func open(t testing.TB) *house {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	db, err := database.Open(ctx, database.Options{Store: persistence.NewMemory()})
+	h := &house{t: t, outbox: &mail.Outbox{}, store: persistence.NewMemory()}
+	db, err := database.Open(ctx, database.Options{Store: h.store})
 	check(t, err)
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	h := &house{t: t, outbox: &mail.Outbox{}}
+	log := slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), &h.lines), nil))
 	ring := &token.Ring{Root: []byte("a master key of thirty-two bytes")}
 	check(t, ring.Renew(time.Now()))
 	svc := &identity.Service{DB: db, Sealer: ring.Sealer(), Log: log}
@@ -77,6 +102,9 @@ func open(t testing.TB) *house {
 	workos.OpenServices(t, api)
 	flow.SSO, flow.Rules = api.SSO, api.SSO
 	pages.Connect = api.Applications
+	keys := &passkey.Service{Identity: svc}
+	check(t, keys.Open(ctx))
+	pages.Account = &account.Service{Identity: svc, Flow: flow, Passkeys: keys, SSO: api.SSO, Applications: api.Applications, Log: log}
 	check(t, pages.Open())
 	check(t, api.Open())
 	h.api = contract.Judge(api, func(line string) { t.Error(line) })

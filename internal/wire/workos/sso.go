@@ -66,7 +66,7 @@ func (a *API) ssoAuthorize(w http.ResponseWriter, r *http.Request) error {
 
 // setBrowser sets the cookie that ties what is begun to the browser it begins in.
 func (a *API) setBrowser(w http.ResponseWriter, r *http.Request, browser string) {
-	http.SetCookie(w, &http.Cookie{Name: authflow.BrowserCookie, Value: browser, Path: "/", MaxAge: int((365 * 24 * time.Hour).Seconds()), HttpOnly: true,
+	http.SetCookie(w, &http.Cookie{Name: authflow.HostCookie(authflow.BrowserCookie, a.secure(r)), Value: browser, Path: "/", MaxAge: int((365 * 24 * time.Hour).Seconds()), HttpOnly: true,
 		Secure: a.secure(r), SameSite: http.SameSiteLaxMode})
 }
 
@@ -81,9 +81,9 @@ func seeOther(w http.ResponseWriter, status int, address string) error {
 }
 
 // browserOf is the browser's secret, or a new one.
-func browserOf(r *http.Request) string {
+func (a *API) browserOf(r *http.Request) string {
 	old := ""
-	if c, err := r.Cookie(authflow.BrowserCookie); err == nil {
+	if c, err := r.Cookie(authflow.HostCookie(authflow.BrowserCookie, a.secure(r))); err == nil {
 		old = c.Value
 	}
 	return authflow.BrowserSecret(old)
@@ -103,7 +103,7 @@ func (a *API) leaveForProfile(r *http.Request) (address, browser string, err err
 	if uri == "" || len(state) > maxState {
 		return "", "", apierr.New(apierr.BadRequest, "missing_redirect_uri", "The sign-in request of the app has no redirect_uri, or a state that is too long.")
 	}
-	d := sso.Departure{Purpose: sso.ForProfile, Browser: browserOf(r), RedirectURI: uri, State: []byte(state), HasState: hasState, Direct: true,
+	d := sso.Departure{Purpose: sso.ForProfile, Browser: a.browserOf(r), RedirectURI: uri, State: []byte(state), HasState: hasState, Direct: true,
 		Challenge: q.Get("code_challenge"), LoginHint: clip(q.Get("login_hint"), 254), Prompt: only(q.Get("prompt"), "login", "select_account", "consent"),
 		Scopes: scopes(q), Params: bracketed(q, "provider_query_params")}
 	var e *identity.Environment
@@ -258,7 +258,7 @@ func (a *API) initiateLogin(w http.ResponseWriter, r *http.Request, arrival *sso
 
 // ssoContinue is the last step of GET /sso/authorize.
 func (a *API) ssoContinue(w http.ResponseWriter, r *http.Request) error {
-	address, err := a.SSO.Finish(r.Context(), r.URL.Query().Get("key"), browserOf(r), a.clientIP(r), clip(r.UserAgent(), 512))
+	address, err := a.SSO.Finish(r.Context(), r.URL.Query().Get("key"), a.browserOf(r), a.clientIP(r), clip(r.UserAgent(), 512))
 	if err != nil {
 		a.Pages.Refuse(w, r, err)
 		return nil
