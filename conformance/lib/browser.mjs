@@ -49,3 +49,11 @@ export async function enterCode(page, code) {
   await page.getByLabel("Code").fill(code);
   await page.getByRole("button", { name: "Continue" }).click();
 }
+
+/** Fills in the page of Lentil's test identity provider. */
+export async function be(page, email, first) {
+  await page.getByRole("heading", { name: "Test identity provider" }).waitFor();
+  await page.getByLabel("Email", { exact: true }).fill(email);
+  await page.getByLabel("First name").fill(first);
+  await page.getByRole("button", { name: "Continue" }).click();
+}

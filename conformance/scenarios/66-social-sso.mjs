@@ -2,7 +2,7 @@
 // (both written by hand), what must be refused, and single sign-on by the official SDKs alone.
 import { generateKeyPairSync } from "node:crypto";
 import { WorkOS as WorkOS11 } from "workos-node-11";
-import { newPerson } from "../lib/browser.mjs";
+import { be, newPerson } from "../lib/browser.mjs";
 import { contains, fails, holds, lacks, same } from "../lib/check.mjs";
 import { openOIDC, openSAML } from "../lib/idp.mjs";
 import { newKey } from "../lib/issuer.mjs";
@@ -31,14 +31,6 @@ export async function tearDown(house) {
   await house?.oidc?.close();
   await house?.saml?.close();
   await closeSignIn(house);
-}
-
-/** Fills in the test identity provider's page. */
-async function be(page, email, first) {
-  await page.getByRole("heading", { name: "Test identity provider" }).waitFor();
-  await page.getByLabel("Email", { exact: true }).fill(email);
-  await page.getByLabel("First name").fill(first);
-  await page.getByRole("button", { name: "Continue" }).click();
 }
 
 /** The names of the newest events. */

@@ -10,19 +10,21 @@ import (
 	"github.com/lentil-dev/lentil/internal/identity"
 )
 
-// LinkKind is what a mailed link is for.
+// LinkKind is what a link is for that leads into a sign-in.
 type LinkKind string
 
 // The kinds of link, by the parameter of the authorize request that carries their
-// token on.
+// token on: two that are mailed, and the identity provider's own page of applications.
 const (
 	LinkInvitation LinkKind = "invitation_token"
 	LinkReset      LinkKind = "password_reset_token"
+	LinkProvider   LinkKind = "context"
 )
 
-// LinkCookie names the cookie that keeps a mailed link while the browser visits the
-// application, which may forget to bring its token along. It holds the kind and the
-// token, for LinkCookieAge.
+// LinkCookie names the cookie that keeps a link while the browser visits the
+// application, which may forget to bring its token along: the official package for
+// Next.js has no way to pass one on (getSignInUrl of authkit-nextjs 4). It holds what
+// KeepLink makes, for LinkCookieAge.
 func LinkCookie(client identity.ClientID) string {
 	return strings.Replace(SSOCookie(client), "session", "link", 1)
 }
@@ -30,9 +32,12 @@ func LinkCookie(client identity.ClientID) string {
 // LinkCookieAge is how long that cookie lives: long enough for a redirect or two.
 const LinkCookieAge = 10 * time.Minute
 
+// KeepLink is the value of such a cookie.
+func KeepLink(kind LinkKind, token string) string { return string(kind) + "." + token }
+
 // Kept reads the value of such a cookie into a request that names no link itself.
 func (r *AuthorizeRequest) Kept(value string) {
-	if r.InvitationToken != "" || r.PasswordResetToken != "" {
+	if r.InvitationToken != "" || r.PasswordResetToken != "" || r.Context != "" {
 		return
 	}
 	switch kind, token, _ := strings.Cut(value, "."); LinkKind(kind) {
@@ -40,6 +45,8 @@ func (r *AuthorizeRequest) Kept(value string) {
 		r.InvitationToken = token
 	case LinkReset:
 		r.PasswordResetToken = token
+	case LinkProvider:
+		r.Context = token
 	}
 }
 
@@ -75,7 +82,7 @@ func (f *Flow) Follow(ctx context.Context, kind LinkKind, token string) (out *Fo
 		}
 		out = &Followed{Client: e.ClientID}
 		if to := e.Settings.InitiateLoginURI; to != "" {
-			out.Keep = string(kind) + "." + token
+			out.Keep = KeepLink(kind, token)
 			out.RedirectTo = withQuery(to, string(kind)+"="+url.QueryEscape(token), "", false)
 			return nil
 		}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/lentil-dev/lentil/internal/authflow"
+	"github.com/lentil-dev/lentil/internal/identity"
 )
 
 // The paths of mailed links.
@@ -27,6 +28,11 @@ func (p *Pages) invitation(s *authflow.TellInvitation) page {
 	return invitationPage{f, string(s.Fault)}
 }
 
+// KeepLink has the browser remember a link while it visits the application.
+func (p *Pages) KeepLink(w http.ResponseWriter, r *http.Request, client identity.ClientID, kept string) {
+	p.setCookie(w, r, authflow.LinkCookie(client), kept, int(authflow.LinkCookieAge.Seconds()))
+}
+
 // follow answers the visit of a mailed link of a kind.
 func (p *Pages) follow(kind authflow.LinkKind) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
@@ -35,7 +41,7 @@ func (p *Pages) follow(kind authflow.LinkKind) func(http.ResponseWriter, *http.R
 			return err
 		}
 		if to.RedirectTo != "" {
-			p.setCookie(w, r, authflow.LinkCookie(to.Client), to.Keep, int(authflow.LinkCookieAge.Seconds()))
+			p.KeepLink(w, r, to.Client, to.Keep)
 			return p.redirect(w, r, to.RedirectTo, http.StatusFound)
 		}
 		return p.Authorize(w, r, to.Request)

@@ -190,6 +190,15 @@ func TestMailedLinkIsKeptForAnAppThatForgetsIt(t *testing.T) {
 	if f.request.InvitationToken != "" {
 		t.Error("another app was given the link")
 	}
+	authorize(authflow.AuthorizeRequest{ClientID: "client_1", Context: "c"})
+	if f.request.InvitationToken != "" || f.request.Context != "c" {
+		t.Errorf("the identity provider the app brings along counts; the request is %+v", f.request)
+	}
+	kept.Value = authflow.KeepLink(authflow.LinkProvider, "sealed.context")
+	authorize(authflow.AuthorizeRequest{ClientID: "client_1"})
+	if f.request.Context != "sealed.context" {
+		t.Errorf("the identity provider's context was forgotten; the request is %+v", f.request)
+	}
 }
 
 func TestInvitationPageSaysWhy(t *testing.T) {

@@ -86,6 +86,9 @@ type Pages interface {
 	Mounts() []string
 	// Authorize begins an attempt and sends the browser on.
 	Authorize(w http.ResponseWriter, r *http.Request, q authflow.AuthorizeRequest) error
+	// KeepLink has the browser remember what authflow.KeepLink made, for the next
+	// attempt of the client.
+	KeepLink(w http.ResponseWriter, r *http.Request, client identity.ClientID, kept string)
 	// SignedOut ends the browser's sign-in and sends it where out says; asked is
 	// the return_to of the request.
 	SignedOut(w http.ResponseWriter, r *http.Request, out *authflow.LoggedOut, asked string) error

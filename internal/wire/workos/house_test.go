@@ -98,6 +98,7 @@ func (plainHasher) Hash(_ context.Context, password string) (string, error) {
 type pages struct {
 	request *authflow.AuthorizeRequest
 	out     *authflow.LoggedOut
+	kept    string
 	refused error
 }
 
@@ -108,6 +109,10 @@ func (p *pages) Authorize(w http.ResponseWriter, _ *http.Request, q authflow.Aut
 	p.request = &q
 	w.WriteHeader(http.StatusFound)
 	return nil
+}
+
+func (p *pages) KeepLink(_ http.ResponseWriter, _ *http.Request, client identity.ClientID, kept string) {
+	p.kept = string(client) + " " + kept
 }
 
 func (p *pages) SignedOut(w http.ResponseWriter, _ *http.Request, out *authflow.LoggedOut, _ string) error {

@@ -250,8 +250,10 @@ func (a *API) initiateLogin(w http.ResponseWriter, r *http.Request, arrival *sso
 			"Your identity provider sent you here, but this application has not said where its sign-ins begin. Open the application and sign in from there. Its operator can set initiate_login_uri (PATCH /_lentil/v1/settings)."))
 		return nil
 	}
+	from := a.SSO.Context(arrival.Connection, arrival.Environment.Now())
+	a.Pages.KeepLink(w, r, arrival.Environment.ClientID, authflow.KeepLink(authflow.LinkProvider, from))
 	q := u.Query()
-	q.Set("context", a.SSO.Context(arrival.Connection, arrival.Environment.Now()))
+	q.Set("context", from)
 	u.RawQuery = q.Encode()
 	return seeOther(w, http.StatusSeeOther, u.String())
 }

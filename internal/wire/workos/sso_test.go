@@ -387,6 +387,9 @@ func TestUnsolicitedSAMLBeginsAtTheApplication(t *testing.T) {
 	if !strings.HasPrefix(p.location, "http://localhost:5173/login?") || u.Query().Get("x") != "1" || s.SSO.FromContext(u.Query().Get("context"), s.env.Created) != sso.ConnectionID(c.text("id")) {
 		t.Errorf("sent to %s", p.location)
 	}
+	if got, want := s.Pages.(*pages).kept, string(s.env.ClientID)+" context."+u.Query().Get("context"); got != want {
+		t.Errorf("kept for an app that forgets it: %q, not %q", got, want)
+	}
 	if p := b.submit(at, form); p.location != "" {
 		t.Errorf("the same response twice: %s", p.location)
 	}

@@ -1,10 +1,13 @@
-import { AuthKitProvider } from "@workos-inc/authkit-nextjs/components";
+import { AuthKitProvider, Impersonation } from "@workos-inc/authkit-nextjs/components";
 
 export default function RootLayout({ children }: { children: React.ReactNode }) {
   return (
     <html lang="en">
       <body>
-        <AuthKitProvider>{children}</AuthKitProvider>
+        <AuthKitProvider>
+          <Impersonation />
+          {children}
+        </AuthKitProvider>
       </body>
     </html>
   );
