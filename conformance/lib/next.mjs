@@ -73,9 +73,17 @@ export async function closeNext(house) {
   house && removeFolder(house.dir);
 }
 
+/** A fresh person; `visited` has the addresses their browser went to. */
+export async function visitor(house) {
+  const person = await newPerson(house.browser);
+  person.visited = [];
+  person.on("request", (request) => request.isNavigationRequest() && person.visited.push(request.url()));
+  return person;
+}
+
 /** A fresh person at the app, who is asked who they are. */
 export async function atSignIn(house) {
-  const person = await newPerson(house.browser);
+  const person = await visitor(house);
   const page = await person.newPage();
   await page.goto(house.url);
   await page.getByRole("link", { name: "Sign in" }).click();
