@@ -12,7 +12,8 @@ EXAMPLE := examples/react-vite-authkit
 # detector and the invariants that are too dear for production.
 RACE := ./internal/blob/... ./internal/persistence/... ./internal/database/... ./internal/token/... \
 	./internal/scheduler/... ./internal/filestorage/... ./internal/udf/... ./internal/identity/... ./internal/authflow/... ./internal/wire/convexsync/... \
-	./internal/search/... ./internal/node/... ./internal/backup/... ./internal/logstream/...
+	./internal/search/... ./internal/node/... ./internal/backup/... ./internal/logstream/... ./internal/sideprocess/... ./internal/outbound/... \
+	./internal/webhook/... ./internal/directory/... ./internal/integration/... ./internal/sso/...
 
 # Folders whose npm packages the tests and the example use.
 NPM := $(dir $(wildcard conformance/package-lock.json conformance/apps/*/package-lock.json $(EXAMPLE)/package-lock.json))

@@ -259,7 +259,7 @@ func (f *Flow) write(ctx context.Context, l letter) (*mail.Message, error) {
 	if l.Kind != letterSignUp && l.Kind != letterMagic && u == nil || !l.Kind.tells() && l.Code == "" {
 		return nil, nil
 	}
-	return composeWith(to, oneLine(subject), file, words{App: oneLine(app), Code: l.Code, Who: oneLine(l.Who)})
+	return compose(to, oneLine(subject), file, words{App: oneLine(app), Code: l.Code, Who: oneLine(l.Who)})
 }
 
 // oneLine makes a name safe for a subject.
@@ -268,13 +268,8 @@ func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 // words are what a text is filled in with.
 type words struct{ App, Code, Link, Who, Organization string }
 
-// compose fills in a text that has a code at most.
-func compose(to, subject, file, app, code string) (*mail.Message, error) {
-	return composeWith(to, subject, file, words{App: app, Code: code})
-}
-
-// composeWith fills in a text and makes its HTML form.
-func composeWith(to, subject, file string, w words) (*mail.Message, error) {
+// compose fills in a text and makes its HTML form.
+func compose(to, subject, file string, w words) (*mail.Message, error) {
 	var text, html strings.Builder
 	if err := letterTexts.ExecuteTemplate(&text, file+".txt", w); err != nil {
 		return nil, fmt.Errorf("authflow: write letter %s: %w", file, err)

@@ -96,7 +96,7 @@ func (l letter) addressed() (m *mail.Message, ok bool, err error) {
 	default:
 		return nil, false, nil
 	}
-	m, err = composeWith(l.Email, oneLine(subject), string(l.Kind), words{
+	m, err = compose(l.Email, oneLine(subject), string(l.Kind), words{
 		App: app, Code: l.Code, Link: l.Link, Who: oneLine(l.Who), Organization: oneLine(l.Organization),
 	})
 	return m, true, err

@@ -74,7 +74,7 @@ func nextNewPassword(a attempt, in input, w world) (attempt, Step, []effect) {
 		return a, ask(a, w, &in.Problem), nil
 	case passwordHashed:
 		if a.ResetToken != "" {
-			return prove(a, proof{User: a.User, Method: identity.MethodPassword, Mailbox: true}, resetPassword{Hash: in.Hash}, mailChanged{User: a.User})
+			return prove(a, proof{User: a.User, Method: identity.MethodPassword, Mailbox: true}, resetPassword(in), mailChanged{User: a.User})
 		}
 		return prove(a, proof{User: a.User, Method: identity.MethodPassword, Mailbox: true}, changePassword{User: a.User, Hash: in.Hash}, mailChanged{User: a.User})
 	}

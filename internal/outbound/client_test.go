@@ -311,7 +311,8 @@ func TestCheckTellsBeforeAnythingIsSent(t *testing.T) {
 func TestClientsShareByPolicy(t *testing.T) {
 	t.Parallel()
 	var c Clients
-	if c.For(Policy{}) != c.For(Policy{}) || c.For(Policy{}) == c.For(Policy{Loopback: true}) {
+	one, again, other := c.For(Policy{}), c.For(Policy{}), c.For(Policy{Loopback: true})
+	if one != again || one == other {
 		t.Error("one policy is not one client")
 	}
 }
