@@ -402,3 +402,43 @@ func TestHugeAndDeepBodiesAreRefused(t *testing.T) {
 		t.Errorf("only %d operations take a body", n)
 	}
 }
+
+// TestCookiesOverHTTPSAreTheHostsAlone signs in over https: every cookie of the
+// pages is one that no other host can plant, and they are read by those names only.
+func TestCookiesOverHTTPSAreTheHostsAlone(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.user("ada@example.com", password)
+	srv := httptest.NewTLSServer(h.api)
+	t.Cleanup(srv.Close)
+	h.url = srv.URL
+	b := h.browser()
+	b.client.Transport = srv.Client().Transport
+	b.visit(h.authorize("1")).fill(map[string]string{"Email": "ada@example.com", "Password": password})
+	if b.in() == "" {
+		t.Fatalf("at %s: %s", b.at, b.alert())
+	}
+	if b.visit(h.authorize("2")); b.in() == "" {
+		t.Error("the browser is not known again")
+	}
+	u, err := url.Parse(h.url)
+	check(t, err)
+	var planted []*http.Cookie
+	for name, value := range b.cookies() {
+		if strings.HasPrefix(name, "lentil_") {
+			t.Errorf("%s can be planted", name)
+		}
+		if plain, ok := strings.CutPrefix(name, "__Host-"); ok {
+			planted = append(planted, &http.Cookie{Name: plain, Value: value})
+		}
+	}
+	if len(planted) < 2 {
+		t.Errorf("cookies %v", b.cookies())
+	}
+	other := h.browser()
+	other.client.Transport = srv.Client().Transport
+	other.client.Jar.SetCookies(u, planted)
+	if other.visit(h.authorize("3")); other.in() != "" {
+		t.Error("a cookie without the prefix is believed")
+	}
+}
