@@ -2,6 +2,7 @@ package featureflag
 
 import (
 	"context"
+	"slices"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/identity"
@@ -53,7 +54,7 @@ func (s *Service) Create(ctx context.Context, env identity.EnvironmentID, f Flag
 				return err
 			}
 		}
-		return record(tx, "flag.created", &f)
+		return record(tx, "flag.created", &f, nil)
 	})
 	if err != nil {
 		return nil, err
@@ -70,6 +71,11 @@ func (s *Service) Change(ctx context.Context, env identity.EnvironmentID, slug s
 			return err
 		}
 		before := *f
+		before.Tags = slices.Clone(f.Tags)
+		was, err := accessOf(tx, f)
+		if err != nil {
+			return err
+		}
 		change(f)
 		f.ID, f.Environment, f.Created = before.ID, env, before.Created
 		if err := f.check(); err != nil {
@@ -82,11 +88,11 @@ func (s *Service) Change(ctx context.Context, env identity.EnvironmentID, slug s
 			return err
 		}
 		if f.Default != before.Default {
-			if err := record(tx, "flag.rule_updated", f); err != nil {
+			if err := recordRules(tx, f, &before, was); err != nil {
 				return err
 			}
 		}
-		return record(tx, "flag.updated", f)
+		return recordUpdate(tx, f, &before)
 	})
 	return f, err
 }
@@ -104,11 +110,12 @@ func (s *Service) SetEnabled(ctx context.Context, env identity.EnvironmentID, sl
 		if row, f, err = find(tx, env, slug); err != nil || f.Enabled == enabled {
 			return err
 		}
+		before := *f
 		f.Enabled = enabled
 		if err := touch(tx, row, f); err != nil {
 			return err
 		}
-		return record(tx, "flag.updated", f)
+		return recordUpdate(tx, f, &before)
 	})
 	return f, err
 }
@@ -132,7 +139,7 @@ func (s *Service) Delete(ctx context.Context, env identity.EnvironmentID, slug s
 		if err := tx.Remove(row); err != nil {
 			return err
 		}
-		return record(tx, "flag.deleted", f)
+		return record(tx, "flag.deleted", f, nil)
 	})
 }
 

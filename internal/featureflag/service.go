@@ -149,14 +149,14 @@ type eventOwner struct {
 }
 
 // record writes an event about f.
-func record(tx *identity.Tx, name string, f *Flag) error {
+func record(tx *identity.Tx, name string, f *Flag, more map[string]any) error {
 	e := eventObject{Object: "feature_flag", ID: f.ID, EnvironmentID: string(f.Environment), Slug: f.Slug, Name: f.Name,
 		Description: orNull(f.Description), Tags: f.Tags, Enabled: f.Enabled, DefaultValue: f.Default,
 		CreatedAt: identity.FormatTime(f.Created), UpdatedAt: identity.FormatTime(f.Updated)}
 	if f.Owner != nil {
 		e.Owner = &eventOwner{f.Owner.Email, orNull(f.Owner.FirstName), orNull(f.Owner.LastName)}
 	}
-	return tx.Record(f.Environment, name, e)
+	return tx.RecordWith(f.Environment, name, e, more)
 }
 
 // orNull is s, or JSON's null if it is empty.

@@ -85,6 +85,10 @@ func (s *Service) AddTarget(ctx context.Context, env identity.EnvironmentID, slu
 		if err != nil {
 			return err
 		}
+		was, err := accessOf(tx, f)
+		if err != nil {
+			return err
+		}
 		fresh, err := putTarget(tx, f, t)
 		if err != nil || !fresh {
 			return err
@@ -92,7 +96,7 @@ func (s *Service) AddTarget(ctx context.Context, env identity.EnvironmentID, slu
 		if err := touch(tx, row, f); err != nil {
 			return err
 		}
-		return record(tx, "flag.rule_updated", f)
+		return recordRules(tx, f, f, was)
 	})
 }
 
@@ -110,13 +114,17 @@ func (s *Service) RemoveTarget(ctx context.Context, env identity.EnvironmentID, 
 		if old == nil {
 			return t.check(tx, env) // an id that nobody has is 404, whatever is done with it
 		}
+		was, err := accessOf(tx, f)
+		if err != nil {
+			return err
+		}
 		if err := tx.Remove(old); err != nil {
 			return err
 		}
 		if err := touch(tx, row, f); err != nil {
 			return err
 		}
-		return record(tx, "flag.rule_updated", f)
+		return recordRules(tx, f, f, was)
 	})
 }
 

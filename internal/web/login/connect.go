@@ -93,8 +93,13 @@ func (p *Pages) connect(w http.ResponseWriter, r *http.Request) error {
 		return p.back(w, r, a, http.StatusFound, "error", "consent_required", "error_description", "The user has to consent first.")
 	}
 	q.Del("prompt")
+	look, _, err := p.Identity.BrandingOf(r.Context(), a.Environment.ClientID)
+	if err != nil {
+		return err
+	}
 	pg := consentPage{frame: p.frame("Authorize " + a.Application.Name), Application: a.Application.Name, Email: who.User.Email, Action: ConnectPath,
 		Request: p.Connect.SealConsent(q, who, a.Environment.Now()), Host: hostOf(a.RedirectURI), Resource: a.Resource, Unsure: !a.Sure()}
+	pg.Brand = brandOf(&authflow.Screen{Environment: *a.Environment, Brand: look})
 	again := cloneWith(q, "prompt", "login")
 	pg.SwitchLink = ConnectPath + "?" + again.Encode()
 	for _, sc := range a.Scopes {

@@ -1,8 +1,11 @@
 package workos
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -105,6 +108,37 @@ func TestFlagsAreOnForTheirTargets(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestFlagEventsTellWhatWas looks at the context of the events of flags.
+func TestFlagEventsTellWhatWas(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	user, org := h.member("ada@example.com", "Soup")
+	h.call("POST", "/_lentil/v1/feature-flags", object{"slug": "a", "name": "A"}).want(201)
+	h.call("POST", "/feature-flags/a/targets/"+string(org), nil).want(204)
+	h.call("POST", "/feature-flags/a/targets/"+string(user), nil).want(204)
+	h.call("PUT", "/feature-flags/a/enable", nil).want(200)
+	list, err := h.Identity.History(t.Context(), h.env.ID, identity.EventQuery{Limit: 100})
+	check(t, err)
+	var told []string
+	for _, e := range list.Data {
+		if strings.HasPrefix(e.Name, "flag.") {
+			var c map[string]json.RawMessage
+			check(t, json.Unmarshal(e.Context, &c))
+			told = append(told, fmt.Sprintf("%s %s %s %s", e.Name, c["access_type"], c["configured_targets"], c["previous_attributes"]))
+		}
+	}
+	o, u := `{"id":"`+string(org)+`","name":"Soup"}`, `{"id":"`+string(user)+`","email":"ada@example.com"}`
+	want := []string{
+		"flag.created   ",
+		`flag.rule_updated "some" {"organizations":[` + o + `],"users":[]} {"context":{"access_type":"none","configured_targets":{"organizations":[],"users":[]}}}`,
+		`flag.rule_updated "some" {"organizations":[` + o + `],"users":[` + u + `]} {"context":{"configured_targets":{"organizations":[` + o + `],"users":[]}}}`,
+		`flag.updated   {"data":{"enabled":false}}`,
+	}
+	if diff := cmp.Diff(want, told); diff != "" {
 		t.Error(diff)
 	}
 }
