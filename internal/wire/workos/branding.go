@@ -2,6 +2,7 @@ package workos
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -41,14 +42,20 @@ func (a *API) getBranding(w http.ResponseWriter, r *http.Request) error {
 // patchBranding is PATCH /_lentil/v1/branding. null, like an empty string, gives a
 // member its default back; the logo comes as a data: address, as pages hold pictures.
 func (a *API) patchBranding(w http.ResponseWriter, r *http.Request) error {
-	var body struct {
-		Name        member[string] `json:"name"`
-		AccentLight member[string] `json:"accent_light"`
-		AccentDark  member[string] `json:"accent_dark"`
-		Logo        member[string] `json:"logo"`
-	}
-	if err := decodeBody(r, &body); err != nil {
+	var members map[string]json.RawMessage
+	if err := decodeBody(r, &members); err != nil {
 		return err
+	}
+	var body struct{ Name, AccentLight, AccentDark, Logo member[string] }
+	known := map[string]*member[string]{"name": &body.Name, "accent_light": &body.AccentLight, "accent_dark": &body.AccentDark, "logo": &body.Logo}
+	for name, text := range members {
+		m, ok := known[name]
+		if !ok {
+			return invalidField(clip(name, 64), "unknown", "Branding has name, accent_light, accent_dark and logo, and nothing else.")
+		}
+		if err := json.Unmarshal(text, m); err != nil {
+			return invalidField(name, "invalid", "%s must be a string or null.", name)
+		}
 	}
 	change := identity.BrandingChange{Name: body.Name.pointer(), AccentLight: body.AccentLight.pointer(), AccentDark: body.AccentDark.pointer()}
 	if logo := body.Logo.pointer(); logo != nil {

@@ -29,6 +29,8 @@ func TestBrandingIsShownAndChanged(t *testing.T) {
 	}
 	for name, body := range map[string]map[string]any{
 		"a colour by name": {"accent_dark": "red"},
+		"a number":         {"name": 3},
+		"another's name":   {"name": "Soup", "display_name": "Soup"},
 		"no data address":  {"logo": "https://evil.example/logo.png"},
 		"no base64":        {"logo": "data:image/png;base64,***"},
 		"no picture":       {"logo": "data:image/png;base64," + base64.StdEncoding.EncodeToString([]byte("hello"))},
