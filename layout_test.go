@@ -25,15 +25,17 @@ const module = "github.com/lentil-dev/lentil"
 const plan = `
 # words
 NONE < apierr < value < schema;
+NONE < diagnosis; # why something was refused, in one voice
 # tools: each handles one foreign thing; none knows documents, users or protocols
 NONE < persistence, blob, isolate, mail, webcrypto;
+NONE < projectfile; # .env and JSON files of JavaScript projects
 webcrypto < isolate;
 apierr < sideprocess;
 isolate < node; # a second engine for the same calls: decision 30
 persistence < persistence/persistencetest, persistence/pebblestore, persistence/postgres;
 apierr < isolate, blob;
 apierr < outbound; # the one client for addresses that others chose
-apierr < token;
+apierr, diagnosis < token;
 outbound, token < connector;
 # engine
 apierr, schema, persistence < database < search;
@@ -65,7 +67,8 @@ authflow, wire < web/portal, web/testidp;
 platform, wire < wire/management;
 authflow, platform, wire < web/dashboard;
 # roof and door
-web/dashboard, web/login, web/portal, web/testidp, wire/convexhttp, wire/convexsync, wire/management, wire/scim, wire/workos < server < doctor < cmd/lentil;
+web/dashboard, web/login, web/portal, web/testidp, wire/convexhttp, wire/convexsync, wire/management, wire/scim, wire/workos < server < cmd/lentil;
+projectfile, token < doctor < cmd/lentil; # asks a house over its own address, as anybody could
 # public
 value < /convex;
 token < /authkit;

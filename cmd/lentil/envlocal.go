@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lentil-dev/lentil/internal/projectfile"
 	"github.com/lentil-dev/lentil/internal/server"
 )
 
@@ -110,7 +111,7 @@ func hostSettings(authKitURL string) []variable {
 type envLocal struct {
 	path   string
 	record string // JSON file with the values that we wrote last
-	file   *dotenv
+	file   *projectfile.Dotenv
 	old    []byte
 	wrote  map[string]string
 }
@@ -122,33 +123,16 @@ func openEnvLocal(dir, stateDir string) (*envLocal, error) {
 	if e.old, err = os.ReadFile(e.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	e.file = parseDotenv(e.old)
+	e.file = projectfile.ParseDotenv(e.old)
 	b, err := os.ReadFile(e.record)
 	switch {
 	case err == nil && json.Unmarshal(b, &e.wrote) == nil && e.wrote != nil:
 	case err == nil, errors.Is(err, fs.ErrNotExist):
-		e.wrote = e.file.below(envHeader)
+		e.wrote = e.file.Below(envHeader)
 	default:
 		return nil, err
 	}
 	return e, nil
-}
-
-// below collects the assignments that follow the comment directly.
-func (d *dotenv) below(comment string) map[string]string {
-	found := map[string]string{}
-	ours := false
-	for _, p := range d.pieces {
-		switch {
-		case strings.TrimSpace(p.text) == "# "+comment:
-			ours = true
-		case p.name == "":
-			ours = false
-		case ours:
-			found[p.name] = p.value
-		}
-	}
-	return found
 }
 
 // apply adds the variables that are missing and renews those that hold what we
@@ -156,14 +140,14 @@ func (d *dotenv) below(comment string) map[string]string {
 func (e *envLocal) apply(vars []variable) (foreign []variable) {
 	var missing []variable
 	for _, v := range vars {
-		now, ok := e.file.get(v.name)
+		now, ok := e.file.Get(v.name)
 		switch {
 		case !ok || now == "":
 			missing = append(missing, v)
 		case now == v.value || v.once:
 			e.wrote[v.name] = now
 		case now == e.wrote[v.name]:
-			e.file.set(v.name, v.value)
+			e.file.Set(v.name, v.value)
 			e.wrote[v.name] = v.value
 		default:
 			v.value = now
@@ -172,11 +156,11 @@ func (e *envLocal) apply(vars []variable) (foreign []variable) {
 	}
 	headed := false
 	for _, v := range missing {
-		if _, there := e.file.get(v.name); !there && !headed {
-			e.file.comment(envHeader)
+		if _, there := e.file.Get(v.name); !there && !headed {
+			e.file.Comment(envHeader)
 			headed = true
 		}
-		e.file.set(v.name, v.value)
+		e.file.Set(v.name, v.value)
 		e.wrote[v.name] = v.value
 	}
 	return foreign
@@ -185,7 +169,7 @@ func (e *envLocal) apply(vars []variable) (foreign []variable) {
 // save writes the file, if it changed, and the record, each in one step and
 // readable by the owner only: the file holds keys.
 func (e *envLocal) save() (changed bool, err error) {
-	now := e.file.bytes()
+	now := e.file.Bytes()
 	if changed = string(now) != string(e.old); changed {
 		if err := writeFile(e.path, now); err != nil {
 			return false, err
@@ -232,11 +216,11 @@ func writeFile(path string, b []byte) error {
 func cloudSettings(dir string, getenv func(string) string) []string {
 	files := []struct {
 		name string
-		env  *dotenv
+		env  *projectfile.Dotenv
 	}{{".env.local", nil}, {".env", nil}}
 	for i, f := range files {
 		b, _ := os.ReadFile(filepath.Join(dir, f.name))
-		files[i].env = parseDotenv(b)
+		files[i].env = projectfile.ParseDotenv(b)
 	}
 	var found []string
 	for _, name := range []string{"CONVEX_DEPLOYMENT", "CONVEX_DEPLOY_KEY", "CONVEX_DEPLOYMENT_TOKEN"} {
@@ -245,7 +229,7 @@ func cloudSettings(dir string, getenv func(string) string) []string {
 			continue
 		}
 		for _, f := range files {
-			if v, ok := f.env.get(name); ok && v != "" {
+			if v, ok := f.env.Get(name); ok && v != "" {
 				found = append(found, f.name+" sets "+name)
 				break
 			}

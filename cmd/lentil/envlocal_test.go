@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/lentil-dev/lentil/internal/projectfile"
 	"github.com/lentil-dev/lentil/internal/server"
 )
 
@@ -95,7 +96,7 @@ VITE_CONVEX_URL=http://127.0.0.1:3210
 			dir := writeProject(t, map[string]string{"package.json": tt.pkg, "convex.json": tt.convex})
 			edit(t, dir, house)
 			got := readEnvLocal(t, dir)
-			if password, ok := parseDotenv([]byte(got)).get("WORKOS_COOKIE_PASSWORD"); ok {
+			if password, ok := projectfile.ParseDotenv([]byte(got)).Get("WORKOS_COOKIE_PASSWORD"); ok {
 				if len(password) < 32 {
 					t.Errorf("the cookie password has %d characters", len(password))
 				}

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/lentil-dev/lentil/internal/projectfile"
 )
 
 // framework is what builds the project's pages; it decides the usual port and the
@@ -147,7 +149,7 @@ func readJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(plainJSON(b), v); err != nil {
+	if err := json.Unmarshal(projectfile.PlainJSON(b), v); err != nil {
 		at := ""
 		if syn := (*json.SyntaxError)(nil); errors.As(err, &syn) {
 			at = fmt.Sprintf(", line %d", 1+strings.Count(string(b[:min(int(syn.Offset), len(b))]), "\n"))

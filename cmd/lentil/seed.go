@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lentil-dev/lentil/internal/projectfile"
 	"github.com/lentil-dev/lentil/internal/server"
 	"github.com/lentil-dev/lentil/internal/transfer"
 )
@@ -105,7 +106,7 @@ func findHouse(e *env, dir string, address, key *string) error {
 	}
 	if *key = cmp.Or(*key, e.getenv("WORKOS_API_KEY")); *key == "" {
 		if b, err := os.ReadFile(filepath.Join(dir, ".env.local")); err == nil {
-			*key, _ = parseDotenv(b).get("WORKOS_API_KEY")
+			*key, _ = projectfile.ParseDotenv(b).Get("WORKOS_API_KEY")
 		}
 	}
 	if *key == "" {

@@ -1,4 +1,4 @@
-package main
+package projectfile
 
 import (
 	"bytes"
@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// dotenv is the text of a .env file, cut into pieces that together are the file
+// Dotenv is the text of a .env file, cut into pieces that together are the file
 // byte for byte, so that a change to one variable cannot touch another line.
-type dotenv struct {
+type Dotenv struct {
 	pieces []piece
 	eol    string // line ending for lines that we add
 }
@@ -27,10 +27,10 @@ type piece struct {
 // name, "=" or ": ".
 var assignment = regexp.MustCompile(`^\s*(?:export\s+)?([\w.-]+)(?:[ \t]*=[ \t]*|:[ \t]+)`)
 
-// parseDotenv never fails: a line that it cannot read is kept as it is.
-func parseDotenv(src []byte) *dotenv {
+// ParseDotenv never fails: a line that it cannot read is kept as it is.
+func ParseDotenv(src []byte) *Dotenv {
 	text := string(src)
-	d := &dotenv{eol: "\n"}
+	d := &Dotenv{eol: "\n"}
 	if n := strings.Count(text, "\r\n"); n > 0 && 2*n >= strings.Count(text, "\n") {
 		d.eol = "\r\n"
 	}
@@ -99,8 +99,8 @@ func closingQuote(text string, open int) int {
 	return -1
 }
 
-// get is the value that a .env reader would see: the last assignment wins.
-func (d *dotenv) get(name string) (string, bool) {
+// Get is the value that a .env reader would see: the last assignment wins.
+func (d *Dotenv) Get(name string) (string, bool) {
 	for i := len(d.pieces) - 1; i >= 0; i-- {
 		if d.pieces[i].name == name {
 			return d.pieces[i].value, true
@@ -109,9 +109,9 @@ func (d *dotenv) get(name string) (string, bool) {
 	return "", false
 }
 
-// set gives every assignment of name the value, keeping what stands around it
+// Set gives every assignment of name the value, keeping what stands around it
 // on the line, or adds a line at the end.
-func (d *dotenv) set(name, value string) {
+func (d *Dotenv) Set(name, value string) {
 	found := false
 	for i, p := range d.pieces {
 		if p.name != name {
@@ -129,17 +129,17 @@ func (d *dotenv) set(name, value string) {
 	}
 }
 
-// comment adds a comment line at the end, after a blank one if something is
+// Comment adds a comment line at the end, after a blank one if something is
 // already there.
-func (d *dotenv) comment(text string) {
-	if len(d.bytes()) > 0 {
+func (d *Dotenv) Comment(text string) {
+	if len(d.Bytes()) > 0 {
 		d.addLine(piece{})
 	}
 	d.addLine(piece{text: "# " + text})
 }
 
 // addLine appends one line, ending the last one first if it has no ending.
-func (d *dotenv) addLine(p piece) {
+func (d *Dotenv) addLine(p piece) {
 	if n := len(d.pieces); n > 0 {
 		last := &d.pieces[n-1]
 		if last.text != "" && last.text != "\ufeff" && !strings.HasSuffix(last.text, "\n") {
@@ -150,8 +150,8 @@ func (d *dotenv) addLine(p piece) {
 	d.pieces = append(d.pieces, p)
 }
 
-// bytes is the file.
-func (d *dotenv) bytes() []byte {
+// Bytes is the file.
+func (d *Dotenv) Bytes() []byte {
 	var b bytes.Buffer
 	for _, p := range d.pieces {
 		b.WriteString(p.text)
@@ -174,4 +174,21 @@ func quoteDotenv(value string) string {
 	default:
 		return `'` + strings.ReplaceAll(value, "'", "") + `'`
 	}
+}
+
+// Below collects the assignments that follow the comment directly.
+func (d *Dotenv) Below(comment string) map[string]string {
+	found := map[string]string{}
+	ours := false
+	for _, p := range d.pieces {
+		switch {
+		case strings.TrimSpace(p.text) == "# "+comment:
+			ours = true
+		case p.name == "":
+			ours = false
+		case ours:
+			found[p.name] = p.value
+		}
+	}
+	return found
 }

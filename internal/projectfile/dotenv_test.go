@@ -1,4 +1,4 @@
-package main
+package projectfile
 
 import (
 	"regexp"
@@ -21,8 +21,8 @@ func TestDotenvReadsWhatDotenvReads(t *testing.T) {
 		"not an assignment\n" +
 		"TWICE=first\nTWICE=second\n" +
 		"LAST=no newline"
-	d := parseDotenv([]byte(src))
-	if got := string(d.bytes()); got != src {
+	d := ParseDotenv([]byte(src))
+	if got := string(d.Bytes()); got != src {
 		t.Fatalf("the file changed by being read:\n%s", cmp.Diff(src, got))
 	}
 	want := map[string]string{
@@ -30,11 +30,11 @@ func TestDotenvReadsWhatDotenvReads(t *testing.T) {
 		"DOUBLE": "line one\nNOT_A_NAME=inside", "ESCAPED": "a\nb", "BROKEN": `"no end`, "YAML": "style", "TWICE": "second", "LAST": "no newline",
 	}
 	for name, v := range want {
-		if got, ok := d.get(name); !ok || got != v {
+		if got, ok := d.Get(name); !ok || got != v {
 			t.Errorf("%s = %q, %v; want %q", name, got, ok, v)
 		}
 	}
-	if _, ok := d.get("NOT_A_NAME"); ok {
+	if _, ok := d.Get("NOT_A_NAME"); ok {
 		t.Error("a line within a quoted value was taken for an assignment")
 	}
 }
@@ -58,12 +58,12 @@ func TestDotenvSetTouchesNoOtherLine(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			d := parseDotenv([]byte(tt.src))
-			d.set(tt.variable, tt.value)
-			if diff := cmp.Diff(tt.want, string(d.bytes())); diff != "" {
+			d := ParseDotenv([]byte(tt.src))
+			d.Set(tt.variable, tt.value)
+			if diff := cmp.Diff(tt.want, string(d.Bytes())); diff != "" {
 				t.Error(diff)
 			}
-			if got, _ := parseDotenv(d.bytes()).get(tt.variable); got != tt.value {
+			if got, _ := ParseDotenv(d.Bytes()).Get(tt.variable); got != tt.value {
 				t.Errorf("read back: %q", got)
 			}
 		})
@@ -78,9 +78,9 @@ func FuzzDotenv(f *testing.F) {
 		f.Add(s, "A")
 	}
 	f.Fuzz(func(t *testing.T, src, name string) {
-		d := parseDotenv([]byte(src))
-		if string(d.bytes()) != src {
-			t.Fatalf("reading changed the file: %q to %q", src, d.bytes())
+		d := ParseDotenv([]byte(src))
+		if string(d.Bytes()) != src {
+			t.Fatalf("reading changed the file: %q to %q", src, d.Bytes())
 		}
 		if !plainName.MatchString(name) {
 			return
@@ -88,16 +88,16 @@ func FuzzDotenv(f *testing.F) {
 		others := map[string]string{}
 		for _, p := range d.pieces {
 			if p.name != "" && p.name != name {
-				others[p.name], _ = d.get(p.name)
+				others[p.name], _ = d.Get(p.name)
 			}
 		}
-		d.set(name, "http://127.0.0.1:3210")
-		back := parseDotenv(d.bytes())
-		if got, _ := back.get(name); got != "http://127.0.0.1:3210" {
-			t.Fatalf("set %q in %q gives %q, read back as %q", name, src, d.bytes(), got)
+		d.Set(name, "http://127.0.0.1:3210")
+		back := ParseDotenv(d.Bytes())
+		if got, _ := back.Get(name); got != "http://127.0.0.1:3210" {
+			t.Fatalf("set %q in %q gives %q, read back as %q", name, src, d.Bytes(), got)
 		}
 		for n, v := range others {
-			if got, _ := back.get(n); got != v {
+			if got, _ := back.Get(n); got != v {
 				t.Fatalf("set %q in %q changed %q from %q to %q", name, src, n, v, got)
 			}
 		}

@@ -1,9 +1,9 @@
-package main
+package projectfile
 
-// plainJSON turns the JSON that people write in configuration files, with
+// PlainJSON turns the JSON that people write in configuration files, with
 // comments and trailing commas, into JSON: both are replaced by spaces, so that
 // the offset in a decoder's error is the offset in the file.
-func plainJSON(src []byte) []byte {
+func PlainJSON(src []byte) []byte {
 	out := append([]byte(nil), src...)
 	comma := -1 // index of a comma after which only blanks and comments came
 	for i := 0; i < len(out); i++ {

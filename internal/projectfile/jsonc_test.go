@@ -1,4 +1,4 @@
-package main
+package projectfile
 
 import (
 	"encoding/json"
@@ -14,7 +14,7 @@ func TestPlainJSONBlanksCommentsAndTrailingCommas(t *testing.T) {
 		`[1,2]`:                                                `[1,2]`,
 	}
 	for src, want := range tests {
-		out := plainJSON([]byte(src))
+		out := PlainJSON([]byte(src))
 		if len(out) != len(src) {
 			t.Errorf("%q: offsets moved", src)
 		}
@@ -34,7 +34,7 @@ func FuzzPlainJSON(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
-		out := plainJSON(src)
+		out := PlainJSON(src)
 		if len(out) != len(src) {
 			t.Fatalf("%q: offsets moved", src)
 		}
