@@ -11,8 +11,10 @@ import (
 	"github.com/lentil-dev/lentil/internal/identity"
 )
 
-// DevEnvironment is what a development deployment wants of its environment.
+// DevEnvironment is what a deployment wants of its environment.
 type DevEnvironment struct {
+	// Kind is Development unless it says otherwise.
+	Kind         identity.EnvironmentKind
 	Name         string // for lists; the deployment's name if empty
 	RedirectURIs []string
 	CORSOrigins  []string
@@ -27,6 +29,9 @@ type DevEnvironment struct {
 // and registers what is wanted and not registered yet. It never removes anything.
 // The API key stays the same for the life of the environment.
 func (s *Service) EnsureDevEnvironment(ctx context.Context, deployment string, want DevEnvironment) (*Deployment, error) {
+	if want.Kind == "" {
+		want.Kind = identity.Development
+	}
 	d, err := s.ensureEnvironment(ctx, deployment, want)
 	if err == nil {
 		err = s.register(ctx, d.Environment, want)
@@ -43,7 +48,7 @@ func (s *Service) ensureEnvironment(ctx context.Context, name string, want DevEn
 	fresh := Deployment{
 		Environment: identity.EnvironmentID(identity.NewID("environment_")),
 		Client:      identity.ClientID(identity.NewID("client_")),
-		APIKey:      newAPIKey(),
+		APIKey:      newAPIKey(want.Kind),
 	}
 	if want.Client != "" {
 		fresh.Client = want.Client
@@ -61,7 +66,7 @@ func (s *Service) ensureEnvironment(ctx context.Context, name string, want DevEn
 	}
 	e, err := s.Identity.Environment(ctx, d.Environment)
 	if apierr.KindOf(err) == apierr.NotFound {
-		n := identity.NewEnvironment{ID: d.Environment, ClientID: d.Client, Name: want.Name, Kind: identity.Development}
+		n := identity.NewEnvironment{ID: d.Environment, ClientID: d.Client, Name: want.Name, Kind: want.Kind}
 		if n.Name == "" {
 			n.Name = name
 		}
@@ -125,10 +130,14 @@ func (s *Service) register(ctx context.Context, id identity.EnvironmentID, want 
 	return nil
 }
 
-// newAPIKey makes the text of a development key: the vendor's prefix and 160
-// random bits.
-func newAPIKey() string {
+// newAPIKey makes the text of a key: the vendor's prefix for the kind of
+// environment and 160 random bits.
+func newAPIKey(kind identity.EnvironmentKind) string {
+	prefix := "sk_test_"
+	if kind == identity.Production {
+		prefix = "sk_live_"
+	}
 	b := make([]byte, 20)
 	rand.Read(b)
-	return "sk_test_" + strings.TrimRight(base32.StdEncoding.EncodeToString(b), "=")
+	return prefix + strings.TrimRight(base32.StdEncoding.EncodeToString(b), "=")
 }

@@ -1,0 +1,372 @@
+package platform
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/identity"
+)
+
+// Kind says what a deployment is for.
+type Kind string
+
+// The kinds of deployment, as the official tools name them.
+const (
+	Dev        Kind = "dev"
+	Prod       Kind = "prod"
+	Preview    Kind = "preview"
+	CustomKind Kind = "custom"
+)
+
+// Production says whether real users depend on deployments of this kind.
+func (k Kind) Production() bool { return k == Prod }
+
+// Deployment is one row: a deployment of this house.
+type Deployment struct {
+	Name    string // unique in the house
+	Kind    Kind
+	Project int64
+	// Reference names it within the project, as people do: "dev/ada", "prod",
+	// "preview/login-page". Unique in the project.
+	Reference string
+	// Default says that it is its project's production deployment, or its creator's
+	// deployment for development.
+	Default bool
+	// Home says that it answers on the house's main ports.
+	Home    bool
+	Creator OperatorID
+	Created time.Time
+	Expires time.Time // zero for never
+
+	Environment identity.EnvironmentID
+	Client      identity.ClientID
+	APIKey      string // as it was given out once; sealed in the row
+	Ports       Ports
+}
+
+// Ports are where a deployment's listeners answered last time, so that they can
+// be found at the same addresses again. AuthKit is the home deployment's alone, and
+// so is Control.
+type Ports struct{ Deployment, Site, AuthKit, Control int }
+
+// NewDeployment is what to make.
+type NewDeployment struct {
+	Project   int64
+	Kind      Kind
+	Reference string // chosen if empty
+	Name      string // chosen if empty
+	Default   bool
+	Creator   OperatorID
+	Expires   time.Time
+}
+
+// previewLife is how long a preview lives unless it is told otherwise.
+const previewLife = 14 * 24 * time.Hour
+
+// referenceForm is what a reference may be.
+var referenceForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*$`)
+
+// Reference makes a reference of what people write, such as a branch's name.
+func Reference(prefix, text string) string {
+	var parts []string
+	for p := range strings.SplitSeq(text, "/") {
+		if p != "" {
+			parts = append(parts, Slug(p))
+		}
+	}
+	r := strings.Join(parts, "-")
+	if len(r) > 100 {
+		r = strings.TrimRight(r[:100], "-")
+	}
+	return prefix + "/" + r
+}
+
+// EnsureDeployment finds the house's home deployment, or creates it: with the wished
+// name, or a fresh one if the wish is empty. A wish for another name than it has is
+// a Conflict.
+func (s *Service) EnsureDeployment(ctx context.Context, wish string) (*Deployment, error) {
+	if wish != "" && !ValidName(wish) {
+		return nil, apierr.New(apierr.BadRequest, "InvalidDeploymentName",
+			"%q cannot name a deployment: use lower-case letters, digits and hyphens, as in happy-otter-123.", wish)
+	}
+	var d *Deployment
+	err := s.Identity.Update(ctx, func(tx *identity.Tx) error {
+		d = nil
+		var other string
+		err := tx.Each(tableDeployments, "by_name", database.Interval{}, database.Asc, func(f identity.Found) (bool, error) {
+			if !f.Flag("home") {
+				return true, nil
+			}
+			found, err := s.decode(f.Record)
+			if err == nil && wish != "" && wish != found.Name {
+				other = found.Name
+			}
+			d = found
+			return false, err
+		})
+		if err != nil {
+			return err
+		}
+		if other != "" {
+			return apierr.New(apierr.Conflict, "OtherDeployment",
+				"This data directory holds the deployment %s, not %s. Use another directory for another deployment.", other, wish)
+		}
+		if d != nil {
+			return nil
+		}
+		p, err := first(tx, tableProjects, "on_id", database.Interval{})
+		if err != nil || p == nil {
+			return fmt.Errorf("no first project: %w", err)
+		}
+		d = &Deployment{Name: wish, Kind: Dev, Project: int64(p.Number("id")), Reference: "dev", Default: true, Home: true, Created: tx.Now()}
+		if owner, err := tx.First(tableOperators, "on_id"); err != nil {
+			return err
+		} else if owner != nil {
+			d.Creator = OperatorID(owner.Text("id"))
+		}
+		return s.addDeployment(tx, d)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("platform: ensure deployment: %w", err)
+	}
+	return d, nil
+}
+
+// addDeployment writes a row, under a fresh name if it has none.
+func (s *Service) addDeployment(tx *identity.Tx, d *Deployment) error {
+	for wish := d.Name; ; {
+		if wish == "" {
+			d.Name = NewName()
+		}
+		taken, err := tx.First(tableDeployments, "by_name", d.Name)
+		if err != nil {
+			return err
+		}
+		if taken == nil {
+			return tx.Add(tableDeployments, s.encode(d))
+		}
+		if wish != "" {
+			return apierr.New(apierr.Conflict, "DeploymentNameTaken", "There is a deployment %s already.", d.Name)
+		}
+	}
+}
+
+// CreateDeployment makes a deployment's row. The Fleet opens it when it is first
+// asked for.
+func (s *Service) CreateDeployment(ctx context.Context, n NewDeployment) (*Deployment, error) {
+	switch n.Kind {
+	case Dev, Prod, Preview, CustomKind:
+	default:
+		return nil, apierr.New(apierr.BadRequest, "InvalidDeploymentType", "A deployment is of type dev, prod, preview or custom, not %q.", n.Kind)
+	}
+	if n.Name != "" && !ValidName(n.Name) {
+		return nil, apierr.New(apierr.BadRequest, "InvalidDeploymentName",
+			"%q cannot name a deployment: use lower-case letters, digits and hyphens, as in happy-otter-123.", n.Name)
+	}
+	if n.Reference != "" && (len(n.Reference) > 120 || !referenceForm.MatchString(n.Reference)) {
+		return nil, apierr.New(apierr.BadRequest, "InvalidReference",
+			"%q cannot be a deployment's reference: use lower-case letters, digits, hyphens and slashes, as in preview/login-page.", n.Reference)
+	}
+	var d *Deployment
+	err := s.Identity.Update(ctx, func(tx *identity.Tx) error {
+		if _, err := projectRow(tx, n.Project); err != nil {
+			return err
+		}
+		d = &Deployment{Name: n.Name, Kind: n.Kind, Project: n.Project, Reference: n.Reference, Default: n.Default, Creator: n.Creator, Created: tx.Now(), Expires: n.Expires}
+		if d.Kind == Preview && d.Expires.IsZero() {
+			d.Expires = tx.Now().Add(previewLife)
+		}
+		taken := map[string]bool{}
+		err := tx.Each(tableDeployments, "on_project", numberKey(n.Project), database.Asc, func(f identity.Found) (bool, error) {
+			taken[f.Text("reference")] = true
+			if n.Default && n.Kind == Prod && f.Flag("default") && Kind(f.Text("kind")) == Prod {
+				return false, apierr.New(apierr.Conflict, "ProductionExists", "The project has its production deployment already: %s.", f.Text("name"))
+			}
+			return true, nil
+		})
+		if err != nil {
+			return err
+		}
+		if d.Reference == "" {
+			base := string(n.Kind)
+			for i := 1; d.Reference == ""; i++ {
+				if r := base; i == 1 && !taken[r] {
+					d.Reference = r
+				} else if r := fmt.Sprintf("%s-%d", base, i); i > 1 && !taken[r] {
+					d.Reference = r
+				}
+			}
+		} else if taken[d.Reference] {
+			return apierr.New(apierr.Conflict, "ReferenceTaken", "The project has a deployment %s already.", d.Reference)
+		}
+		return s.addDeployment(tx, d)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Deployments lists all deployments of the house by name.
+func (s *Service) Deployments(ctx context.Context) ([]Deployment, error) {
+	return s.deployments(ctx, "by_name", database.Interval{})
+}
+
+// DeploymentsOf lists a project's deployments by name.
+func (s *Service) DeploymentsOf(ctx context.Context, project int64) ([]Deployment, error) {
+	return s.deployments(ctx, "on_project", numberKey(project))
+}
+
+func (s *Service) deployments(ctx context.Context, index string, in database.Interval) (list []Deployment, err error) {
+	err = s.Identity.View(ctx, func(tx *identity.Tx) error {
+		list = nil
+		return tx.Each(tableDeployments, index, in, database.Asc, func(f identity.Found) (bool, error) {
+			d, err := s.decode(f.Record)
+			if err == nil {
+				list = append(list, *d)
+			}
+			return true, err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("platform: list deployments: %w", err)
+	}
+	return list, nil
+}
+
+// Deployment finds a deployment by its name.
+func (s *Service) Deployment(ctx context.Context, name string) (d *Deployment, err error) {
+	err = s.Identity.View(ctx, func(tx *identity.Tx) error {
+		f, err := tx.First(tableDeployments, "by_name", name)
+		if err != nil {
+			return err
+		}
+		if f == nil {
+			return notFound("DeploymentNotFound", "There is no deployment %q.", name)
+		}
+		d, err = s.decode(f.Record)
+		return err
+	})
+	return d, err
+}
+
+// DeploymentByReference finds a deployment of a project by its reference.
+func (s *Service) DeploymentByReference(ctx context.Context, project int64, reference string) (*Deployment, error) {
+	list, err := s.DeploymentsOf(ctx, project)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		if list[i].Reference == reference {
+			return &list[i], nil
+		}
+	}
+	return nil, notFound("DeploymentNotFound", "The project has no deployment %q.", reference)
+}
+
+// DefaultDeployment finds a project's production deployment, or by's deployment
+// for development.
+func (s *Service) DefaultDeployment(ctx context.Context, project int64, kind Kind, by OperatorID) (*Deployment, error) {
+	list, err := s.DeploymentsOf(ctx, project)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		if d := &list[i]; d.Default && d.Kind == kind && (kind == Prod || d.Creator == by) {
+			return d, nil
+		}
+	}
+	return nil, notFound("DeploymentNotFound", "The project has no default deployment of type %s.", kind)
+}
+
+// DeleteDeployment removes a deployment with all that it has stored, its keys and
+// its environment's tie. The home deployment stays.
+func (s *Service) DeleteDeployment(ctx context.Context, name string) error {
+	d, err := s.Deployment(ctx, name)
+	if err != nil {
+		return err
+	}
+	if d.Home {
+		return apierr.New(apierr.Conflict, "HomeDeployment", "%s is the deployment that this house was started for; it cannot be deleted.", name)
+	}
+	// The stored data goes first: a row without data is opened empty or deleted again,
+	// data without a row would stay for ever.
+	if err := s.Fleet.Remove(ctx, name); err != nil {
+		return err
+	}
+	return s.Identity.Update(ctx, func(tx *identity.Tx) error {
+		keys, err := tx.All(tableCredentials, "on_scope", deploymentScope(name))
+		if err != nil {
+			return err
+		}
+		for i := range keys {
+			if err := tx.Remove(&keys[i]); err != nil {
+				return err
+			}
+		}
+		f, err := tx.First(tableDeployments, "by_name", name)
+		if err != nil || f == nil {
+			return err
+		}
+		return tx.Remove(f)
+	})
+}
+
+// Expired lists the deployments whose time is over.
+func (s *Service) Expired(ctx context.Context, now time.Time) (list []Deployment, err error) {
+	all, err := s.Deployments(ctx)
+	for _, d := range all {
+		if !d.Home && !d.Expires.IsZero() && !d.Expires.After(now) {
+			list = append(list, d)
+		}
+	}
+	return list, err
+}
+
+// SavePorts remembers where a deployment answers.
+func (s *Service) SavePorts(ctx context.Context, name string, p Ports) error {
+	return s.change(ctx, name, func(d *Deployment) bool {
+		if d.Ports == p {
+			return false
+		}
+		d.Ports = p
+		return true
+	})
+}
+
+// ChangeDeployment edits a deployment's reference, expiry or default mark.
+func (s *Service) ChangeDeployment(ctx context.Context, name string, edit func(*Deployment)) error {
+	return s.change(ctx, name, func(d *Deployment) bool {
+		was := *d
+		edit(d)
+		return *d != was
+	})
+}
+
+// change edits one row in a transaction; edit may run again and says whether
+// anything changed.
+func (s *Service) change(ctx context.Context, name string, edit func(*Deployment) bool) error {
+	err := s.Identity.Update(ctx, func(tx *identity.Tx) error {
+		f, err := tx.First(tableDeployments, "by_name", name)
+		if err != nil {
+			return err
+		}
+		if f == nil {
+			return errNoDeployment
+		}
+		d, err := s.decode(f.Record)
+		if err != nil || !edit(d) {
+			return err
+		}
+		return tx.Put(f.Doc, s.encode(d))
+	})
+	if err != nil {
+		return fmt.Errorf("platform: change deployment %s: %w", name, err)
+	}
+	return nil
+}

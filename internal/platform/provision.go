@@ -1,0 +1,221 @@
+package platform
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/identity"
+)
+
+// Provisioned is an environment of the identity service with what an app needs of it.
+type Provisioned struct {
+	Environment identity.EnvironmentID
+	Name        string
+	Client      identity.ClientID
+	APIKey      string
+	New         bool
+}
+
+// The variables that an app finds its environment by.
+const (
+	varClient      = "WORKOS_CLIENT_ID"
+	varKey         = "WORKOS_API_KEY" //nolint:gosec // the name of a variable
+	varEnvironment = "WORKOS_ENVIRONMENT_ID"
+)
+
+// Variables are the environment variables that an app finds it by.
+func (p *Provisioned) Variables() map[string]string {
+	return map[string]string{varClient: string(p.Client), varKey: p.APIKey, varEnvironment: string(p.Environment)}
+}
+
+// ProvisionEnvironment gives a deployment its own environment, unless it has one:
+// one for production if the deployment is. The team's workspace must allow it.
+func (s *Service) ProvisionEnvironment(ctx context.Context, name string) (*Provisioned, error) {
+	var project Project
+	var d *Deployment
+	err := s.Identity.Update(ctx, func(tx *identity.Tx) error {
+		f, err := tx.First(tableDeployments, "by_name", name)
+		if err != nil {
+			return err
+		}
+		if f == nil {
+			return notFound("DeploymentNotFound", "There is no deployment %q.", name)
+		}
+		if d, err = s.decode(f.Record); err != nil {
+			return err
+		}
+		p, err := projectRow(tx, d.Project)
+		if err != nil {
+			return err
+		}
+		project = readProject(p.Record)
+		if err := usableWorkspace(tx, project.Team); err != nil {
+			return err
+		}
+		if project.AuthKit {
+			return nil
+		}
+		return tx.Patch(p, identity.Row{identity.Flag("authkit", true)})
+	})
+	if err != nil {
+		return nil, err
+	}
+	fresh := d.Environment == ""
+	kind := identity.Development
+	if d.Kind.Production() {
+		kind = identity.Production
+	}
+	label := project.Name + " (" + d.Reference + ")"
+	if d, err = s.EnsureDevEnvironment(ctx, name, DevEnvironment{Kind: kind, Name: label}); err != nil {
+		return nil, err
+	}
+	e, err := s.Identity.Environment(ctx, d.Environment)
+	if err != nil {
+		return nil, err
+	}
+	return &Provisioned{Environment: d.Environment, Name: e.Name, Client: d.Client, APIKey: d.APIKey, New: fresh}, nil
+}
+
+// FirstVariables are the environment variables that a new deployment begins with:
+// the project's default ones for its kind and, in a project that uses AuthKit, those
+// of an environment of its own.
+func (s *Service) FirstVariables(ctx context.Context, d *Deployment) (map[string]string, error) {
+	out := map[string]string{}
+	list, err := s.DefaultVariables(ctx, d.Project)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range list {
+		if slices.Contains(v.Kinds, d.Kind) {
+			out[v.Name] = v.Value
+		}
+	}
+	p, err := s.Project(ctx, d.Project)
+	if err != nil || !p.AuthKit {
+		return out, err
+	}
+	e, err := s.ProvisionEnvironment(ctx, d.Name)
+	switch apierr.KindOf(err) {
+	case apierr.BadRequest, apierr.Forbidden:
+		return out, nil // no workspace, or it does not allow it: whoever asks for the environment is told
+	}
+	if err != nil {
+		return nil, err
+	}
+	for name, v := range e.Variables() {
+		out[name] = v
+	}
+	return out, nil
+}
+
+// ProjectEnvironment is an environment that belongs to a project rather than to one
+// of its deployments.
+type ProjectEnvironment struct {
+	ID         string
+	Project    int64
+	Name       string
+	Production bool
+	Client     identity.ClientID
+	Created    time.Time
+	Env        identity.EnvironmentID
+	APIKey     string
+}
+
+// maxProjectEnvironments bounds them, as the vendor does.
+const maxProjectEnvironments = 20
+
+func (s *Service) readProjectEnvironment(r identity.Record) ProjectEnvironment {
+	e := ProjectEnvironment{ID: r.Text("id"), Project: int64(r.Number("project")), Name: r.Text("name"), Production: r.Flag("production"),
+		Client: identity.ClientID(r.Text("client")), Env: identity.EnvironmentID(r.Text("environment")), Created: r.Time("created")}
+	if key, err := s.openKey(r.Text("apiKey")); err == nil {
+		e.APIKey = key
+	}
+	return e
+}
+
+// ProjectEnvironments lists a project's own environments, oldest first.
+func (s *Service) ProjectEnvironments(ctx context.Context, project int64) (list []ProjectEnvironment, err error) {
+	err = s.Identity.View(ctx, func(tx *identity.Tx) error {
+		list, err = each(tx, tableEnvironments, "on_project", numberKey(project), s.readProjectEnvironment)
+		return err
+	})
+	return list, err
+}
+
+// ProjectEnvironment finds one by its client id.
+func (s *Service) ProjectEnvironment(ctx context.Context, project int64, client identity.ClientID) (*ProjectEnvironment, error) {
+	list, err := s.ProjectEnvironments(ctx, project)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		if list[i].Client == client {
+			return &list[i], nil
+		}
+	}
+	return nil, notFound("WorkOSEnvironmentNotFound", "The project has no WorkOS environment with the client id %q.", client)
+}
+
+// CreateProjectEnvironment makes one in the team's workspace.
+func (s *Service) CreateProjectEnvironment(ctx context.Context, project int64, name string, production bool) (*ProjectEnvironment, error) {
+	name, err := checkName("WorkOS environment", name)
+	if err != nil {
+		return nil, err
+	}
+	kind := identity.Development
+	if production {
+		kind = identity.Production
+	}
+	var e ProjectEnvironment
+	err = s.Identity.Update(ctx, func(tx *identity.Tx) error {
+		p, err := projectRow(tx, project)
+		if err != nil {
+			return err
+		}
+		if err := usableWorkspace(tx, int64(p.Number("team"))); err != nil {
+			return err
+		}
+		all, err := each(tx, tableEnvironments, "on_project", numberKey(project), s.readProjectEnvironment)
+		if err != nil {
+			return err
+		}
+		if len(all) >= maxProjectEnvironments {
+			return apierr.New(apierr.BadRequest, "WorkOSEnvironmentLimit", "A project has at most %d WorkOS environments of its own.", maxProjectEnvironments)
+		}
+		e = ProjectEnvironment{ID: tx.NewID("project_environment_"), Project: project, Name: name, Production: production, Created: tx.Now(),
+			Env: identity.EnvironmentID(identity.NewID("environment_")), Client: identity.ClientID(identity.NewID("client_")), APIKey: newAPIKey(kind)}
+		return tx.Add(tableEnvironments, identity.Row{identity.Text("id", e.ID), identity.Number("project", e.Project), identity.Text("name", e.Name),
+			identity.Flag("production", e.Production), identity.Text("client", e.Client), identity.Text("environment", e.Env), identity.Time("created", e.Created),
+			identity.Text("apiKey", s.Sealer.Seal(sealAPIKey, []byte(e.APIKey)))})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.Identity.CreateEnvironment(ctx, identity.NewEnvironment{ID: e.Env, ClientID: e.Client, Name: name, Kind: kind}); err != nil {
+		return nil, err
+	}
+	if _, _, err := s.Identity.CreateAPIKey(ctx, e.Env, "Made for "+name, e.APIKey); err != nil {
+		return nil, err
+	}
+	return &e, nil
+}
+
+// DeleteProjectEnvironment forgets one and its users.
+func (s *Service) DeleteProjectEnvironment(ctx context.Context, project int64, client identity.ClientID) error {
+	e, err := s.ProjectEnvironment(ctx, project, client)
+	if err != nil {
+		return err
+	}
+	if _, err := s.Identity.ResetEnvironment(ctx, e.Env); err != nil && apierr.KindOf(err) != apierr.NotFound {
+		return err
+	}
+	return s.Identity.Update(ctx, func(tx *identity.Tx) error {
+		doc, err := first(tx, tableEnvironments, "on_project", numberKey(project, e.ID))
+		if err != nil || doc == nil {
+			return err
+		}
+		return tx.Remove(doc)
+	})
+}
