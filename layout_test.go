@@ -31,6 +31,7 @@ NONE < persistence, blob, isolate, mail, webcrypto;
 NONE < projectfile; # .env and JSON files of JavaScript projects
 webcrypto < isolate;
 apierr < sideprocess;
+NONE < setting; # flags, variables, one file
 isolate < node; # a second engine for the same calls: decision 30
 persistence < persistence/persistencetest, persistence/pebblestore, persistence/postgres;
 apierr < isolate, blob;
@@ -67,7 +68,7 @@ authflow, wire < web/portal, web/testidp;
 platform, wire < wire/management;
 authflow, platform, wire < web/dashboard;
 # roof and door
-web/dashboard, web/login, web/portal, web/testidp, wire/convexhttp, wire/convexsync, wire/management, wire/scim, wire/workos < server < cmd/lentil;
+web/dashboard, web/login, web/portal, web/testidp, wire/convexhttp, wire/convexsync, wire/management, wire/scim, wire/workos, setting < server < cmd/lentil;
 projectfile, token < doctor < cmd/lentil; # asks a house over its own address, as anybody could
 # public
 value < /convex;
@@ -97,7 +98,7 @@ var owners = map[string][]string{
 	"github.com/spf13/pflag":              {"cmd/lentil"},
 	"github.com/tommie/v8go":              {"internal/isolate"},
 	"github.com/wneessen/go-mail":         {"internal/mail"},
-	"gopkg.in/yaml.v3":                    {"internal/transfer"},
+	"gopkg.in/yaml.v3":                    {"internal/transfer", "internal/setting"},
 	"golang.org/x/crypto":                 {"internal/authflow", "internal/token", "internal/identity"},
 	"golang.org/x/sync":                   {"internal", "cmd"},
 	"golang.org/x/sys":                    {"internal", "cmd"},

@@ -60,7 +60,7 @@ Without --seed, workos-emulate.config.yaml, .yml or .json here is used if it exi
 			}
 			port := server.DefaultAuthKitPort
 			if f.Changed("port") {
-				port = h.port
+				port = h.cfg.Port.Number
 			}
 			cfg.AuthKitPort = server.Port{Number: port, Fixed: true}
 			cfg.Port, cfg.SitePort = server.Port{Fixed: true}, server.Port{Fixed: true}
@@ -91,7 +91,7 @@ Without --seed, workos-emulate.config.yaml, .yml or .json here is used if it exi
 	}
 	f := cmd.Flags()
 	h.register(f)
-	f.Lookup("port").Usage, f.Lookup("port").DefValue, f.Lookup("port").Shorthand = "port of sign-in and its API", strconv.Itoa(server.DefaultAuthKitPort), ""
+	f.Lookup("port").Usage = "port of sign-in and its API (default: " + strconv.Itoa(server.DefaultAuthKitPort) + ")"
 	for _, other := range []string{"site-port", "authkit-port", "url", "site-url", "node", "workers"} {
 		f.Lookup(other).Hidden = true
 	}

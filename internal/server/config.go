@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/lentil-dev/lentil/internal/mail"
 )
 
 // The ports that a house prefers.
@@ -126,46 +126,13 @@ type Project struct {
 	Component bool
 }
 
-// FromEnv fills fields that are still empty from LENTIL_* variables. It is the
-// only place that reads the environment.
-func (c *Config) FromEnv(getenv func(string) string) error {
-	for name, field := range map[string]*string{
-		"LENTIL_HOST": &c.Host, "LENTIL_URL": &c.URL, "LENTIL_SITE_URL": &c.SiteURL, "LENTIL_AUTHKIT_URL": &c.AuthKitURL,
-		"LENTIL_ISSUER": &c.Issuer, "LENTIL_VENDOR_HOST": &c.VendorHost, "LENTIL_SMTP_URL": &c.SMTP, "LENTIL_MAIL_FROM": &c.MailFrom, "LENTIL_NODE": &c.Node,
-		"LENTIL_TRUSTED_PROXIES": &c.TrustedProxies, "LENTIL_BREACHED_PASSWORDS": &c.Breached, "LENTIL_CLIENT_ADDRESS_HEADER": &c.ClientAddressHeader,
-	} {
-		if *field == "" {
-			*field = getenv(name)
-		}
+// checkMail says whether the address of mail can be used.
+func (c *Config) checkMail() error {
+	if c.SMTP == "" {
+		return nil
 	}
-	for name, field := range map[string]*time.Duration{
-		"LENTIL_ACCESS_TOKEN_LIFETIME": &c.AccessTokenLifetime, "LENTIL_REFRESH_REUSE_WINDOW": &c.RefreshReuseWindow,
-		"LENTIL_NODE_TIMEOUT": &c.NodeTimeout, "LENTIL_RETENTION": &c.Limits.Retention,
-	} {
-		if v := getenv(name); v != "" && *field == 0 {
-			d, err := time.ParseDuration(v)
-			if err != nil {
-				return fmt.Errorf("%s=%q is not a duration such as 300s or 5m", name, v)
-			}
-			*field = d
-		}
-	}
-	for name, field := range map[string]*int{"LENTIL_NODE_WORKERS": &c.NodeWorkers, "LENTIL_NODE_MEMORY": &c.NodeMemory} {
-		if v := getenv(name); v != "" && *field == 0 {
-			n, err := strconv.Atoi(v)
-			if err != nil || n < 1 || n > 1<<20 {
-				return fmt.Errorf("%s=%q is not a whole number above 0", name, v)
-			}
-			*field = n
-		}
-	}
-	if len(c.MasterKeys) == 0 {
-		var err error
-		if c.MasterKeys, err = MasterKeys(getenv); err != nil {
-			return err
-		}
-	}
-	return c.Limits.fromEnv(getenv)
+	_, err := mail.ParseSMTP(c.SMTP, c.MailFrom)
+	return err
 }
 
 // MasterKeys reads LENTIL_MASTER_KEY, or the file that LENTIL_MASTER_KEY_FILE names.
@@ -196,8 +163,8 @@ func (c *Config) prepare(files int) error {
 	if c.Host == "" {
 		c.Host = "127.0.0.1"
 	}
-	if c.Host != "localhost" && net.ParseIP(c.Host) == nil {
-		return fmt.Errorf("the host to listen on must be an IP address, not %q; use 0.0.0.0 for all interfaces", c.Host)
+	if err := checkHost(c.Host); err != nil {
+		return err
 	}
 	for name, u := range map[string]*string{"url": &c.URL, "site-url": &c.SiteURL, "authkit-url": &c.AuthKitURL} {
 		if *u == "" {
@@ -218,6 +185,14 @@ func (c *Config) prepare(files int) error {
 		if d < 0 || d > 24*time.Hour {
 			return fmt.Errorf("the %s must be between 0 and 24h, not %v", what, d)
 		}
+	}
+	for what, n := range map[string]int{"workers": c.Workers, "node-workers": c.NodeWorkers, "node-memory": c.NodeMemory} {
+		if n < 0 || n > 1<<20 {
+			return fmt.Errorf("%s must be a whole number above 0, not %d; leave it out for the default", what, n)
+		}
+	}
+	if c.NodeTimeout < 0 {
+		return fmt.Errorf("node-timeout must not be negative")
 	}
 	if c.VendorHost != "" && c.VendorHost != vendorOwn && c.VendorHost != vendorAway {
 		return fmt.Errorf("LENTIL_VENDOR_HOST is %q or %q, not %q", vendorOwn, vendorAway, c.VendorHost)

@@ -3,7 +3,6 @@ package server
 import (
 	"fmt"
 	"net/netip"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -50,23 +49,6 @@ func (l *Limits) whole() map[string]*int {
 		"max-connections": &l.Connections, "max-sockets": &l.Sockets, "max-requests": &l.Requests,
 		"max-queue": &l.Queue, "write-log": &l.WriteLog,
 	}
-}
-
-// fromEnv fills limits that are still zero from LENTIL_MAX_SOCKETS and the like.
-func (l *Limits) fromEnv(getenv func(string) string) error {
-	for flag, field := range l.whole() {
-		name := "LENTIL_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-		v := getenv(name)
-		if v == "" || *field != 0 {
-			continue
-		}
-		n, err := strconv.Atoi(v)
-		if err != nil {
-			return fmt.Errorf("%s=%q is not a whole number", name, v)
-		}
-		*field = n
-	}
-	return nil
 }
 
 // prepare checks the limits and fills in the defaults. files is how many the

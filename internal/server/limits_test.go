@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 )
 
@@ -28,15 +27,6 @@ func TestLimitsFollowOpenFiles(t *testing.T) {
 		if l.Sockets+l.Connections+2*storeFiles(tt.files) > tt.files {
 			t.Errorf("%d files do not do for all: %+v", tt.files, l)
 		}
-	}
-	l := Limits{Sockets: 7}
-	env := map[string]string{"LENTIL_MAX_SOCKETS": "9", "LENTIL_MAX_REQUESTS": "11"}
-	if err := l.fromEnv(func(k string) string { return env[k] }); err != nil || l.Sockets != 7 || l.Requests != 11 {
-		t.Errorf("%+v, %v", l, err)
-	}
-	env["LENTIL_MAX_QUEUE"] = "many"
-	if err := l.fromEnv(func(k string) string { return env[k] }); err == nil || !strings.Contains(err.Error(), "LENTIL_MAX_QUEUE") {
-		t.Errorf("err = %v", err)
 	}
 }
 

@@ -1,0 +1,121 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+
+	"github.com/lentil-dev/lentil/internal/setting"
+)
+
+// Settings are the rows of everything that a person can set, each bound to its
+// field of c. Adding a field means adding its row here: flags, variables, the keys
+// of a file, the printed configuration and its documentation follow from it.
+func (c *Config) Settings() []*setting.Row {
+	l := &c.Limits
+	return []*setting.Row{
+		{Key: "data", Flag: "data", Variable: "LENTIL_DATA", Serve: true, Into: &c.Data, Help: "directory that holds everything durable"},
+		{Key: "deployment", Flag: "deployment", Variable: "LENTIL_DEPLOYMENT", Serve: true, Into: &c.Deployment, Default: "chosen", Help: "name of the deployment in a new house"},
+
+		{Key: "listen.host", Flag: "host", Variable: "LENTIL_HOST", Into: &c.Host, Default: "127.0.0.1", Help: "address to listen on"},
+		{Key: "listen.port", Flag: "port", Variable: "LENTIL_PORT", Into: &c.Port, Default: strconv.Itoa(DefaultPort), Help: "port of the deployment; 0 takes any free one"},
+		{Key: "listen.site-port", Flag: "site-port", Variable: "LENTIL_SITE_PORT", Into: &c.SitePort, Default: strconv.Itoa(DefaultSitePort), Help: "port of the deployment's HTTP actions"},
+		{Key: "listen.authkit-port", Flag: "authkit-port", Variable: "LENTIL_AUTHKIT_PORT", Into: &c.AuthKitPort, Default: strconv.Itoa(DefaultAuthKitPort), Help: "port of sign-in and its API"},
+
+		{Key: "public.url", Flag: "url", Variable: "LENTIL_URL", Into: &c.URL, Help: "public address of the deployment, behind a proxy"},
+		{Key: "public.site-url", Flag: "site-url", Variable: "LENTIL_SITE_URL", Into: &c.SiteURL, Help: "public address of the HTTP actions, behind a proxy"},
+		{Key: "public.authkit-url", Flag: "authkit-url", Variable: "LENTIL_AUTHKIT_URL", Into: &c.AuthKitURL, Help: "public address of the sign-in service, behind a proxy"},
+
+		{Key: "proxies.trusted", Flag: "trusted-proxies", Variable: "LENTIL_TRUSTED_PROXIES", Into: &c.TrustedProxies, Help: "addresses and networks of proxies that tell the client's address"},
+		{Key: "proxies.client-address-header", Flag: "client-address-header", Variable: "LENTIL_CLIENT_ADDRESS_HEADER", Into: &c.ClientAddressHeader, Default: defaultPeerHeader, Help: "header in which they tell it"},
+
+		{Key: "tokens.issuer", Flag: "issuer", Variable: "LENTIL_ISSUER", Into: &c.Issuer, Default: "the vendor's", Help: "issuer of access tokens; <clientId> stands for the client id"},
+		{Key: "tokens.access-token-lifetime", Flag: "access-token-lifetime", Variable: "LENTIL_ACCESS_TOKEN_LIFETIME", Into: &c.AccessTokenLifetime, Default: "5m", Help: "how long access tokens last"},
+		{Key: "tokens.refresh-reuse-window", Flag: "refresh-reuse-window", Variable: "LENTIL_REFRESH_REUSE_WINDOW", Into: &c.RefreshReuseWindow, Default: "30s", Help: "how long a used refresh token still answers"},
+		{Key: "tokens.vendor-host", Flag: "vendor-host", Variable: "LENTIL_VENDOR_HOST", Into: &c.VendorHost, Default: "own on this machine alone, else away", Help: "what functions reach at https://api.workos.com: own or away"},
+
+		{Key: "mail.smtp", Flag: "smtp", Variable: "LENTIL_SMTP_URL", Secret: true, Into: &c.SMTP, Default: "the outbox", Help: "where mail goes: smtp://user:password@host:port"},
+		{Key: "mail.from", Flag: "mail-from", Variable: "LENTIL_MAIL_FROM", Into: &c.MailFrom, Help: "sender of mail that leaves the house"},
+
+		{Key: "passwords.breached", Flag: "breached-passwords", Variable: "LENTIL_BREACHED_PASSWORDS", Into: &c.Breached, Help: "sorted list of SHA-1 hashes that new passwords must not be in"},
+
+		{Key: "node.program", Flag: "node", Variable: "LENTIL_NODE", Into: &c.Node, Default: "the one on the PATH", Help: "Node.js for actions with \"use node\""},
+		{Key: "node.workers", Flag: "node-workers", Variable: "LENTIL_NODE_WORKERS", Into: &c.NodeWorkers, Default: "16", Help: "actions in Node.js at once"},
+		{Key: "node.memory", Flag: "node-memory", Variable: "LENTIL_NODE_MEMORY", Into: &c.NodeMemory, Default: "512", Help: "MiB that the process of such an action may use"},
+		{Key: "node.timeout", Flag: "node-timeout", Variable: "LENTIL_NODE_TIMEOUT", Into: &c.NodeTimeout, Default: "10m", Help: "time that such an action may take"},
+
+		{Key: "limits.workers", Flag: "workers", Variable: "LENTIL_WORKERS", Into: &c.Workers, Default: "two for each processor", Help: "functions that run JavaScript at once"},
+		{Key: "limits.max-sockets", Flag: "max-sockets", Variable: "LENTIL_MAX_SOCKETS", Into: &l.Sockets, Default: "20,000, or half of the files the process may open", Help: "open sockets of live queries"},
+		{Key: "limits.max-connections", Flag: "max-connections", Variable: "LENTIL_MAX_CONNECTIONS", Into: &l.Connections, Default: "10,000, or three eighths of the files", Help: "open HTTP connections"},
+		{Key: "limits.max-requests", Flag: "max-requests", Variable: "LENTIL_MAX_REQUESTS", Into: &l.Requests, Default: "5,000", Help: "HTTP requests answered at once"},
+		{Key: "limits.max-queue", Flag: "max-queue", Variable: "LENTIL_MAX_QUEUE", Into: &l.Queue, Default: "10,000", Help: "functions waiting for a worker"},
+		{Key: "limits.write-log", Flag: "write-log", Variable: "LENTIL_WRITE_LOG", Into: &l.WriteLog, Default: "200,000", Help: "written index keys remembered to find conflicts"},
+		{Key: "limits.retention", Flag: "retention", Variable: "LENTIL_RETENTION", Into: &l.Retention, Default: "4h", Help: "how long old revisions stay readable"},
+
+		{Key: "keys.master-key", Variable: "LENTIL_MASTER_KEY", Secret: true, Serve: true, Into: masterText{&c.MasterKeys}, Default: "one in the data directory", Help: "key that the ring of keys is wrapped under; the present one first"},
+		{Key: "keys.master-key-file", Variable: "LENTIL_MASTER_KEY_FILE", Serve: true, Into: masterFile{&c.MasterKeys}, Help: "file that holds it"},
+	}
+}
+
+// UnmarshalText reads the number of a port that nothing else will do for.
+func (p *Port) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(string(text))
+	if err != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("%q is not a port between 0 and 65535", text)
+	}
+	*p = Port{Number: n, Fixed: true}
+	return nil
+}
+
+// IsPort tells package setting that the value is a number.
+func (p *Port) IsPort() {}
+
+// masterText reads master keys.
+type masterText struct{ keys *[][]byte }
+
+// UnmarshalText is part of encoding.TextUnmarshaler.
+func (m masterText) UnmarshalText(text []byte) error {
+	keys, err := parseMasters(string(text))
+	if err == nil && len(keys) == 0 {
+		err = errors.New("the master key is blank")
+	}
+	*m.keys = keys
+	return err
+}
+
+// masterFile reads master keys from a file, unless there are some already.
+type masterFile struct{ keys *[][]byte }
+
+// UnmarshalText is part of encoding.TextUnmarshaler.
+func (m masterFile) UnmarshalText(name []byte) error {
+	if len(*m.keys) > 0 {
+		return nil
+	}
+	text, err := os.ReadFile(string(name))
+	if err != nil {
+		return err
+	}
+	return masterText(m).UnmarshalText(text)
+}
+
+// Check says what is wrong with a configuration, as far as that can be told without
+// opening anything.
+func Check(cfg Config) error {
+	if err := cfg.prepare(raiseFiles()); err != nil {
+		return err
+	}
+	if _, err := parseProxies(cfg.TrustedProxies); err != nil {
+		return err
+	}
+	return cfg.checkMail()
+}
+
+// checkHost says whether a text is something to listen on.
+func checkHost(host string) error {
+	if host == "localhost" || net.ParseIP(host) != nil {
+		return nil
+	}
+	return fmt.Errorf("the host to listen on must be an IP address, not %q; use 0.0.0.0 for all interfaces", host)
+}
