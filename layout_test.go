@@ -38,6 +38,7 @@ apierr < isolate, blob;
 apierr < outbound; # the one client for addresses that others chose
 apierr, diagnosis < token;
 outbound, token < connector;
+NONE < forward; # in place of the vendors' hosts, for programs on this machine
 # engine
 apierr, schema, persistence < database < search;
 # west wing
@@ -68,7 +69,7 @@ authflow, wire < web/portal, web/testidp;
 platform, wire < wire/management;
 authflow, platform, wire < web/dashboard;
 # roof and door
-web/dashboard, web/login, web/portal, web/testidp, wire/convexhttp, wire/convexsync, wire/management, wire/scim, wire/workos, setting < server < cmd/lentil;
+forward, web/dashboard, web/login, web/portal, web/testidp, wire/convexhttp, wire/convexsync, wire/management, wire/scim, wire/workos, setting < server < cmd/lentil;
 projectfile, token < doctor < cmd/lentil; # asks a house over its own address, as anybody could
 # public
 value < /convex;
