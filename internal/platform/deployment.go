@@ -52,7 +52,7 @@ type Deployment struct {
 // Ports are where a deployment's listeners answered last time, so that they can
 // be found at the same addresses again. AuthKit is the home deployment's alone, and
 // so is Control.
-type Ports struct{ Deployment, Site, AuthKit, Control int }
+type Ports struct{ Deployment, Site, AuthKit, Control, VendorTLS int }
 
 // NewDeployment is what to make.
 type NewDeployment struct {

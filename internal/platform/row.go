@@ -19,7 +19,7 @@ func (s *Service) encode(d *Deployment) identity.Row {
 		identity.Text("environment", d.Environment), identity.Text("client", d.Client),
 		{Name: "ports", Value: value.NewObject(map[string]value.Value{
 			"deployment": value.Float64(d.Ports.Deployment), "site": value.Float64(d.Ports.Site),
-			"authKit": value.Float64(d.Ports.AuthKit), "control": value.Float64(d.Ports.Control),
+			"authKit": value.Float64(d.Ports.AuthKit), "control": value.Float64(d.Ports.Control), "vendorTLS": value.Float64(d.Ports.VendorTLS),
 		})},
 	}
 	if d.APIKey != "" {
@@ -41,7 +41,7 @@ func (s *Service) decode(r identity.Record) (*Deployment, error) {
 			f, _ := value.Path(v, name).(value.Float64)
 			return int(f)
 		}
-		d.Ports = Ports{Deployment: port("deployment"), Site: port("site"), AuthKit: port("authKit"), Control: port("control")}
+		d.Ports = Ports{Deployment: port("deployment"), Site: port("site"), AuthKit: port("authKit"), Control: port("control"), VendorTLS: port("vendorTLS")}
 	}
 	if sealed := r.Text("apiKey"); sealed != "" {
 		key, err := s.openKey(sealed)

@@ -68,7 +68,10 @@ func (s *Server) open(ctx context.Context) error {
 		EnvironmentID: string(row.Environment), ClientID: string(row.Client), APIKey: row.APIKey,
 		Port: s.authKitSocket.number, Health: s.authKitURL() + "/health",
 	}
-	return s.openFronts()
+	if err := s.openFronts(); err != nil {
+		return err
+	}
+	return s.openVendorTLS(ring.Root)
 }
 
 // openHouse opens the house's own store and what keeps its rows there.
@@ -142,7 +145,7 @@ func (s *Server) bindAll(ctx context.Context, last platform.Ports) error {
 		*b.into = sock
 		s.onClose(func() error { sock.close(); return nil })
 	}
-	return nil
+	return s.bindVendorTLS(ctx, last.VendorTLS)
 }
 
 // authKitURL is the sign-in service's address. It is "localhost" where people
@@ -173,6 +176,7 @@ func (s *Server) provision(ctx context.Context, name string) (*platform.Deployme
 	}
 	return row, s.platform.SavePorts(ctx, name, platform.Ports{
 		Deployment: s.deploymentSocket.number, Site: s.siteSocket.number, AuthKit: s.authKitSocket.number,
+		VendorTLS: s.vendorTLSSocket.port(),
 	})
 }
 
@@ -240,6 +244,7 @@ func (s *Server) openFronts() error {
 	if err := directories.Open(); err != nil {
 		return err
 	}
+	s.api = api
 	s.vendor.open(s.cfg.VendorHost, s.private(), api)
 	var authKit http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, scim.Prefix) {
@@ -252,7 +257,7 @@ func (s *Server) openFronts() error {
 		authKit = ownHost(base, s.ownDomain, authKit)
 	}
 	functions, site := s.deploymentFronts()
-	s.fronts = []front{{s.deploymentSocket, functions}, {s.siteSocket, site}, {s.authKitSocket, authKit}}
+	s.fronts = []front{{socket: s.deploymentSocket, handler: functions}, {socket: s.siteSocket, handler: site}, {socket: s.authKitSocket, handler: authKit}}
 	return nil
 }
 

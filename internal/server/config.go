@@ -37,6 +37,9 @@ type Config struct {
 	Host string
 	// Port, SitePort and AuthKitPort are where the three listeners answer.
 	Port, SitePort, AuthKitPort Port
+	// VendorTLSPort is where the vendors' names are answered over TLS, on the loopback
+	// address; any free port unless it is fixed.
+	VendorTLSPort Port
 	// URL, SiteURL and AuthKitURL are the public addresses when a proxy stands in
 	// front; by default they are made from host and port.
 	URL, SiteURL, AuthKitURL string
@@ -176,7 +179,7 @@ func (c *Config) prepare(files int) error {
 		}
 		*u = strings.TrimRight(*u, "/")
 	}
-	for _, p := range []Port{c.Port, c.SitePort, c.AuthKitPort} {
+	for _, p := range []Port{c.Port, c.SitePort, c.AuthKitPort, c.VendorTLSPort} {
 		if p.Number < 0 || p.Number > 65535 {
 			return fmt.Errorf("port %d is not between 0 and 65535", p.Number)
 		}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -35,6 +36,7 @@ const (
 type front struct {
 	socket  *socket
 	handler http.Handler
+	tls     *tls.Config // nil for plain HTTP
 }
 
 // serve answers on every front until ctx ends, then lets running requests finish.
@@ -61,6 +63,9 @@ func serve(ctx context.Context, log *slog.Logger, a *admission, p *peers, fronts
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		}
 		for _, l := range f.socket.listeners {
+			if f.tls != nil {
+				l = tls.NewListener(l, f.tls)
+			}
 			g.Go(func() error {
 				if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 					return err

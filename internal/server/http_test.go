@@ -70,7 +70,7 @@ func TestServeLetsRunningRequestsFinish(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- serve(ctx, slog.New(slog.DiscardHandler), &admission{limits: &Limits{Connections: 100, Requests: 100}}, &peers{}, []front{{sock, h}})
+		ended <- serve(ctx, slog.New(slog.DiscardHandler), &admission{limits: &Limits{Connections: 100, Requests: 100}}, &peers{}, []front{{socket: sock, handler: h}})
 	}()
 	answer := make(chan string, 1)
 	go func() {
@@ -108,7 +108,7 @@ func TestServeEndsLongRequestsWithTheirContext(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- serve(ctx, slog.New(slog.DiscardHandler), &admission{limits: &Limits{Connections: 100, Requests: 100}}, &peers{}, []front{{sock, h}})
+		ended <- serve(ctx, slog.New(slog.DiscardHandler), &admission{limits: &Limits{Connections: 100, Requests: 100}}, &peers{}, []front{{socket: sock, handler: h}})
 	}()
 	go func() {
 		if res, err := http.Get("http://" + sock.listeners[0].Addr().String()); err == nil {

@@ -17,6 +17,14 @@ type socket struct {
 	listeners []net.Listener
 }
 
+// port is the number of the port, 0 without a socket.
+func (s *socket) port() int {
+	if s == nil {
+		return 0
+	}
+	return s.number
+}
+
 // close releases the port.
 func (s *socket) close() {
 	for _, l := range s.listeners {

@@ -36,6 +36,13 @@ type Addresses struct {
 	OutboxURL     string `json:"outboxUrl,omitempty"`
 	Port          int    `json:"port"`   // of the sign-in service, as the official emulator tells it
 	Health        string `json:"health"` // likewise
+
+	// Where programs of this machine find the house at the vendors' names: a TLS
+	// listener on the loopback address, its authority's certificate (a file), and the
+	// hash of its key for Chromium's --ignore-certificate-errors-spki-list.
+	VendorTLSPort int    `json:"vendorTlsPort,omitempty"`
+	VendorCA      string `json:"vendorCa,omitempty"`
+	VendorKeyHash string `json:"vendorKeyHash,omitempty"`
 }
 
 // Server is an open house. Call Run once.
@@ -45,6 +52,7 @@ type Server struct {
 	data *dataDir // nil for a house in memory
 
 	deploymentSocket, siteSocket, authKitSocket *socket
+	vendorTLSSocket                             *socket // nil where nobody is to find the house at the vendors' names
 
 	db         *database.DB // the house's own: control plane and identity
 	identity   *identity.Service
@@ -56,6 +64,7 @@ type Server struct {
 	node       *node.Pool
 	deployment *deployment.Deployment
 	sync       *convexsync.Server
+	api        http.Handler // the sign-in service's API
 	fronts     []front
 	vendor     vendorWay
 	keySets    sync.Map // client id → token.KeySet of our own; a set follows rotation by itself

@@ -25,9 +25,14 @@ type vendorWay struct {
 // open lets the house answer for the vendor if that is wanted: by default where
 // only people on this machine reach it.
 func (v *vendorWay) open(setting string, private bool, api http.Handler) {
-	if setting == vendorOwn || setting == "" && private {
+	if answersForVendor(setting, private) {
 		v.own.Store(&api)
 	}
+}
+
+// answersForVendor says whether a setting of VendorHost means this house.
+func answersForVendor(setting string, private bool) bool {
+	return setting == vendorOwn || setting == "" && private
 }
 
 // RoundTrip sends a request.
