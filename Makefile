@@ -7,6 +7,7 @@ export CGO_CXXFLAGS = -I$(V8)/deps/include
 
 STEP    := .ci/step
 EXAMPLE := examples/react-vite-authkit
+NEXTJS  := examples/nextjs-authkit
 
 # Rooms where goroutines meet; they are examined once more with the race
 # detector and the invariants that are too dear for production.
@@ -15,18 +16,21 @@ RACE := ./internal/blob/... ./internal/persistence/... ./internal/database/... .
 	./internal/search/... ./internal/node/... ./internal/backup/... ./internal/logstream/... ./internal/sideprocess/... ./internal/outbound/... \
 	./internal/webhook/... ./internal/directory/... ./internal/integration/... ./internal/sso/...
 
-# Folders whose npm packages the tests and the example use.
-NPM := $(dir $(wildcard conformance/package-lock.json conformance/apps/*/package-lock.json $(EXAMPLE)/package-lock.json))
+# Folders whose npm packages the tests and the examples use.
+NPM := $(dir $(wildcard conformance/package-lock.json conformance/apps/*/package-lock.json examples/*/package-lock.json))
 
 # Pinned tools, run without entering go.mod.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@latest
 
-.PHONY: run build test test-long bench env help modules tools npm example-npm $(NPM)
+.PHONY: run run-next build test test-long bench env help modules tools npm example-npm $(NPM)
 .DEFAULT_GOAL := help
 
 run: build example-npm ## start Lentil with the React example, then open the printed address
 	@bin/lentil dev $(EXAMPLE) --start 'npm run dev'
+
+run-next: build $(NEXTJS)/ ## the same with the Next.js example
+	@bin/lentil dev $(NEXTJS) --start 'npm run dev'
 
 build: modules ## compile the binary to bin/lentil
 	@$(STEP) 'build bin/lentil' go build -ldflags=-w -o bin/lentil ./cmd/lentil

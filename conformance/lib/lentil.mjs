@@ -27,7 +27,7 @@ export function scratchApp(source, modules = join(source, "node_modules")) {
   const dir = mkdtempSync(join(tmpdir(), "lentil-conformance-"));
   cpSync(source, dir, {
     recursive: true,
-    filter: (path) => !/node_modules|\.lentil|\.env\.local|\/dist$|_generated/.test(path.slice(source.length)),
+    filter: (path) => !/node_modules|\.lentil|\.env\.local|\/\.next$|\/dist$|_generated/.test(path.slice(source.length)),
   });
   if (existsSync(modules)) {
     symlinkSync(modules, join(dir, "node_modules"));

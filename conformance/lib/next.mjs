@@ -14,10 +14,10 @@ const node = join(app, "node_modules", "node", "bin", "node"); // the package ne
 
 export const password = "correct horse battery staple";
 
-/** Runs Next.js in the app's folder. */
-function next(args, env) {
-  const child = spawn(node, [join(app, "node_modules", "next", "dist", "bin", "next"), ...args], {
-    cwd: app, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NODE_ENV: "production", NEXT_TELEMETRY_DISABLED: "1", CI: "1", ...env },
+/** Runs Next.js in a folder, this app's unless said otherwise. */
+export function next(args, env, folder = app) {
+  const child = spawn(node, [join(folder, "node_modules", "next", "dist", "bin", "next"), ...args], {
+    cwd: folder, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NODE_ENV: "production", NEXT_TELEMETRY_DISABLED: "1", CI: "1", ...env },
   });
   child.log = "";
   child.stdout.on("data", (chunk) => (child.log += chunk));

@@ -1,0 +1,155 @@
+// The document's app for Next.js App Router, from examples/: a copy of it over a house of its own, built and served as in
+// production, with a browser.
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, renameSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { enterCode, enterPassword, newPerson, openBrowser } from "./browser.mjs";
+import { holds, same } from "./check.mjs";
+import { Lentil, freePort, portFlags, readEnv, removeFolder, root, scratchApp, until, write } from "./lentil.mjs";
+import { next, password } from "./next.mjs";
+
+export const example = join(root, "examples", "nextjs-authkit");
+
+/** The document's code for Next.js, by file. */
+export function documentFiles() {
+  const text = readFileSync(join(root, "conformance", "apps", "nextjs.document.md"), "utf8");
+  const files = {};
+  for (const [, code] of text.matchAll(/```typescript\n([^]*?)```/g)) {
+    for (const file of code.split(/\n(?=\/\/ app\/)/)) {
+      files[/^\/\/ (\S+)/.exec(file)[1]] = `${file.trimEnd()}\n`;
+    }
+  }
+  return files;
+}
+
+/** Copies an app with its packages, as links to the same files where the disk allows it: bundlers refuse a linked folder. */
+export function copyWithPackages(source, modules = join(source, "node_modules")) {
+  holds(existsSync(modules), `the app's packages are missing. hint: make npm, or npm ci in ${dirname(modules)}`);
+  const dir = scratchApp(source, "");
+  const to = join(dir, "node_modules");
+  if (spawnSync("cp", ["-al", modules, to]).status !== 0) {
+    removeFolder(to);
+    same(spawnSync("cp", ["-a", modules, to]).status, 0, `copy of ${modules}`);
+  }
+  return dir;
+}
+
+/** Moves an app from port 3000 to another. */
+export function movePort(dir, port) {
+  for (const name of ["convex.json", "package.json"]) {
+    const path = join(dir, name);
+    write(path, readFileSync(path, "utf8").replace(/localhost:3000|--port 3000/g, (found) => found.replace("3000", port)));
+  }
+}
+
+/** Starts a house for an app and deploys its functions. */
+export async function openHouse(dir) {
+  const port = await freePort();
+  movePort(dir, port);
+  const lentil = await new Lentil(dir, await portFlags()).start();
+  const house = { dir, lentil, port, url: `http://localhost:${port}`, env: readEnv(dir), get log() { return `${this.server?.log}\n${lentil.log}`; } };
+  house.api = async (method, path, body) => {
+    const answer = await fetch(lentil.info.authkitUrl + path, {
+      method, body: body && JSON.stringify(body),
+      headers: { Authorization: `Bearer ${lentil.info.apiKey}`, ...(body && { "Content-Type": "application/json" }) },
+    });
+    const text = await answer.text();
+    holds(answer.ok, `${method} ${path}: ${answer.status} ${text}`);
+    return text === "" ? undefined : JSON.parse(text);
+  };
+  house.set = (settings) => house.api("PATCH", "/_lentil/v1/settings", settings);
+  await lentil.cli(["dev", "--once"]);
+  house.browser = await openBrowser();
+  return house;
+}
+
+/** Builds the app and serves what came of it; addresses and keys are in its .env.local. */
+export async function serve(house, env = {}) {
+  const build = next(["build"], env, house.dir);
+  same(await build.ended, 0, `next build: ${build.log}`);
+  await start(house, env);
+}
+
+/** Serves what was built, in place of the server before. */
+export async function start(house, env = {}) {
+  await stopServer(house);
+  const server = (house.server = next(["start", "-p", String(house.port)], env, house.dir));
+  await until("the app", async () => {
+    holds(server.exitCode === null, `next start: ${server.log}`);
+    return (await fetch(`${house.url}/icon.svg`)).ok;
+  }, 30_000);
+}
+
+async function stopServer(house) {
+  if (house.server) {
+    house.server.kill("SIGTERM");
+    await house.server.ended;
+  }
+}
+
+export async function close(house) {
+  await house?.browser?.close();
+  if (house) {
+    await stopServer(house);
+    await house.lentil.stop();
+    removeFolder(house.dir);
+  }
+}
+
+/** A house with the example itself. */
+export async function openExample() {
+  const house = await openHouse(copyWithPackages(example));
+  await serve(house);
+  return house;
+}
+
+/** A house with the example on Next.js 15, where the document's middleware.ts has its name, and another major version of the package. */
+export async function openOlder(major) {
+  const modules = join(root, "conformance", "apps", "next-15", "node_modules");
+  const dir = copyWithPackages(example, modules);
+  renameSync(join(dir, "node_modules", `authkit-nextjs-${major}`), join(dir, "node_modules", "@workos-inc", "authkit-nextjs"));
+  removeFolder(join(dir, "proxy.ts"));
+  for (const [name, text] of Object.entries(documentFiles())) {
+    write(join(dir, name), text);
+  }
+  const house = await openHouse(dir);
+  await serve(house);
+  return house;
+}
+
+/** A new account, from the welcome page to the board. */
+export async function signUp(house, email) {
+  const person = await newPerson(house.browser);
+  const page = await person.newPage();
+  await page.goto(house.url);
+  await page.getByRole("link", { name: "Sign up" }).click();
+  await enterPassword(page, email, password);
+  await page.getByLabel("Code").waitFor();
+  await enterCode(page, await house.lentil.code(email));
+  await atBoard(page, email);
+  return { person, page };
+}
+
+/** Somebody who exists already, signed in by a protected page. */
+export async function signIn(house, email) {
+  const person = await newPerson(house.browser);
+  const page = await person.newPage();
+  await page.goto(`${house.url}/board`);
+  await enterPassword(page, email, password);
+  await atBoard(page, email);
+  return { person, page };
+}
+
+export async function atBoard(page, email) {
+  await page.getByText(email, { exact: true }).waitFor();
+  await page.getByPlaceholder("Suggest a soup").waitFor();
+}
+
+/** Waits until the page's own connection is signed in. */
+export const live = (page) => page.locator("ul[data-live=true]").waitFor();
+
+export async function suggest(page, text) {
+  await page.getByPlaceholder("Suggest a soup").fill(text);
+  await page.getByRole("button", { name: "Suggest" }).click();
+  await page.getByText(text, { exact: true }).waitFor();
+}

@@ -1,0 +1,120 @@
+// The document's app for Next.js App Router in a production build, in a real browser: identity and data in the first paint,
+// live changes, kitchens, tokens that are renewed under load, signing out, and what a person sees when a setting is wrong.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { enterPassword } from "../lib/browser.mjs";
+import { contains, holds, same } from "../lib/check.mjs";
+import { until } from "../lib/lentil.mjs";
+import { password } from "../lib/next.mjs";
+import { atBoard, close, documentFiles, example, live, openExample, signIn, signUp, suggest } from "../lib/nextjs.mjs";
+
+export const setUp = openExample;
+export const tearDown = close;
+
+export const scenarios = {
+  "the app's files are the document's, byte for byte": async () => {
+    for (const [name, text] of Object.entries(documentFiles())) {
+      if (name === "middleware.ts") {
+        const withoutName = (code) => code.slice(code.indexOf("\n"));
+        same(withoutName(readFileSync(join(example, "proxy.ts"), "utf8")), withoutName(text), name);
+      } else {
+        same(readFileSync(join(example, name), "utf8"), text, name);
+      }
+    }
+    same(readFileSync(join(example, "convex", "auth.config.ts"), "utf8"), readFileSync(join(example, "../../conformance/apps/auth.config.document.ts"), "utf8"));
+  },
+
+  "every variable of the document is in .env.local, and where the house is": async (house) => {
+    const { info } = house.lentil;
+    same(house.env.WORKOS_CLIENT_ID, info.clientId);
+    same(house.env.WORKOS_API_KEY, info.apiKey);
+    holds(house.env.WORKOS_API_KEY.startsWith("sk_test_"), "a test key");
+    holds(house.env.WORKOS_COOKIE_PASSWORD.length >= 32, "the cookie password's length");
+    same(house.env.NEXT_PUBLIC_WORKOS_REDIRECT_URI, `${house.url}/callback`);
+    same(house.env.NEXT_PUBLIC_CONVEX_URL, info.url);
+    const { hostname, port } = new URL(info.authkitUrl);
+    same([house.env.WORKOS_API_HOSTNAME, house.env.WORKOS_API_PORT, house.env.WORKOS_API_HTTPS], [hostname, port, "false"]);
+    // The official CLI and a second start leave them as they are: sessions outlive both.
+    const before = house.env.WORKOS_COOKIE_PASSWORD;
+    contains(readFileSync(join(house.dir, ".env.local"), "utf8"), before);
+  },
+
+  "sign up on Lentil's page, and the first paint has who is there and what they see": async (house) => {
+    const { person, page } = await signUp(house, "ada@example.com");
+    await suggest(page, "Red lentil soup");
+    await live(page);
+    const html = await (await page.request.get(`${house.url}/board`)).text();
+    const shown = html.slice(0, html.indexOf("<script>self.__next_f") >>> 0);
+    contains(shown, "ada@example.com", "the page without script");
+    contains(shown, "Red lentil soup", "the page without script");
+    contains(shown, 'class="author">you<', "the page without script");
+    // And what a browser makes of it that runs no script at all.
+    const plain = await house.browser.newContext({ javaScriptEnabled: false, storageState: await person.storageState() });
+    const quiet = await plain.newPage();
+    await quiet.goto(`${house.url}/board`);
+    await atBoard(quiet, "ada@example.com");
+    await suggest(quiet, "Said without script");
+    await plain.close();
+    await page.getByText("Said without script", { exact: true }).waitFor();
+    same(person.problems, []);
+    await person.close();
+  },
+
+  "a protected page asks to sign in, and comes back": async (house) => {
+    const { person, page } = await signIn(house, "ada@example.com");
+    same(page.url(), `${house.url}/board`);
+    await page.goto(house.url);
+    await page.waitForURL(`${house.url}/board`);
+    await person.close();
+  },
+
+  "a change of one person is in the other's window at once": async (house) => {
+    const one = await signIn(house, "ada@example.com");
+    const other = await signUp(house, "bob@example.com");
+    await live(one.page);
+    await live(other.page);
+    await suggest(other.page, "Leek and potato");
+    await one.page.getByText("Leek and potato", { exact: true }).waitFor();
+    const heart = (page) => page.getByRole("button", { name: "Vote for Leek and potato" });
+    await heart(one.page).click();
+    await until("the vote", async () => (await heart(other.page).innerText()) === "♡ 1");
+    await other.page.getByRole("button", { name: "Remove Leek and potato" }).click();
+    await one.page.getByText("Leek and potato", { exact: true }).waitFor({ state: "detached" });
+    same([...one.person.problems, ...other.person.problems], []);
+    await one.person.close();
+    await other.person.close();
+  },
+
+  "a kitchen is opened: its board is its own, by the token's organization": async (house) => {
+    const { person, page } = await signUp(house, "cleo@example.com");
+    await page.getByText("Open a kitchen").click();
+    await page.getByLabel("Name of the kitchen").fill("Harbour");
+    await page.getByRole("button", { name: "Open", exact: true }).click();
+    await page.locator(".kitchens > span", { hasText: "Harbour" }).waitFor();
+    same(await page.getByText("Red lentil soup").count(), 0);
+    await suggest(page, "Fish soup");
+    await live(page);
+    await page.getByText("Open a kitchen").click();
+    await page.getByLabel("Name of the kitchen").fill("Hill");
+    await page.getByRole("button", { name: "Open", exact: true }).click();
+    await page.locator(".kitchens > span", { hasText: "Hill" }).waitFor();
+    await page.getByText("Fish soup").waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "Harbour" }).click();
+    await page.locator(".kitchens > span", { hasText: "Harbour" }).waitFor();
+    await page.getByText("Fish soup", { exact: true }).waitFor();
+    same(person.problems, []);
+    await person.close();
+  },
+
+  "signing out ends the session and comes back to the welcome page": async (house) => {
+    const { person, page } = await signIn(house, "bob@example.com");
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("link", { name: "Sign in" }).waitFor();
+    same(page.url(), `${house.url}/`);
+    await page.goto(`${house.url}/board`);
+    await page.getByLabel("Email").waitFor();
+    await enterPassword(page, "bob@example.com", password);
+    await atBoard(page, "bob@example.com");
+    await person.close();
+  },
+};

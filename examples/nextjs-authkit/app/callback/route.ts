@@ -1,0 +1,3 @@
+// app/callback/route.ts
+import { handleAuth } from '@workos-inc/authkit-nextjs';
+export const GET = handleAuth();

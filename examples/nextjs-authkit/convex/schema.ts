@@ -1,0 +1,21 @@
+import { defineSchema, defineTable } from "convex/server";
+import { v } from "convex/values";
+
+export default defineSchema({
+  // One row a suggestion. People are known by their token's `sub` and kitchens by
+  // its `org_id`, both verified by the backend. `votes` is kept on the row so that
+  // a list of suggestions is one index scan.
+  suggestions: defineTable({
+    kitchen: v.string(),
+    text: v.string(),
+    author: v.object({ subject: v.string(), name: v.string() }),
+    votes: v.number(),
+  }).index("by_kitchen_and_votes", ["kitchen", "votes"]),
+
+  votes: defineTable({
+    suggestion: v.id("suggestions"),
+    voter: v.string(),
+  })
+    .index("by_suggestion_and_voter", ["suggestion", "voter"])
+    .index("by_voter", ["voter"]),
+});
