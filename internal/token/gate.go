@@ -4,16 +4,18 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/diagnosis"
 )
 
 // ErrExpired is the refusal of an identity that ended while it was in use
 // (convex-sync.md §6).
-var ErrExpired = apierr.New(apierr.Unauthenticated, "TokenExpired", "Convex token identity expired")
+var ErrExpired = apierr.New(apierr.Unauthenticated, "TokenExpired", "Convex token identity expired").With(causeExpired)
 
 // Credential is what an Authorization header holds, not yet checked.
 type Credential struct {
@@ -72,6 +74,10 @@ type Gate struct {
 	Verifier *Verifier
 	// Providers are the deployment's live auth providers; asked for every JWT.
 	Providers func(ctx context.Context) ([]Provider, error)
+	// Refusals remembers why tokens were refused, under Scope; nil for nothing.
+	Refusals *diagnosis.Ledger
+	Scope    string
+	Log      *slog.Logger // told about them once in a while; may be nil
 }
 
 // Message authenticates the sync protocol's Authenticate message: a token type
@@ -139,6 +145,7 @@ func (g *Gate) user(ctx context.Context, jwt string) (Caller, error) {
 	}
 	claims, err := g.Verifier.Verify(ctx, providers, jwt)
 	if err != nil {
+		g.refused(providers, jwt, err)
 		return Caller{}, err
 	}
 	return Caller{Role: User, Claims: claims}, nil

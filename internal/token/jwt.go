@@ -35,7 +35,7 @@ type parsedJWT struct {
 
 // badToken is a token that cannot be read or does not pass.
 func badToken(format string, args ...any) *apierr.Error {
-	return apierr.New(apierr.Unauthenticated, "InvalidAuthHeader", format, args...)
+	return apierr.New(apierr.Unauthenticated, "InvalidAuthHeader", format, args...).With(causeUnreadable)
 }
 
 // parseJWT splits and decodes a compact JWT. Header and payload must be JSON
@@ -127,20 +127,20 @@ func numericDate(m map[string]json.RawMessage, name string) (t time.Time, ok boo
 // The key's type must fit, so a public key can never serve as an HMAC secret.
 func (t *parsedJWT) checkSignature(alg string, k setKey) error {
 	if t.alg != alg {
-		return badToken("Could not decode token: it is signed with %q, but the auth provider is configured for %q.", clip(t.alg), alg)
+		return badToken("Could not decode token: it is signed with %q, but the auth provider is configured for %q.", clip(t.alg), alg).With(causeAlgorithm)
 	}
 	if k.alg != "" && k.alg != alg {
-		return badToken("Could not decode token: its key is for %q, but the auth provider is configured for %q.", clip(k.alg), alg)
+		return badToken("Could not decode token: its key is for %q, but the auth provider is configured for %q.", clip(k.alg), alg).With(causeAlgorithm)
 	}
 	if !keyFits(alg, k.key) {
-		return badToken("Could not decode token: its key is not one for %q.", alg)
+		return badToken("Could not decode token: its key is not one for %q.", alg).With(causeAlgorithm)
 	}
 	sig, err := jose.ParseSignedCompact(t.raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
 	if err != nil {
 		return badToken("Could not decode token: a JWT is three base64-encoded parts joined by dots.").Wrap(err)
 	}
 	if _, err := sig.Verify(k.key); err != nil {
-		return badToken("Could not decode token: its signature does not match the key of its 'kid'.").Wrap(err)
+		return badToken("Could not decode token: its signature does not match the key of its 'kid'.").Wrap(err).With(causeSignature)
 	}
 	return nil
 }

@@ -36,13 +36,13 @@ func discoveryFailed(p Provider, err error) error {
 	if errors.As(err, &f) && f.temporary {
 		kind = apierr.Unavailable
 	}
-	return apierr.New(kind, "AuthProviderDiscoveryFailed", "Auth provider discovery of %s failed: %s", clip(p.Issuer), err).Wrap(err)
+	return apierr.New(kind, "AuthProviderDiscoveryFailed", "Auth provider discovery of %s failed: %s", clip(p.Issuer), err).Wrap(err).With(causeUnreachable)
 }
 
 // verifyOIDC verifies an ID token of an OpenID Connect provider.
 func (v *Verifier) verifyOIDC(ctx context.Context, p Provider, t *parsedJWT) (*Claims, error) {
 	if t.alg != AlgRS256 && t.alg != AlgEdDSA {
-		return nil, badToken("Could not decode token: it is signed with %q; OIDC providers' tokens must use RS256 or EdDSA.", clip(t.alg))
+		return nil, badToken("Could not decode token: it is signed with %q; OIDC providers' tokens must use RS256 or EdDSA.", clip(t.alg)).With(causeAlgorithm)
 	}
 	if len(t.aud) != 1 {
 		return nil, apierr.New(apierr.Unauthenticated, "Unauthenticated",
@@ -60,13 +60,13 @@ func (v *Verifier) verifyOIDC(ctx context.Context, p Provider, t *parsedJWT) (*C
 		return nil, discoveryFailed(p, &fetchError{message: "its jwks_uri is not a web address"})
 	}
 	if t.kid == "" {
-		return nil, badToken("The JWT's header is missing a 'kid', the id of the key that signed it.")
+		return nil, badToken("The JWT's header is missing a 'kid', the id of the key that signed it.").With(causeNoKeyID)
 	}
 	key, err := findKey(ctx, v.keySet(doc.JWKSURI), t.kid)
 	var fetch *fetchError
 	switch {
 	case errors.Is(err, ErrNoKey):
-		return nil, badToken("Could not decode token: the JWKS at %s has no key with 'kid' %s.", clip(doc.JWKSURI), clip(t.kid))
+		return nil, badToken("Could not decode token: the JWKS at %s has no key with 'kid' %s.", clip(doc.JWKSURI), clip(t.kid)).With(causeUnknownKey)
 	case errors.As(err, &fetch):
 		return nil, discoveryFailed(p, err)
 	case err != nil:

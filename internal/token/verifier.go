@@ -92,24 +92,24 @@ func selectProvider(providers []Provider, t *parsedJWT) (Provider, error) {
 	return Provider{}, apierr.New(apierr.Unauthenticated, "NoAuthProvider",
 		"No auth provider found matching the given token (iss=%s, aud=%s). Check that your server auth config matches "+
 			"the token's issuer and audience. The configured providers are: %s",
-		clip(t.issuer), clip(strings.Join(t.aud, " ")), listed)
+		clip(t.issuer), clip(strings.Join(t.aud, " ")), listed).With(causeNoProvider)
 }
 
 // verifyCustom verifies a token of a customJwt provider.
 func (v *Verifier) verifyCustom(ctx context.Context, p Provider, t *parsedJWT) (*Claims, error) {
 	if t.kid == "" {
-		return nil, badToken("The JWT's header is missing a 'kid', the id of the key that signed it.")
+		return nil, badToken("The JWT's header is missing a 'kid', the id of the key that signed it.").With(causeNoKeyID)
 	}
 	if t.alg != p.Algorithm {
-		return nil, badToken("Could not decode token: it is signed with %q, but the auth provider is configured for %q.", clip(t.alg), p.Algorithm)
+		return nil, badToken("Could not decode token: it is signed with %q, but the auth provider is configured for %q.", clip(t.alg), p.Algorithm).With(causeAlgorithm)
 	}
 	key, err := findKey(ctx, v.keySet(p.JWKS), t.kid)
 	var fetch *fetchError
 	switch {
 	case errors.Is(err, ErrNoKey):
-		return nil, badToken("Could not decode token: the JWKS at %s has no key with 'kid' %s.", clip(p.JWKS), clip(t.kid))
+		return nil, badToken("Could not decode token: the JWKS at %s has no key with 'kid' %s.", clip(p.JWKS), clip(t.kid)).With(causeUnknownKey)
 	case errors.As(err, &fetch):
-		return nil, badToken("Could not validate token: %s", fetch.message).Wrap(err)
+		return nil, badToken("Could not validate token: %s", fetch.message).Wrap(err).With(causeUnreachable)
 	case err != nil:
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (t *parsedJWT) checkTimes(now time.Time, skew time.Duration) (time.Time, er
 		return exp, badToken("The JWT has no claim `exp`.")
 	}
 	if exp.Before(now.Add(-skew)) {
-		return exp, badToken("Could not verify token claim: Token expired %d seconds ago.", int64(now.Sub(exp)/time.Second))
+		return exp, badToken("Could not verify token claim: Token expired %d seconds ago.", int64(now.Sub(exp)/time.Second)).With(causeExpired)
 	}
 	for _, name := range []string{"nbf", "iat"} {
 		at, ok, err := numericDate(t.payload, name)
@@ -147,7 +147,7 @@ func (t *parsedJWT) checkTimes(now time.Time, skew time.Duration) (time.Time, er
 		}
 		if ok && at.After(now.Add(skew)) {
 			return exp, badToken("Could not verify token claim: by `%s` the token will be valid in %d seconds. Are the clocks of issuer and server in step?",
-				name, int64(at.Sub(now)/time.Second)+1)
+				name, int64(at.Sub(now)/time.Second)+1).With(causeEarly)
 		}
 	}
 	return exp, nil
