@@ -72,7 +72,8 @@ authflow, platform, wire < web/dashboard;
 # roof and door
 certificate, setting < server; # what serve alone needs
 forward, web/dashboard, web/login, web/portal, web/testidp, wire/convexhttp, wire/convexsync, wire/management, wire/scim, wire/workos < server < cmd/lentil;
-projectfile, token < doctor < cmd/lentil; # asks a house over its own address, as anybody could
+NONE < doctor/source; # reads TypeScript
+projectfile, doctor/source, token < doctor < cmd/lentil; # asks a house over its own address, as anybody could
 # public
 value < /convex;
 token < /authkit;

@@ -15,6 +15,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/blob"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/deploy"
+	"github.com/lentil-dev/lentil/internal/diagnosis"
 	"github.com/lentil-dev/lentil/internal/filestorage"
 	"github.com/lentil-dev/lentil/internal/isolate"
 	"github.com/lentil-dev/lentil/internal/logstream"
@@ -48,6 +49,8 @@ type Config struct {
 	// Client fetches other providers' keys; nil means http.DefaultClient.
 	Client *http.Client
 	Log    *slog.Logger
+	// Refusals remembers why tokens were refused; nil for nothing.
+	Refusals *diagnosis.Ledger
 	// Retention is how long old revisions stay readable, WriteLog how many
 	// written keys are remembered, StoreFiles how many files the store may keep
 	// open. Zeros are the defaults of the rooms below.
@@ -145,7 +148,8 @@ func (d *Deployment) assemble(ctx context.Context, c Config, secret []byte) erro
 	d.Gate = &token.Gate{
 		Admin:     d.Admin,
 		Verifier:  &token.Verifier{House: d.house(c.House), Client: c.Client, Log: c.Log},
-		Providers: d.providers,
+		Providers: d.Providers,
+		Refusals:  c.Refusals, Scope: c.Name, Log: c.Log,
 	}
 	return nil
 }
@@ -164,8 +168,8 @@ func (d *Deployment) house(next func(jwksURL string) token.KeySet) func(string) 
 	}
 }
 
-// providers are the live auth providers, from the newest snapshot.
-func (d *Deployment) providers(ctx context.Context) (list []token.Provider, err error) {
+// Providers are the live auth providers, from the newest snapshot.
+func (d *Deployment) Providers(ctx context.Context) (list []token.Provider, err error) {
 	err = d.DB.View(ctx, func(tx *database.Tx) error {
 		list, err = udf.AuthProviders(ctx, tx)
 		return err

@@ -200,7 +200,7 @@ func (s *Server) openDeployment(ctx context.Context, secret []byte, row *platfor
 	}
 	s.onClose(s.node.Close)
 	c := deployment.Config{
-		Name: row.Name, Secret: secret, Engine: s.engine, Node: s.node, House: s.houseKeys, Log: s.log,
+		Name: row.Name, Secret: secret, Engine: s.engine, Node: s.node, House: s.houseKeys, Log: s.log, Refusals: &s.refusals,
 		CloudURL:  address(s.cfg.URL, s.cfg.Host, s.deploymentSocket.number),
 		SiteURL:   address(s.cfg.SiteURL, s.cfg.Host, s.siteSocket.number),
 		Retention: s.cfg.Limits.Retention, WriteLog: s.cfg.Limits.WriteLog, StoreFiles: storeFiles(s.files),
@@ -220,7 +220,7 @@ func (s *Server) openDeployment(ctx context.Context, secret []byte, row *platfor
 // openFronts puts the protocols on the listeners.
 func (s *Server) openFronts() error {
 	base := s.authKitURL()
-	pages := &login.Pages{Flow: s.flow, Connect: &s.services.applications, Identity: s.identity, Log: s.log, BaseURL: base}
+	pages := &login.Pages{Flow: s.flow, Refusals: &s.refusals, Connect: &s.services.applications, Identity: s.identity, Log: s.log, BaseURL: base}
 	if s.outbox != nil && s.private() {
 		pages.Outbox = s.outbox
 		s.addresses.OutboxURL = base + login.OutboxPath
@@ -229,7 +229,7 @@ func (s *Server) openFronts() error {
 	if err := pages.Open(); err != nil {
 		return err
 	}
-	api := &workos.API{Identity: s.identity, Flow: s.flow, Letters: s.flow, Hasher: s.flow.Hasher, Policy: s.flow.Policy, Pages: pages, Log: s.log, BaseURL: base}
+	api := &workos.API{Identity: s.identity, Flow: s.flow, Letters: s.flow, Hasher: s.flow.Hasher, Policy: s.flow.Policy, Pages: pages, Log: s.log, BaseURL: base, Refusals: &s.refusals}
 	if s.outbox != nil {
 		api.Outbox, api.TestEnvironment = s.outbox, identity.EnvironmentID(s.addresses.EnvironmentID)
 	}

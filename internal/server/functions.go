@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/lentil-dev/lentil/internal/wire/convexhttp"
@@ -14,8 +15,9 @@ func (s *Server) deploymentFronts() (functions, site http.Handler) {
 	api := &convexhttp.Server{
 		Name: d.Name, Version: s.cfg.Version, CloudURL: d.CloudURL, SiteURL: d.SiteURL,
 		Runner: d.Runner, Deploy: d.Deploy, Files: d.Files, Backup: d.Backup, Streams: d.Streams, DB: d.DB, Gate: d.Gate, Log: s.log,
-		Status:   func() any { return s.Status() },
-		Problems: func() []string { return s.Status().Problems },
+		Diagnosis: func(ctx context.Context) (any, error) { return s.diagnose(ctx, d) },
+		Status:    func() any { return s.Status() },
+		Problems:  func() []string { return s.Status().Problems },
 	}
 	mux := http.NewServeMux()
 	s.sync.Mount(mux)

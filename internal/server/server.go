@@ -14,6 +14,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/deployment"
+	"github.com/lentil-dev/lentil/internal/diagnosis"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/isolate"
 	"github.com/lentil-dev/lentil/internal/mail"
@@ -73,6 +74,7 @@ type Server struct {
 	peers      *peers
 	files      int // that the process may have open
 	began      time.Time
+	refusals   diagnosis.Ledger // of tokens, origins and redirect URIs, for the doctor
 
 	serving  chan struct{} // closed when Run has begun to answer
 	stopping chan struct{} // closed when Run begins to stop

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/authflow"
+	"github.com/lentil-dev/lentil/internal/diagnosis"
 	"github.com/lentil-dev/lentil/internal/identity"
 )
 
@@ -40,6 +42,13 @@ func (p *Pages) explainRedirect(r *http.Request, f *Refusal, d *authflow.Refused
 	f.What = "After signing in, the app wants you sent to the address below. It is not on the list of its environment, " +
 		"so you were sent nowhere. It has to match exactly, to the last slash."
 	f.Subject = clip(d.URI, 2048)
+	why := diagnosis.RefusedRedirect(d.URI, p.baseURL(r), d.Registered)
+	if near, how := diagnosis.Nearest(why.Value, d.Registered); near != "" {
+		f.What += " Closest is " + near + ": " + how + "."
+	}
+	if p.Refusals.Note(string(d.Environment.ID), why, time.Now()) {
+		p.Log.Warn("refused a sign-in because its redirect URI is not registered", "redirect_uri", why.Value, "because", why.Said, "fix", why.Fix)
+	}
 	call := Remedy{Heading: "Register it",
 		Text: "With the API key of the environment, from a terminal:",
 		Snippet: "curl -X POST " + p.baseURL(r) + "/user_management/redirect_uris \\\n" +

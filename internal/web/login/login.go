@@ -14,6 +14,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/application"
 	"github.com/lentil-dev/lentil/internal/authflow"
+	"github.com/lentil-dev/lentil/internal/diagnosis"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/mail"
 	"github.com/lentil-dev/lentil/internal/wire"
@@ -45,6 +46,8 @@ type Pages struct {
 	// anew for every page, for working on them.
 	Files  fs.FS
 	Reread bool
+	// Refusals remembers which redirect URIs were refused; nil for none.
+	Refusals *diagnosis.Ledger
 
 	press   *press
 	handler http.Handler

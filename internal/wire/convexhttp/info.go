@@ -176,6 +176,18 @@ func (s *Server) status(q *request) error {
 	return wire.WriteJSON(q.w, s.Status())
 }
 
+// diagnosis answers GET /_lentil/v1/diagnosis.
+func (s *Server) diagnosis(q *request) error {
+	if s.Diagnosis == nil {
+		return wire.WriteRawJSON(q.w, []byte("{}"))
+	}
+	facts, err := s.Diagnosis(q.Context())
+	if err != nil {
+		return err
+	}
+	return wire.WriteJSON(q.w, facts)
+}
+
 // version answers GET /version.
 func (s *Server) version(q *request) error { return text(q.w, http.StatusOK, s.Version) }
 

@@ -121,6 +121,7 @@ var routes = []route{
 	{"GET", "/metrics", anyone, (*Server).metrics, "", ""}, // which sees to it itself
 	{"GET", "/health", anyone, (*Server).health, "", ""},
 	{"GET", "/_lentil/status", admin, (*Server).status, "", ""},
+	{"GET", "/_lentil/v1/diagnosis", admin, (*Server).diagnosis, "", ""},
 	{"GET", "/version", anyone, (*Server).version, "", ""},
 	{"GET", "/instance_version", anyone, (*Server).version, "", ""},
 	{"GET", "/instance_name", anyone, (*Server).instanceName, "", ""},

@@ -1,6 +1,7 @@
 package convexhttp
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -35,6 +36,8 @@ type Server struct {
 	// of it a person should do something about. nil answers as if all were well.
 	Status   func() any
 	Problems func() []string
+	// Diagnosis is what `lentil doctor` wants to know, for admins; nil for nothing.
+	Diagnosis func(context.Context) (any, error)
 
 	echoes chan struct{} // bounds the memory that strangers can fill by /echo
 }

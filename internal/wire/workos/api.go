@@ -10,6 +10,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/authorization"
+	"github.com/lentil-dev/lentil/internal/diagnosis"
 	"github.com/lentil-dev/lentil/internal/directory"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/sso"
@@ -48,9 +49,10 @@ type API struct {
 	// TestEnvironment is whose error hooks requests without an API key are about,
 	// if they come from this machine; empty for nobody's.
 	TestEnvironment identity.EnvironmentID
+	// Refusals remembers which origins were refused; nil for none.
+	Refusals *diagnosis.Ledger
 
 	hooks   errorHooks
-	refused refusedOrigins
 	running running
 	handler http.Handler
 }

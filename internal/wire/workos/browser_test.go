@@ -203,20 +203,9 @@ func TestAuthenticateSpendsNothingForForeignOrigins(t *testing.T) {
 	if n := strings.Count(h.log.String(), "origin=https://evil.example"); n != 1 {
 		t.Errorf("%d lines in the log, want one a minute:\n%s", n, h.log)
 	}
-	list := h.RefusedOrigins()
-	if len(list) != 2 || list[0].Origin != "https://evil.example" || list[0].Times != 4 {
+	list := h.Refusals.List()
+	if len(list) != 2 || list[0].Value != "https://evil.example" || list[0].Times != 4 || list[0].Check != "cors-origin" {
 		t.Errorf("refused origins %+v", list)
-	}
-}
-
-func TestRefusedOriginsAreBounded(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t, nil)
-	for i := range 3 * maxRefused {
-		h.do("OPTIONS", authenticatePath, "", "Origin", "https://"+strings.Repeat("x", i%maxRefused*3+1)+".example")
-	}
-	if n := len(h.RefusedOrigins()); n != maxRefused {
-		t.Errorf("%d origins are kept", n)
 	}
 }
 

@@ -1,14 +1,13 @@
 package workos
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/diagnosis"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/wire"
 )
@@ -34,7 +33,7 @@ func (a *API) preflight(policy corsPolicy) wire.Handler {
 				return err
 			}
 			if !known {
-				return a.refuseOrigin(r, origin)
+				return a.refuseOrigin(r, origin, nil)
 			}
 			allowOrigin(h, origin)
 		default:
@@ -101,7 +100,7 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !known {
-		return a.refuseOrigin(r, origin)
+		return a.refuseOrigin(r, origin, nil)
 	}
 	allowOrigin(w.Header(), origin)
 	return nil
@@ -118,75 +117,30 @@ func (a *API) admitTo(r *http.Request, env *identity.Environment) error {
 	if err != nil || ok {
 		return err
 	}
-	return a.refuseOrigin(r, origin)
+	return a.refuseOrigin(r, origin, env)
 }
 
 // refuseOrigin notes a refused origin and makes the refusal. Scripts cannot read
 // why a preflight failed, so the one place where the developer surely sees the fix
-// is the server's log.
-func (a *API) refuseOrigin(r *http.Request, origin string) error {
-	if origin == "null" {
-		return apierr.New(apierr.Forbidden, "cors_origin_not_registered", "The page hides its origin, as files and "+
-			"sandboxed frames do, so it may not call this. Serve it over http and register that origin.")
+// is the server's log. env is whose it would have to be, nil where a request does
+// not tell.
+func (a *API) refuseOrigin(r *http.Request, origin string, env *identity.Environment) error {
+	var scope string
+	var registered []string
+	if env != nil {
+		scope = string(env.ID)
+		if env.Kind != identity.Production { // strangers learn nothing of those
+			if l, err := a.Identity.CORSOrigins(r.Context(), env.ID, identity.Page{Limit: 20}); err == nil {
+				for _, o := range l.Data {
+					registered = append(registered, o.Origin)
+				}
+			}
+		}
 	}
-	origin = clip(origin, 256)
-	fix := fmt.Sprintf("add %s to authKit.dev.configure.corsOrigins in convex.json and start lentil dev again, "+
-		"or POST {\"origin\": %q} to %s/user_management/cors_origins with the environment's API key", origin, origin, a.baseURL(r))
-	if a.refused.note(origin, time.Now()) {
-		a.Log.Warn("refused a browser because its page's origin is not registered", "origin", origin,
-			"path", r.URL.Path, "fix", fix)
+	why := diagnosis.RefusedOrigin(origin, a.baseURL(r), registered)
+	if a.Refusals.Note(scope, why, time.Now()) {
+		a.Log.Warn("refused a browser because its page's origin is not registered", "origin", why.Value,
+			"path", r.URL.Path, "because", why.Said, "fix", why.Fix)
 	}
-	return apierr.New(apierr.Forbidden, "cors_origin_not_registered",
-		"The origin %s is not registered, so its pages may not call this. To allow it, %s.", origin, fix)
-}
-
-// RefusedOrigin is an origin that was refused, for the operator.
-type RefusedOrigin struct {
-	Origin string
-	Times  int
-	Last   time.Time
-}
-
-// RefusedOrigins lists the origins refused since the start, newest first.
-func (a *API) RefusedOrigins() []RefusedOrigin { return a.refused.list() }
-
-// The bounds of the list of refused origins.
-const (
-	maxRefused   = 64          // the one not seen for longest makes room
-	refusedQuiet = time.Minute // the same origin is logged again only after so long
-)
-
-// refusedOrigins remembers the refused origins. mu guards both fields and is a
-// leaf: nothing is called while it is held.
-type refusedOrigins struct {
-	mu   sync.Mutex
-	seen []RefusedOrigin // oldest last refusal first
-}
-
-// note remembers origin and reports whether it is worth a line in the log.
-func (o *refusedOrigins) note(origin string, now time.Time) (tell bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	at := slices.IndexFunc(o.seen, func(s RefusedOrigin) bool { return s.Origin == origin })
-	entry := RefusedOrigin{Origin: origin}
-	if at >= 0 {
-		entry = o.seen[at]
-		o.seen = slices.Delete(o.seen, at, at+1)
-	} else if len(o.seen) >= maxRefused {
-		o.seen = slices.Delete(o.seen, 0, 1)
-	}
-	tell = now.Sub(entry.Last) >= refusedQuiet
-	entry.Times++
-	entry.Last = now
-	o.seen = append(o.seen, entry)
-	return tell
-}
-
-// list copies the entries, newest first.
-func (o *refusedOrigins) list() []RefusedOrigin {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	out := slices.Clone(o.seen)
-	slices.Reverse(out)
-	return out
+	return apierr.New(apierr.Forbidden, "cors_origin_not_registered", "%s %s", why.Said, why.Fix)
 }

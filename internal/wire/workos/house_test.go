@@ -11,6 +11,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/diagnosis"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/token"
@@ -46,7 +47,7 @@ func newHouse(t testing.TB, flow Flow) *house {
 	t.Cleanup(func() { cancel(); <-done; db.Close() })
 	svc := &identity.Service{DB: db, Sealer: token.NewSealer([]byte("a master key of thirty-two bytes"))}
 	h := &house{t: t, log: &strings.Builder{}}
-	h.API = &API{Identity: svc, Flow: flow, Hasher: plainHasher{}, Letters: &letterbox{}, Pages: &pages{}, BaseURL: "http://localhost:4100",
+	h.API = &API{Identity: svc, Flow: flow, Hasher: plainHasher{}, Letters: &letterbox{}, Pages: &pages{}, BaseURL: "http://localhost:4100", Refusals: &diagnosis.Ledger{},
 		Log: slog.New(slog.NewTextHandler(h.log, nil))}
 	check(t, svc.Open(ctx))
 	h.env, err = svc.CreateEnvironment(ctx, identity.NewEnvironment{Name: "soup", Kind: identity.Development})
