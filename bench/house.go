@@ -52,7 +52,7 @@ func (b *bench) scratch() (string, error) {
 // start runs the binary on a project until it is ready.
 func (b *bench) start(ctx context.Context, dir string, flags ...string) (*house, error) {
 	h := &house{dir: dir}
-	args := append([]string{"dev", dir, "--json", "--port", "0", "--site-port", "0", "--authkit-port", "0"}, flags...)
+	args := append([]string{"dev", dir, "--json", "--port", "0", "--site-port", "0", "--authkit-port", "0", "--control-port", "0"}, flags...)
 	h.cmd = exec.CommandContext(ctx, b.binary, args...)
 	h.cmd.Cancel = func() error { return h.cmd.Process.Signal(syscall.SIGTERM) }
 	h.cmd.Stderr = &h.log

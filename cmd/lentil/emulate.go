@@ -63,7 +63,8 @@ Without --seed, workos-emulate.config.yaml, .yml or .json here is used if it exi
 				port = h.cfg.Port.Number
 			}
 			cfg.AuthKitPort = server.Port{Number: port, Fixed: true}
-			cfg.Port, cfg.SitePort = server.Port{Fixed: true}, server.Port{Fixed: true}
+			any := server.Port{Fixed: true}
+			cfg.Port, cfg.SitePort, cfg.ControlPort = any, any, any
 			cfg.Data, cfg.Client = "", client
 			cfg.Project = &server.Project{Name: "emulate", RedirectURIs: redirects}
 			return runHouse(cmd.Context(), cfg, func(ctx context.Context, a server.Addresses) error {
@@ -77,7 +78,7 @@ Without --seed, workos-emulate.config.yaml, .yml or .json here is used if it exi
 						return err
 					}
 				}
-				a.APIKey = key
+				a.APIKey, a.ControlURL = key, ""
 				if err := h.sow(ctx, out, a); err != nil {
 					return err
 				}
@@ -92,7 +93,7 @@ Without --seed, workos-emulate.config.yaml, .yml or .json here is used if it exi
 	f := cmd.Flags()
 	h.register(f)
 	f.Lookup("port").Usage = "port of sign-in and its API (default: " + strconv.Itoa(server.DefaultAuthKitPort) + ")"
-	for _, other := range []string{"site-port", "authkit-port", "url", "site-url", "node", "workers"} {
+	for _, other := range []string{"site-port", "authkit-port", "control-port", "url", "site-url", "control-url", "node", "workers"} {
 		f.Lookup(other).Hidden = true
 	}
 	f.StringVar(&key, "api-key", emulateKey, "API key that servers use")

@@ -55,6 +55,9 @@ func (t *talk) addresses(a server.Addresses, note, app string) {
 	row("Deployment", t.style(bold, a.URL)+"  "+t.style(faint, a.Deployment))
 	row("HTTP actions", a.SiteURL)
 	row("Sign-in", t.style(bold, a.AuthKitURL)+"  "+t.style(faint, a.ClientID))
+	if a.ControlURL != "" {
+		row("Control", a.ControlURL)
+	}
 	if a.OutboxURL != "" {
 		row("Mail", a.OutboxURL)
 	}

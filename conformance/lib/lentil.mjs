@@ -134,12 +134,13 @@ export class Lentil {
   }
 }
 
-/** Free ports for the three listeners, as flags. */
+/** Free ports for the four listeners, as flags. */
 export async function portFlags() {
   return [
     "--port", String(await freePort()),
     "--site-port", String(await freePort()),
     "--authkit-port", String(await freePort()),
+    "--control-port", String(await freePort()),
   ];
 }
 

@@ -47,6 +47,8 @@ type Deployment struct {
 	Client      identity.ClientID
 	APIKey      string // as it was given out once; sealed in the row
 	Ports       Ports
+	// Prepared says that the deployment has had its first variables.
+	Prepared bool
 }
 
 // Ports are where a deployment's listeners answered last time, so that they can

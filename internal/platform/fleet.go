@@ -8,7 +8,8 @@ import (
 
 // Fleet runs the deployments of a house. Names are those of rows.
 type Fleet interface {
-	// Open gives a deployment that answers requests, opening it if need be.
+	// Open gives a deployment that answers requests, opening it if need be. It is held
+	// open until ctx ends, so that ctx should be that of a request or a task.
 	Open(ctx context.Context, name string) (*deployment.Deployment, error)
 	// Addresses tells where a deployment and its HTTP actions answer, for everybody;
 	// they stay the same as long as the house's configuration does.

@@ -14,7 +14,7 @@ const sealAPIKey = "platform: api key of a deployment's environment"
 func (s *Service) encode(d *Deployment) identity.Row {
 	r := identity.Row{
 		identity.Text("name", d.Name), identity.Text("kind", d.Kind), identity.Number("project", d.Project), identity.Text("reference", d.Reference),
-		identity.Flag("default", d.Default), identity.Flag("home", d.Home), identity.Text("creator", d.Creator),
+		identity.Flag("default", d.Default), identity.Flag("home", d.Home), identity.Flag("prepared", d.Prepared), identity.Text("creator", d.Creator),
 		identity.Time("created", d.Created), identity.Time("expires", d.Expires),
 		identity.Text("environment", d.Environment), identity.Text("client", d.Client),
 		{Name: "ports", Value: value.NewObject(map[string]value.Value{
@@ -32,7 +32,7 @@ func (s *Service) encode(d *Deployment) identity.Row {
 func (s *Service) decode(r identity.Record) (*Deployment, error) {
 	d := &Deployment{
 		Name: r.Text("name"), Kind: Kind(r.Text("kind")), Project: int64(r.Number("project")), Reference: r.Text("reference"),
-		Default: r.Flag("default"), Home: r.Flag("home"), Creator: OperatorID(r.Text("creator")),
+		Default: r.Flag("default"), Home: r.Flag("home"), Prepared: r.Flag("prepared"), Creator: OperatorID(r.Text("creator")),
 		Created: r.Time("created"), Expires: r.Time("expires"),
 		Environment: identity.EnvironmentID(r.Text("environment")), Client: identity.ClientID(r.Text("client")),
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -14,7 +15,6 @@ import (
 	"github.com/lentil-dev/lentil/internal/account"
 	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/database"
-	"github.com/lentil-dev/lentil/internal/deployment"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/isolate"
 	"github.com/lentil-dev/lentil/internal/mail"
@@ -32,7 +32,8 @@ import (
 // open assembles the house from below: data directory, the house's own store,
 // identity and control plane, sockets, the deployment, fronts.
 func (s *Server) open(ctx context.Context) error {
-	ring := &token.Ring{Root: []byte("a house in memory keeps nothing that this could protect")}
+	ring := &token.Ring{Root: make([]byte, 32)}
+	rand.Read(ring.Root) // a house in memory has no keys but those of its own life
 	if s.cfg.Data != "" {
 		data, err := openDataDir(s.cfg.Data, s.cfg.MasterKeys)
 		if err != nil {
@@ -41,7 +42,7 @@ func (s *Server) open(ctx context.Context) error {
 		s.data, ring = data, data.ring
 		s.onClose(func() error { data.close(); return nil })
 	}
-	if err := s.openHouse(ctx, ring.Sealer()); err != nil {
+	if err := s.openHouse(ctx, ring); err != nil {
 		return err
 	}
 	row, err := s.platform.EnsureDeployment(ctx, s.cfg.Deployment)
@@ -54,7 +55,10 @@ func (s *Server) open(ctx context.Context) error {
 	if row, err = s.provision(ctx, row.Name); err != nil {
 		return err
 	}
-	if err := s.openDeployment(ctx, ring.Root, row); err != nil {
+	if err := s.openEngines(); err != nil {
+		return err
+	}
+	if err := s.openFleet(ctx, ring.Root, row); err != nil {
 		return err
 	}
 	if p := s.cfg.Project; p != nil && p.Component {
@@ -63,8 +67,8 @@ func (s *Server) open(ctx context.Context) error {
 		}
 	}
 	s.addresses = Addresses{
-		URL: s.deployment.CloudURL, SiteURL: s.deployment.SiteURL, AuthKitURL: s.authKitURL(),
-		Deployment: row.Name, AdminKey: s.deployment.Admin.Key(),
+		URL: s.home.deployment.CloudURL, SiteURL: s.home.deployment.SiteURL, AuthKitURL: s.authKitURL(), ControlURL: s.controlURL(),
+		Deployment: row.Name, AdminKey: s.home.deployment.Admin.Key(),
 		EnvironmentID: string(row.Environment), ClientID: string(row.Client), APIKey: row.APIKey,
 		Port: s.authKitSocket.number, Health: s.authKitURL() + "/health",
 	}
@@ -75,7 +79,8 @@ func (s *Server) open(ctx context.Context) error {
 }
 
 // openHouse opens the house's own store and what keeps its rows there.
-func (s *Server) openHouse(ctx context.Context, seal *token.Sealer) error {
+func (s *Server) openHouse(ctx context.Context, ring *token.Ring) error {
+	seal := ring.Sealer()
 	var store persistence.Store = persistence.NewMemory()
 	if s.data != nil {
 		var err error
@@ -95,7 +100,11 @@ func (s *Server) openHouse(ctx context.Context, seal *token.Sealer) error {
 	if err := s.services.open(ctx, s.identity, s.log); err != nil {
 		return err
 	}
-	s.platform = &platform.Service{DB: s.db, Identity: s.identity, Sealer: seal, Log: s.log}
+	house, err := token.HouseToken(ring.Root)
+	if err != nil {
+		return err
+	}
+	s.platform = &platform.Service{DB: s.db, Identity: s.identity, Sealer: seal, HouseToken: house, Log: s.log}
 	if err := s.platform.Open(ctx); err != nil {
 		return err
 	}
@@ -126,7 +135,7 @@ func (s *Server) openHouse(ctx context.Context, seal *token.Sealer) error {
 	return s.flow.Open(ctx)
 }
 
-// bindAll binds the three listeners and remembers their ports.
+// bindAll binds the four listeners and remembers their ports.
 func (s *Server) bindAll(ctx context.Context, last platform.Ports) error {
 	for _, b := range []struct {
 		into            **socket
@@ -137,6 +146,7 @@ func (s *Server) bindAll(ctx context.Context, last platform.Ports) error {
 		{&s.deploymentSocket, "the deployment", s.cfg.Port, last.Deployment, DefaultPort},
 		{&s.siteSocket, "HTTP actions", s.cfg.SitePort, last.Site, DefaultSitePort},
 		{&s.authKitSocket, "sign-in", s.cfg.AuthKitPort, last.AuthKit, DefaultAuthKitPort},
+		{&s.controlSocket, "the dashboard", s.cfg.ControlPort, last.Control, DefaultControlPort},
 	} {
 		sock, err := bindNear(ctx, s.cfg.Host, b.purpose, b.wish, b.last, b.byDefault, s.cfg.Notice)
 		if err != nil {
@@ -175,13 +185,13 @@ func (s *Server) provision(ctx context.Context, name string) (*platform.Deployme
 		return nil, err
 	}
 	return row, s.platform.SavePorts(ctx, name, platform.Ports{
-		Deployment: s.deploymentSocket.number, Site: s.siteSocket.number, AuthKit: s.authKitSocket.number,
+		Deployment: s.deploymentSocket.number, Site: s.siteSocket.number, AuthKit: s.authKitSocket.number, Control: s.controlSocket.number,
 		VendorTLS: s.vendorTLSSocket.port(),
 	})
 }
 
-// openDeployment starts the engine and opens the deployment over it.
-func (s *Server) openDeployment(ctx context.Context, secret []byte, row *platform.Deployment) error {
+// openEngines starts what runs the functions of all deployments.
+func (s *Server) openEngines() error {
 	var err error
 	s.vendor.next = http.DefaultTransport.(*http.Transport).Clone()
 	if s.engine, err = isolate.Open(isolate.Options{Client: &http.Client{Transport: &s.vendor}, Workers: s.cfg.Workers, Queue: s.cfg.Limits.Queue, Log: s.log}); err != nil {
@@ -199,22 +209,23 @@ func (s *Server) openDeployment(ctx context.Context, secret []byte, row *platfor
 		return err
 	}
 	s.onClose(s.node.Close)
-	c := deployment.Config{
-		Name: row.Name, Secret: secret, Engine: s.engine, Node: s.node, House: s.houseKeys, Log: s.log, Refusals: &s.refusals,
-		CloudURL:  address(s.cfg.URL, s.cfg.Host, s.deploymentSocket.number),
-		SiteURL:   address(s.cfg.SiteURL, s.cfg.Host, s.siteSocket.number),
-		Retention: s.cfg.Limits.Retention, WriteLog: s.cfg.Limits.WriteLog, StoreFiles: storeFiles(s.files),
-	}
-	if s.data != nil {
-		c.Dir = filepath.Join(s.data.path, deploymentsName, row.Name)
-	}
-	if s.deployment, err = deployment.Open(ctx, c); err != nil {
+	return nil
+}
+
+// openFleet makes the fleet and opens the home deployment in it.
+func (s *Server) openFleet(ctx context.Context, secret []byte, row *platform.Deployment) error {
+	s.fleet = &fleet{server: s, secret: secret, berths: map[string]*berth{}}
+	s.platform.Fleet = s.fleet
+	s.onClose(s.fleet.close)
+	home, err := s.fleet.moor(ctx, row)
+	if err != nil {
 		return err
 	}
-	s.onClose(s.deployment.Close)
-	return s.deployment.EnsureVariables(ctx, map[string]string{
-		"WORKOS_CLIENT_ID": string(row.Client), "WORKOS_API_KEY": row.APIKey, "WORKOS_ENVIRONMENT_ID": string(row.Environment),
-	})
+	// It is held open for as long as the house is.
+	if s.home, _, err = home.acquire(ctx); err != nil {
+		return home.reason(err)
+	}
+	return nil
 }
 
 // openFronts puts the protocols on the listeners.
@@ -254,25 +265,31 @@ func (s *Server) openFronts() error {
 		api.ServeHTTP(w, r)
 	})
 	if s.private() {
-		authKit = ownHost(base, s.ownDomain, authKit)
+		authKit = ownHost(base, "authkit-url", s.ownDomain, authKit)
 	}
-	functions, site := s.deploymentFronts()
-	s.fronts = []front{{socket: s.deploymentSocket, handler: functions}, {socket: s.siteSocket, handler: site}, {socket: s.authKitSocket, handler: authKit}}
-	return nil
+	if err := s.openControl(); err != nil {
+		return err
+	}
+	s.fronts = []front{
+		{socket: s.deploymentSocket, handler: s.fleet.functions()}, {socket: s.siteSocket, handler: s.fleet.site()},
+		{socket: s.authKitSocket, handler: authKit}, {socket: s.controlSocket, handler: s.controlFront()},
+	}
+	return s.fleet.moorAll(context.Background())
 }
 
 // private says whether only people on this machine reach the sign-in service.
 // What helps a developer there, such as reading everybody's mail, must not be
 // offered anywhere else.
-func (s *Server) private() bool {
-	for _, l := range s.authKitSocket.listeners {
+func (s *Server) private() bool { return onlyHere(s.authKitSocket, s.authKitURL()) }
+
+// onlyHere says whether only people on this machine reach a socket, under a name of
+// this machine's.
+func onlyHere(sock *socket, public string) bool {
+	for _, l := range sock.listeners {
 		if !l.Addr().(*net.TCPAddr).IP.IsLoopback() {
 			return false
 		}
 	}
-	u, err := url.Parse(s.authKitURL())
-	if err != nil {
-		return false
-	}
-	return loopbackName(u.Hostname())
+	u, err := url.Parse(public)
+	return err == nil && loopbackName(u.Hostname())
 }

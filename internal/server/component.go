@@ -30,7 +30,7 @@ func (s *Server) connectComponent(ctx context.Context, row *platform.Deployment)
 	if err != nil {
 		return err
 	}
-	site := strings.TrimRight(s.deployment.SiteURL, "/")
+	site := strings.TrimRight(s.home.deployment.SiteURL, "/")
 	hook, err := s.componentHook(ctx, env, site+componentWebhook)
 	if err != nil {
 		return err
@@ -39,7 +39,7 @@ func (s *Server) connectComponent(ctx context.Context, row *platform.Deployment)
 	if err != nil {
 		return err
 	}
-	return s.deployment.EnsureVariables(ctx, map[string]string{"WORKOS_WEBHOOK_SECRET": hook, "WORKOS_ACTION_SECRET": secret})
+	return s.home.deployment.EnsureVariables(ctx, map[string]string{"WORKOS_WEBHOOK_SECRET": hook, "WORKOS_ACTION_SECRET": secret})
 }
 
 // ofComponent reports whether an address is that of a route of the component on this

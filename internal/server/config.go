@@ -18,6 +18,9 @@ const (
 	DefaultPort        = 3210 // the deployment: functions and sync
 	DefaultSitePort    = 3211 // its HTTP actions
 	DefaultAuthKitPort = 4100 // sign-in, its API and management
+	// DefaultControlPort is where the official tools look for a dashboard that is not
+	// the vendor's (convex-cli.md §4).
+	DefaultControlPort = 6789
 )
 
 // Config is everything that can be set about a house. The zero value of a field
@@ -35,14 +38,14 @@ type Config struct {
 
 	// Host is the address to listen on; default 127.0.0.1 (and ::1 beside it).
 	Host string
-	// Port, SitePort and AuthKitPort are where the three listeners answer.
-	Port, SitePort, AuthKitPort Port
+	// Port, SitePort, AuthKitPort and ControlPort are where the four listeners answer.
+	Port, SitePort, AuthKitPort, ControlPort Port
 	// VendorTLSPort is where the vendors' names are answered over TLS, on the loopback
 	// address; any free port unless it is fixed.
 	VendorTLSPort Port
-	// URL, SiteURL and AuthKitURL are the public addresses when a proxy stands in
-	// front; by default they are made from host and port.
-	URL, SiteURL, AuthKitURL string
+	// URL, SiteURL, AuthKitURL and ControlURL are the public addresses when a proxy
+	// stands in front; by default they are made from host and port.
+	URL, SiteURL, AuthKitURL, ControlURL string
 
 	// Client is the client id of the identity environment in a new house; chosen when
 	// empty.
@@ -169,7 +172,7 @@ func (c *Config) prepare(files int) error {
 	if err := checkHost(c.Host); err != nil {
 		return err
 	}
-	for name, u := range map[string]*string{"url": &c.URL, "site-url": &c.SiteURL, "authkit-url": &c.AuthKitURL} {
+	for name, u := range map[string]*string{"url": &c.URL, "site-url": &c.SiteURL, "authkit-url": &c.AuthKitURL, "control-url": &c.ControlURL} {
 		if *u == "" {
 			continue
 		}
@@ -179,7 +182,7 @@ func (c *Config) prepare(files int) error {
 		}
 		*u = strings.TrimRight(*u, "/")
 	}
-	for _, p := range []Port{c.Port, c.SitePort, c.AuthKitPort, c.VendorTLSPort} {
+	for _, p := range []Port{c.Port, c.SitePort, c.AuthKitPort, c.ControlPort, c.VendorTLSPort} {
 		if p.Number < 0 || p.Number > 65535 {
 			return fmt.Errorf("port %d is not between 0 and 65535", p.Number)
 		}

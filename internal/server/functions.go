@@ -2,16 +2,61 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"path/filepath"
 
+	"github.com/lentil-dev/lentil/internal/deployment"
+	"github.com/lentil-dev/lentil/internal/platform"
 	"github.com/lentil-dev/lentil/internal/wire/convexhttp"
 	"github.com/lentil-dev/lentil/internal/wire/convexsync"
 )
 
-// deploymentFronts are what answers on the deployment's two addresses.
-func (s *Server) deploymentFronts() (functions, site http.Handler) {
-	d := s.deployment
-	s.sync = &convexsync.Server{Runner: d.Runner, DB: d.DB, Authenticate: d.Gate.Message, MaxSockets: s.cfg.Limits.Sockets, Log: s.log}
+// openVessel opens a deployment over the house's engine and puts the protocols on it.
+func (s *Server) openVessel(ctx context.Context, secret []byte, row *platform.Deployment, url, siteURL string) (*vessel, error) {
+	c := deployment.Config{
+		Name: row.Name, Secret: secret, Engine: s.engine, Node: s.node, House: s.houseKeys, Log: s.log, Refusals: &s.refusals,
+		CloudURL: url, SiteURL: siteURL,
+		Retention: s.cfg.Limits.Retention, WriteLog: s.cfg.Limits.WriteLog, StoreFiles: storeFiles(s.files),
+	}
+	if s.data != nil {
+		c.Dir = filepath.Join(s.data.path, deploymentsName, row.Name)
+	}
+	d, err := deployment.Open(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.prepare(ctx, d, row); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return s.rig(d), nil
+}
+
+// prepare sets the environment variables that a deployment begins with. The home
+// deployment always has those of its environment; others may remove theirs.
+func (s *Server) prepare(ctx context.Context, d *deployment.Deployment, row *platform.Deployment) error {
+	if row.Home {
+		return d.EnsureVariables(ctx, map[string]string{
+			"WORKOS_CLIENT_ID": string(row.Client), "WORKOS_API_KEY": row.APIKey, "WORKOS_ENVIRONMENT_ID": string(row.Environment),
+		})
+	}
+	if row.Prepared {
+		return nil
+	}
+	vars, err := s.platform.FirstVariables(ctx, row)
+	if err != nil {
+		return err
+	}
+	if err := d.EnsureVariables(ctx, vars); err != nil {
+		return err
+	}
+	return s.platform.ChangeDeployment(ctx, row.Name, func(now *platform.Deployment) { now.Prepared = true })
+}
+
+// rig puts the protocols on a deployment.
+func (s *Server) rig(d *deployment.Deployment) *vessel {
+	v := &vessel{deployment: d, stop: func() {}}
+	v.sync = &convexsync.Server{Runner: d.Runner, DB: d.DB, Authenticate: d.Gate.Message, MaxSockets: s.cfg.Limits.Sockets, Log: s.log}
 	api := &convexhttp.Server{
 		Name: d.Name, Version: s.cfg.Version, CloudURL: d.CloudURL, SiteURL: d.SiteURL,
 		Runner: d.Runner, Deploy: d.Deploy, Files: d.Files, Backup: d.Backup, Streams: d.Streams, DB: d.DB, Gate: d.Gate, Log: s.log,
@@ -20,7 +65,8 @@ func (s *Server) deploymentFronts() (functions, site http.Handler) {
 		Problems:  func() []string { return s.Status().Problems },
 	}
 	mux := http.NewServeMux()
-	s.sync.Mount(mux)
+	v.sync.Mount(mux)
 	mux.Handle("/", api.Handler())
-	return mux, api.Site()
+	v.functions, v.site = mux, api.Site()
+	return v
 }

@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,62 +41,126 @@ type front struct {
 	tls     *tls.Config // nil for plain HTTP
 }
 
+// listeners answer on every front, and on those that come later.
+type listeners struct {
+	log       *slog.Logger
+	admission *admission
+	peers     *peers
+
+	handlers sync.WaitGroup // those of hijacked connections too, which http.Server forgets
+
+	mu      sync.Mutex // guards the rest
+	fronts  []front    // those that came before serve
+	servers map[*socket]*http.Server
+	group   *errgroup.Group // while serve runs
+	ctx     context.Context //nolint:containedctx // serve's; when it has ended, nothing is added
+	live    context.Context //nolint:containedctx // what requests live in
+}
+
+// add answers on one more front, from serve on.
+func (l *listeners) add(f front) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.group == nil {
+		l.fronts = append(l.fronts, f)
+		return
+	}
+	l.begin(f)
+}
+
+// drop stops answering on a socket, and cuts what is on the way there.
+func (l *listeners) drop(s *socket) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if server := l.servers[s]; server != nil {
+		_ = server.Close()
+		delete(l.servers, s)
+	}
+	l.fronts = slices.DeleteFunc(l.fronts, func(f front) bool { return f.socket == s })
+}
+
+// begin answers on a front. Call it with mu held.
+func (l *listeners) begin(f front) {
+	if l.ctx.Err() != nil {
+		return
+	}
+	h := shell(l.log, l.admission.admit(patient(l.peers.from(f.handler))))
+	live := l.live
+	s := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			l.handlers.Add(1)
+			defer l.handlers.Done()
+			h.ServeHTTP(w, r)
+		}),
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		ConnState:         l.admission.watch,
+		MaxHeaderBytes:    maxHeader,
+		BaseContext:       func(net.Listener) context.Context { return live },
+		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
+	}
+	l.servers[f.socket] = s
+	for _, listener := range f.socket.listeners {
+		if f.tls != nil {
+			listener = tls.NewListener(listener, f.tls)
+		}
+		l.group.Go(func() error {
+			if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		})
+	}
+}
+
 // serve answers on every front until ctx ends, then lets running requests finish.
-func serve(ctx context.Context, log *slog.Logger, a *admission, p *peers, fronts []front) error {
+func (l *listeners) serve(ctx context.Context) error {
 	// Requests live a little longer than ctx, so that a mutation on its way is
 	// answered and a socket is closed with a word.
 	live, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	var handlers sync.WaitGroup // those of hijacked connections too, which http.Server forgets
 	g, gctx := errgroup.WithContext(ctx)
-	for _, f := range fronts {
-		h := shell(log, a.admit(patient(p.from(f.handler))))
-		s := &http.Server{
-			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				handlers.Add(1)
-				defer handlers.Done()
-				h.ServeHTTP(w, r)
-			}),
-			ReadHeaderTimeout: headerTimeout,
-			IdleTimeout:       idleTimeout,
-			ConnState:         a.watch,
-			MaxHeaderBytes:    maxHeader,
-			BaseContext:       func(net.Listener) context.Context { return live },
-			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		}
-		for _, l := range f.socket.listeners {
-			if f.tls != nil {
-				l = tls.NewListener(l, f.tls)
-			}
-			g.Go(func() error {
-				if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-					return err
-				}
-				return nil
-			})
-		}
+	l.mu.Lock()
+	l.group, l.ctx, l.live, l.servers = g, gctx, live, map[*socket]*http.Server{}
+	for _, f := range l.fronts {
+		l.begin(f)
+	}
+	l.mu.Unlock()
+	g.Go(func() error {
+		<-gctx.Done()
+		defer time.AfterFunc(socketGrace, cut).Stop()
+		return l.shutDown(gctx)
+	})
+	err := g.Wait()
+	cut()
+	gone := make(chan struct{})
+	go func() { l.handlers.Wait(); close(gone) }()
+	select {
+	case <-gone:
+	case <-time.After(drainTime):
+		l.log.Warn("left sockets that did not close")
+	}
+	return err
+}
+
+// shutDown takes no more requests and waits for those that run, for drainTime.
+func (l *listeners) shutDown(ctx context.Context) error {
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	l.mu.Lock() // nothing is added from here on, for ctx has ended
+	servers := maps.Clone(l.servers)
+	l.mu.Unlock()
+	g := errgroup.Group{}
+	for sock, s := range servers {
 		g.Go(func() error {
-			<-gctx.Done()
-			defer time.AfterFunc(socketGrace, cut).Stop()
-			drain, cancel := context.WithTimeout(context.WithoutCancel(gctx), drainTime)
-			defer cancel()
 			if err := s.Shutdown(drain); err != nil {
-				log.Warn("cut off requests that did not finish", "listener", f.socket.purpose)
+				l.log.Warn("cut off requests that did not finish", "listener", sock.purpose)
 				return s.Close()
 			}
 			return nil
 		})
 	}
-	err := g.Wait()
-	cut()
-	gone := make(chan struct{})
-	go func() { handlers.Wait(); close(gone) }()
-	select {
-	case <-gone:
-	case <-time.After(drainTime):
-		log.Warn("left sockets that did not close")
-	}
-	return err
+	return g.Wait()
 }
 
 // shell is what is true of every request: an id, headers that keep browsers from
@@ -124,7 +190,8 @@ func shell(log *slog.Logger, h http.Handler) http.Handler {
 // listens on the loopback address only: a page elsewhere could otherwise point its
 // own name at 127.0.0.1 and read what only this machine may (DNS rebinding). more
 // knows further names, those of environments.
-func ownHost(public string, more func(host string) bool, h http.Handler) http.Handler {
+// setting is the flag that tells the house's address.
+func ownHost(public, setting string, more func(host string) bool, h http.Handler) http.Handler {
 	own := ""
 	if u, err := url.Parse(public); err == nil {
 		own = u.Hostname()
@@ -140,6 +207,6 @@ func ownHost(public string, more func(host string) bool, h http.Handler) http.Ha
 			h.ServeHTTP(w, r)
 			return
 		}
-		http.Error(w, "This sign-in service does not answer to that host name. Start Lentil with --authkit-url if it should.", http.StatusMisdirectedRequest)
+		http.Error(w, "Lentil does not answer to that host name here. Start it with --"+setting+" if it should.", http.StatusMisdirectedRequest)
 	})
 }

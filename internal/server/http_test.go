@@ -40,7 +40,7 @@ func TestShellGivesIdsAndSurvivesPanics(t *testing.T) {
 
 func TestOwnHostRefusesForeignNames(t *testing.T) {
 	t.Parallel()
-	h := ownHost("https://auth.example.com", func(host string) bool { return host == "id.example.com" }, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	h := ownHost("https://auth.example.com", "authkit-url", func(host string) bool { return host == "id.example.com" }, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	for host, want := range map[string]int{
 		"localhost:4100": 200, "127.0.0.1:4100": 200, "[::1]:4100": 200, "app.localhost": 200, "AUTH.example.com": 200,
 		"evil.example": 421, "evil.example:4100": 421, "localhost.evil.example": 421, "10.0.0.1": 421, "": 421,
@@ -53,6 +53,13 @@ func TestOwnHostRefusesForeignNames(t *testing.T) {
 			t.Errorf("%q: %d", host, w.Code)
 		}
 	}
+}
+
+// listenersOf is what answers on a front.
+func listenersOf(f front) *listeners {
+	l := &listeners{log: slog.New(slog.DiscardHandler), admission: &admission{limits: &Limits{Connections: 100, Requests: 100}}, peers: &peers{}}
+	l.add(f)
+	return l
 }
 
 func TestServeLetsRunningRequestsFinish(t *testing.T) {
@@ -70,7 +77,7 @@ func TestServeLetsRunningRequestsFinish(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- serve(ctx, slog.New(slog.DiscardHandler), &admission{limits: &Limits{Connections: 100, Requests: 100}}, &peers{}, []front{{socket: sock, handler: h}})
+		ended <- listenersOf(front{socket: sock, handler: h}).serve(ctx)
 	}()
 	answer := make(chan string, 1)
 	go func() {
@@ -108,7 +115,7 @@ func TestServeEndsLongRequestsWithTheirContext(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- serve(ctx, slog.New(slog.DiscardHandler), &admission{limits: &Limits{Connections: 100, Requests: 100}}, &peers{}, []front{{socket: sock, handler: h}})
+		ended <- listenersOf(front{socket: sock, handler: h}).serve(ctx)
 	}()
 	go func() {
 		if res, err := http.Get("http://" + sock.listeners[0].Addr().String()); err == nil {

@@ -32,7 +32,7 @@ func (s *socket) close() {
 	}
 }
 
-// portStep is how far apart tried ports are, so that a second house's three ports
+// portStep is how far apart tried ports are, so that a second house's ports
 // keep the last digits that people know (3220, 3221, 4110).
 const portStep = 10
 

@@ -91,7 +91,7 @@ func TestBindAnswersOnBothLoopbackAddresses(t *testing.T) {
 
 func TestDefaultPortsAreNotBlockedByBrowsers(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{DefaultPort, DefaultSitePort, DefaultAuthKitPort} {
+	for _, n := range []int{DefaultPort, DefaultSitePort, DefaultAuthKitPort, DefaultControlPort} {
 		if badPort(n) {
 			t.Errorf("browsers do not talk to port %d", n)
 		}

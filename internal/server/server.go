@@ -13,14 +13,12 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/database"
-	"github.com/lentil-dev/lentil/internal/deployment"
 	"github.com/lentil-dev/lentil/internal/diagnosis"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/isolate"
 	"github.com/lentil-dev/lentil/internal/mail"
 	"github.com/lentil-dev/lentil/internal/node"
 	"github.com/lentil-dev/lentil/internal/platform"
-	"github.com/lentil-dev/lentil/internal/wire/convexsync"
 )
 
 // Addresses say where a house answers and with which keys: what a program needs
@@ -29,6 +27,7 @@ type Addresses struct {
 	URL           string `json:"url"`
 	SiteURL       string `json:"siteUrl"`
 	AuthKitURL    string `json:"authkitUrl"`
+	ControlURL    string `json:"controlUrl,omitempty"` // dashboard and management API
 	Deployment    string `json:"deployment"`
 	AdminKey      string `json:"adminKey"`
 	EnvironmentID string `json:"environmentId"`
@@ -52,29 +51,31 @@ type Server struct {
 	log  *slog.Logger
 	data *dataDir // nil for a house in memory
 
-	deploymentSocket, siteSocket, authKitSocket *socket
-	vendorTLSSocket                             *socket // nil where nobody is to find the house at the vendors' names
+	deploymentSocket, siteSocket, authKitSocket, controlSocket *socket
+	vendorTLSSocket                                            *socket // nil where nobody is to find the house at the vendors' names
 
-	db         *database.DB // the house's own: control plane and identity
-	identity   *identity.Service
-	services   services
-	flow       *authflow.Flow
-	outbox     *mail.Outbox // nil when mail leaves the house
-	platform   *platform.Service
-	engine     *isolate.Engine
-	node       *node.Pool
-	deployment *deployment.Deployment
-	sync       *convexsync.Server
-	api        http.Handler // the sign-in service's API
-	fronts     []front
-	vendor     vendorWay
-	keySets    sync.Map // client id → token.KeySet of our own; a set follows rotation by itself
-	addresses  Addresses
-	admission  *admission
-	peers      *peers
-	files      int // that the process may have open
-	began      time.Time
-	refusals   diagnosis.Ledger // of tokens, origins and redirect URIs, for the doctor
+	db        *database.DB // the house's own: control plane and identity
+	identity  *identity.Service
+	services  services
+	flow      *authflow.Flow
+	outbox    *mail.Outbox // nil when mail leaves the house
+	platform  *platform.Service
+	engine    *isolate.Engine
+	node      *node.Pool
+	fleet     *fleet
+	home      *vessel      // the home deployment, which is open as long as the house
+	control   http.Handler // of the control listener, whatever the host name
+	api       http.Handler // the sign-in service's API
+	fronts    []front      // those of the house, without the fleet's
+	listeners listeners
+	vendor    vendorWay
+	keySets   sync.Map // client id → token.KeySet of our own; a set follows rotation by itself
+	addresses Addresses
+	admission *admission
+	peers     *peers
+	files     int // that the process may have open
+	began     time.Time
+	refusals  diagnosis.Ledger // of tokens, origins and redirect URIs, for the doctor
 
 	serving  chan struct{} // closed when Run has begun to answer
 	stopping chan struct{} // closed when Run begins to stop
@@ -95,6 +96,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.peers = &peers{trusted: trusted, header: cfg.ClientAddressHeader}
+	s.listeners.log, s.listeners.admission, s.listeners.peers = cfg.Log, s.admission, s.peers
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(s.explain(err), s.close())
 	}
@@ -137,10 +139,13 @@ func (s *Server) Run(ctx context.Context) error {
 	// store until the last room has ended.
 	stores := s.background(cancel, map[string]func(context.Context) error{"house": s.db.Run})
 	rooms := s.background(cancel, map[string]func(context.Context) error{
-		"identity": s.identity.Run, "services": s.services.Run, "directory": s.services.directory.Run, "sso": s.services.sso.Run, "webhooks": s.services.webhooks.Run, "authflow": s.flow.Run, "deployment": s.deployment.Run,
+		"identity": s.identity.Run, "services": s.services.Run, "directory": s.services.directory.Run, "sso": s.services.sso.Run, "webhooks": s.services.webhooks.Run, "authflow": s.flow.Run, "fleet": s.fleet.Run,
 	})
+	for _, f := range s.fronts {
+		s.listeners.add(f)
+	}
 	close(s.serving)
-	err := serve(ctx, s.log, s.admission, s.peers, s.fronts)
+	err := s.listeners.serve(ctx)
 	if ctx.Err() == nil {
 		cancel(err)
 	}
@@ -162,7 +167,7 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) awaitCalls() {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	s.sync.Wait(ctx)
+	s.fleet.wait(ctx)
 }
 
 // background runs long-lived things until the returned function is called, which

@@ -18,7 +18,7 @@ import (
 func start(t *testing.T, change func(*server.Config)) (*server.Server, func() error) {
 	t.Helper()
 	any := server.Port{Fixed: true}
-	cfg := server.Config{Port: any, SitePort: any, AuthKitPort: any, Workers: 1, Version: "test", Log: slog.New(slog.DiscardHandler)}
+	cfg := server.Config{Port: any, SitePort: any, AuthKitPort: any, ControlPort: any, Workers: 1, Version: "test", Log: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(&cfg)
 	}
@@ -136,7 +136,7 @@ func TestServerKeepsItselfOverRestarts(t *testing.T) {
 	// Without a wish for ports it comes back where it was.
 	s, _ = start(t, func(c *server.Config) {
 		in(c)
-		c.Port, c.SitePort, c.AuthKitPort = server.Port{}, server.Port{}, server.Port{}
+		c.Port, c.SitePort, c.AuthKitPort, c.ControlPort = server.Port{}, server.Port{}, server.Port{}, server.Port{}
 		c.Notice = func(format string, args ...any) { t.Logf(format, args...) }
 	})
 	if got := s.Addresses(); got != first {

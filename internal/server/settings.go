@@ -23,12 +23,14 @@ func (c *Config) Settings() []*setting.Row {
 		{Key: "listen.port", Flag: "port", Variable: "LENTIL_PORT", Into: &c.Port, Default: strconv.Itoa(DefaultPort), Help: "port of the deployment; 0 takes any free one"},
 		{Key: "listen.site-port", Flag: "site-port", Variable: "LENTIL_SITE_PORT", Into: &c.SitePort, Default: strconv.Itoa(DefaultSitePort), Help: "port of the deployment's HTTP actions"},
 		{Key: "listen.authkit-port", Flag: "authkit-port", Variable: "LENTIL_AUTHKIT_PORT", Into: &c.AuthKitPort, Default: strconv.Itoa(DefaultAuthKitPort), Help: "port of sign-in and its API"},
+		{Key: "listen.control-port", Flag: "control-port", Variable: "LENTIL_CONTROL_PORT", Into: &c.ControlPort, Default: strconv.Itoa(DefaultControlPort), Help: "port of the dashboard and the management API"},
 
 		{Key: "listen.vendor-tls-port", Flag: "vendor-tls-port", Variable: "LENTIL_VENDOR_TLS_PORT", Into: &c.VendorTLSPort, Default: "any free one", Help: "port at which programs of this machine find the house under the vendors' names"},
 
 		{Key: "public.url", Flag: "url", Variable: "LENTIL_URL", Into: &c.URL, Help: "public address of the deployment, behind a proxy"},
 		{Key: "public.site-url", Flag: "site-url", Variable: "LENTIL_SITE_URL", Into: &c.SiteURL, Help: "public address of the HTTP actions, behind a proxy"},
 		{Key: "public.authkit-url", Flag: "authkit-url", Variable: "LENTIL_AUTHKIT_URL", Into: &c.AuthKitURL, Help: "public address of the sign-in service, behind a proxy"},
+		{Key: "public.control-url", Flag: "control-url", Variable: "LENTIL_CONTROL_URL", Into: &c.ControlURL, Help: "public address of the dashboard and the management API, behind a proxy"},
 
 		{Key: "proxies.trusted", Flag: "trusted-proxies", Variable: "LENTIL_TRUSTED_PROXIES", Into: &c.TrustedProxies, Help: "addresses and networks of proxies that tell the client's address"},
 		{Key: "proxies.client-address-header", Flag: "client-address-header", Variable: "LENTIL_CLIENT_ADDRESS_HEADER", Into: &c.ClientAddressHeader, Default: defaultPeerHeader, Help: "header in which they tell it"},

@@ -58,13 +58,13 @@ const lowDisk = 512 << 20
 
 // Status takes the picture.
 func (s *Server) Status() Status {
-	l, e, db := &s.cfg.Limits, s.engine.Stats(), s.deployment.DB.Stats()
+	l, e, db := &s.cfg.Limits, s.engine.Stats(), s.home.deployment.DB.Stats()
 	st := Status{
-		Version: s.cfg.Version, Deployment: s.deployment.Name, UptimeSeconds: int64(time.Since(s.began) / time.Second),
+		Version: s.cfg.Version, Deployment: s.home.deployment.Name, UptimeSeconds: int64(time.Since(s.began) / time.Second),
 		Connections:   Gauge{s.admission.connections.Load(), int64(l.Connections)},
-		Sockets:       Gauge{int64(s.sync.Connections()), int64(l.Sockets)},
+		Sockets:       Gauge{int64(s.home.sync.Connections()), int64(l.Sockets)},
 		Requests:      Gauge{s.admission.requests.Load(), int64(l.Requests)},
-		Refused:       s.admission.refused.Load() + s.sync.Refused(),
+		Refused:       s.admission.refused.Load() + s.home.sync.Refused(),
 		Subscriptions: Gauge{Used: int64(db.Subscriptions)},
 		Workers:       Gauge{int64(e.Running), int64(e.Workers)},
 		Queue:         Gauge{int64(e.Queued), int64(l.Queue)},

@@ -55,6 +55,16 @@ func AdminKeyOf(master []byte, deployment string) (string, error) {
 	return NewAdminKeys(deployment, secret).Key(), nil
 }
 
+// HouseToken derives the access token that programs with the data directory's secret
+// use, with all rights of the house's owner. It is stored nowhere.
+func HouseToken(master []byte) (string, error) {
+	b, err := hkdf.Key(sha256.New, master, nil, "lentil house token v1", 32)
+	if err != nil {
+		return "", err
+	}
+	return "lentil_house_" + hex.EncodeToString(b), nil
+}
+
 // DeploymentSecret derives a deployment's own secret from the house's master secret.
 func DeploymentSecret(master []byte, deployment string) ([]byte, error) {
 	return hkdf.Key(sha256.New, master, nil, "lentil deployment v1|"+deployment, 32)

@@ -1,0 +1,89 @@
+package server
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+
+	"github.com/lentil-dev/lentil/internal/token"
+)
+
+// openControl puts together what answers on the control listener: the management API
+// of the official tools, the dashboard, and what probes ask.
+func (s *Server) openControl() error {
+	management, dashboard, err := s.controlRooms()
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, s.cfg.Version) })
+	for _, prefix := range managementPrefixes {
+		mux.Handle(prefix, management)
+	}
+	mux.Handle("/", dashboard)
+	s.control = mux
+	return nil
+}
+
+// managementPrefixes are what the management API answers on the control listener.
+var managementPrefixes = []string{"/api/", "/v1/"}
+
+// controlRooms makes the management API and the dashboard. What is not there yet
+// says so.
+func (s *Server) controlRooms() (management, dashboard http.Handler, err error) {
+	management = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		writeRefusal(w, r, http.StatusNotImplemented, "NoManagementAPI", "This house has no management API.")
+	})
+	dashboard = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "There is no page here.", http.StatusNotFound)
+	})
+	return management, dashboard, nil
+}
+
+// controlURL is the control plane's address; see authKitURL for its host.
+func (s *Server) controlURL() string {
+	host := s.cfg.Host
+	if host == "127.0.0.1" {
+		host = "localhost"
+	}
+	return address(s.cfg.ControlURL, host, s.controlSocket.number)
+}
+
+// controlFront is what answers on the control listener: where only this machine
+// reaches it, to this machine's names alone.
+func (s *Server) controlFront() http.Handler {
+	if !onlyHere(s.controlSocket, s.controlURL()) {
+		return s.control
+	}
+	return ownHost(s.controlURL(), "control-url", func(string) bool { return false }, s.control)
+}
+
+// HouseToken derives the access token with the owner's rights from a data directory,
+// whether or not the house in it runs: who may read its secrets may know it.
+func HouseToken(dir string, masters [][]byte) (string, error) {
+	ring, err := (&dataDir{path: dir}).peekRing(masters)
+	if err != nil {
+		return "", explain(dir, err)
+	}
+	return token.HouseToken(ring.Root)
+}
+
+// writeRefusal answers in the words of the deployments' own protocol, so that pages
+// of other origins, too, can read what is wrong.
+func writeRefusal(w http.ResponseWriter, r *http.Request, status int, code, message string) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	if status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "1")
+	}
+	if origin := r.Header.Get("Origin"); origin != "" {
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Add("Vary", "Origin")
+	}
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(struct { // the client may be gone
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	}{code, message})
+}
