@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/server"
 )
 
@@ -53,7 +54,7 @@ themselves.`,
 				return err
 			}
 			d.fill(&cfg)
-			if err := d.prepareState(); err != nil {
+			if err := prepareState(d.state); err != nil {
 				return err
 			}
 			var beside func(context.Context) error
@@ -61,7 +62,7 @@ themselves.`,
 			if start != "" {
 				beside = func(ctx context.Context) error { return d.runStart(ctx, addresses, h.json) }
 			}
-			return runHouse(cmd.Context(), cfg, func(ctx context.Context, a server.Addresses) error {
+			return d.explain(runHouse(cmd.Context(), cfg, func(ctx context.Context, a server.Addresses) error {
 				addresses = a
 				if err := d.writeEnv(a); err != nil {
 					return err
@@ -74,7 +75,7 @@ themselves.`,
 					app = cfg.Project.HomepageURL
 				}
 				return announce(e, out, h.json, a, fmt.Sprintf("ready in %d ms", time.Since(began).Milliseconds()), app)
-			}, beside)
+			}, beside))
 		},
 	}
 	h.register(cmd.Flags())
@@ -114,6 +115,14 @@ func newDev(e *env, out *talk, dir, start string) (*dev, error) {
 	return &dev{env: e, out: out, dir: abs, state: filepath.Join(abs, stateName), start: start, project: p}, nil
 }
 
+// explain adds to an error what the project's folder knows about it.
+func (d *dev) explain(err error) error {
+	if r, rerr := readRunning(d.state); errors.Is(err, persistence.ErrLocked) && rerr == nil && r.Lodge {
+		return hinted{err, "it is a house that commands of lentil exec share; it ends with the last of them, or do without lentil dev"}
+	}
+	return err
+}
+
 // fill tells the server what the project wants.
 func (d *dev) fill(cfg *server.Config) {
 	cfg.Data = d.state
@@ -145,15 +154,15 @@ func (d *dev) add(list []string, what, template string) []string {
 	return append(list, text)
 }
 
-// prepareState makes the state folder and keeps it out of version control.
-func (d *dev) prepareState() error {
-	if err := os.MkdirAll(d.state, 0o700); err != nil {
-		return server.Explain(d.state, err)
+// prepareState makes a state folder and keeps it out of version control.
+func prepareState(state string) error {
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return server.Explain(state, err)
 	}
-	ignore := filepath.Join(d.state, ".gitignore")
+	ignore := filepath.Join(state, ".gitignore")
 	if _, err := os.Stat(ignore); errors.Is(err, os.ErrNotExist) {
 		if err := os.WriteFile(ignore, []byte("*\n"), 0o600); err != nil {
-			return server.Explain(d.state, err)
+			return server.Explain(state, err)
 		}
 	}
 	return nil
@@ -207,8 +216,13 @@ func (d *dev) runStart(ctx context.Context, a server.Addresses, asJSON bool) err
 
 // writeRunning leaves the addresses, without keys, where status finds them.
 func writeRunning(state string, a server.Addresses) error {
-	a.AdminKey, a.APIKey = "", ""
-	b, err := json.Marshal(a)
+	return writeRunningAs(state, running{Addresses: a})
+}
+
+// writeRunningAs is writeRunning for any kind of house.
+func writeRunningAs(state string, r running) error {
+	r.Addresses = r.withoutKeys()
+	b, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}

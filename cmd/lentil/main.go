@@ -19,7 +19,7 @@ type env struct {
 }
 
 // commands are all commands, in the order in which help shows them.
-var commands = []func(*env) *cobra.Command{devCommand, serveCommand, emulateCommand, seedCommand, importCommand, exportCommand, statusCommand, keysCommand, versionCommand, hashesCommand}
+var commands = []func(*env) *cobra.Command{devCommand, serveCommand, emulateCommand, execCommand, seedCommand, importCommand, exportCommand, statusCommand, keysCommand, versionCommand, hashesCommand, lodgeCommand, attendCommand}
 
 func main() { os.Exit(run(os.Args[1:], &env{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv})) }
 
@@ -56,12 +56,19 @@ func run(args []string, e *env) int {
 	if err == nil {
 		return 0
 	}
+	end := ended{}
+	if errors.As(err, &end) && end.cause == nil {
+		return end.code
+	}
 	fmt.Fprintf(e.stderr, "lentil: %v\n", err)
 	if hint := (hinted{}); errors.As(err, &hint) {
 		fmt.Fprintf(e.stderr, "hint: %s\n", hint.hint)
 	}
 	if errors.As(err, &misused{}) || !root.HasParent() && isUnknownCommand(err) {
 		return 2
+	}
+	if end.cause != nil {
+		return end.code
 	}
 	return 1
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -19,7 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"lentil": main, "get": get, "newer": newer, "writes": writes})
+	testscript.Main(m, map[string]func(){"lentil": main, "get": get, "newer": newer, "writes": writes, "gone": gone})
 }
 
 // get prints the body of the URL that is its argument and fails if the status is
@@ -59,6 +60,18 @@ func writes() {
 		if res.StatusCode != http.StatusOK {
 			return
 		}
+	}
+}
+
+// gone waits until no process has the house in a directory open.
+func gone() {
+	f, err := os.Open(filepath.Join(os.Args[1], "lock"))
+	if err == nil {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 }
 

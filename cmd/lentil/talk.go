@@ -65,6 +65,15 @@ func (t *talk) addresses(a server.Addresses, note, app string) {
 	io.WriteString(t.w, b.String())
 }
 
+// started says in a few words that a house was started for a command, and where.
+func (t *talk) started(a server.Addresses) {
+	line := fmt.Sprintf("%s  a house was started for this command: deployment %s, sign-in %s", t.style(bold+";"+green, "lentil"), a.URL, a.AuthKitURL)
+	if a.OutboxURL != "" {
+		line += ", mail " + a.OutboxURL
+	}
+	fmt.Fprintln(t.w, line)
+}
+
 // status prints how a house stands against its limits.
 func (t *talk) status(st *server.Status) {
 	var b strings.Builder
