@@ -13,7 +13,7 @@ NEXTJS  := examples/nextjs-authkit
 # detector and the invariants that are too dear for production.
 RACE := ./internal/blob/... ./internal/persistence/... ./internal/database/... ./internal/token/... \
 	./internal/scheduler/... ./internal/filestorage/... ./internal/udf/... ./internal/identity/... ./internal/authflow/... ./internal/wire/convexsync/... \
-	./internal/search/... ./internal/node/... ./internal/backup/... ./internal/logstream/... ./internal/sideprocess/... ./internal/outbound/... \
+	./internal/search/... ./internal/node/... ./internal/backup/... ./internal/logstream/... ./internal/sideprocess/... ./internal/outbound/... ./internal/forward/... \
 	./internal/webhook/... ./internal/directory/... ./internal/integration/... ./internal/sso/...
 
 # Folders whose npm packages the tests and the examples use.

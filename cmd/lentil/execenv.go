@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/lentil-dev/lentil/internal/forward"
+	"github.com/lentil-dev/lentil/internal/server"
 )
 
 // nodeShim is loaded into Node.js processes below a command: what Node.js itself does
@@ -78,6 +79,18 @@ func (l *lodging) variables(proxyURL string, getenv func(string) string) ([]vari
 		}
 		vars = append(vars, variable{name: v.name, value: file})
 	}
+	masters, err := server.MasterKeys(getenv)
+	if err != nil {
+		return nil, err
+	}
+	token, err := server.HouseToken(l.state, masters)
+	if err != nil {
+		return nil, err
+	}
+	vars = append(vars,
+		variable{name: "CONVEX_PROVISION_HOST", value: r.ControlURL},
+		variable{name: "CONVEX_VERSION_API_ORIGIN", value: r.ControlURL},
+		variable{name: "CONVEX_OVERRIDE_ACCESS_TOKEN", value: token, secret: true})
 	for _, h := range hostSettings(r.AuthKitURL) {
 		vars = append(vars, h, variable{name: "VITE_" + h.name, value: h.value})
 	}

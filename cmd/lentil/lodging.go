@@ -283,7 +283,7 @@ func (l *lodging) start(ctx context.Context) error {
 // sameAddresses are flags for a house that shall answer where this one did, because
 // programs know it there.
 func (r running) sameAddresses() (flags []string) {
-	for flag, address := range map[string]string{"port": r.URL, "site-port": r.SiteURL, "authkit-port": r.AuthKitURL} {
+	for flag, address := range map[string]string{"port": r.URL, "site-port": r.SiteURL, "authkit-port": r.AuthKitURL, "control-port": r.ControlURL} {
 		if u, err := url.Parse(address); err == nil && u.Port() != "" {
 			flags = append(flags, "--"+flag+"="+u.Port())
 		}

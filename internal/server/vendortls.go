@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -53,7 +51,7 @@ func (s *Server) openVendorTLS(secret []byte) error {
 		return err
 	}
 	s.addresses.VendorTLSPort = s.vendorTLSSocket.number
-	s.fronts = append(s.fronts, front{socket: s.vendorTLSSocket, handler: vendorHosts(s.vendorHandlers()), tls: authority.TLS()})
+	s.fronts = append(s.fronts, front{socket: s.vendorTLSSocket, handler: s.vendorHosts(), tls: authority.TLS()})
 	return nil
 }
 
@@ -78,10 +76,17 @@ func (s *Server) openAuthority(secret []byte) (*forward.Authority, error) {
 	return authority, s.data.writeFile(authorityName, authority.PEM())
 }
 
-// vendorHandlers are who answers at each of the vendors' names.
-func (s *Server) vendorHandlers() map[string]http.Handler {
-	handlers := map[string]http.Handler{forward.WorkOSAPI: s.vendorAPI()}
-	return handlers
+// vendorHosts are who answers at each of the vendors' names.
+func (s *Server) vendorHosts() *hosts {
+	h := &hosts{}
+	h.add(forward.WorkOSAPI, "sign-in", s.vendorAPI())
+	h.add(forward.WorkOSDashboard, "the dashboard", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, s.controlURL()+r.URL.RequestURI(), http.StatusFound)
+	}))
+	for _, name := range []string{forward.ConvexAPI, forward.ConvexVersion, forward.ConvexAuth} {
+		h.add(name, "the management API", s.control)
+	}
+	return h
 }
 
 // vendorAPI is the sign-in service's API, for its vendor's name. People are sent on
@@ -101,25 +106,4 @@ func (s *Server) vendorAPI() http.Handler {
 // visited says whether a path is one that browsers are sent to.
 func visited(path string) bool {
 	return strings.HasSuffix(path, "/authorize") || strings.HasSuffix(path, "/logout")
-}
-
-// vendorHosts answers by host name.
-func vendorHosts(handlers map[string]http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host := r.Host
-		if name, port, err := net.SplitHostPort(host); err == nil && port != "" {
-			host = name
-		}
-		host = strings.ToLower(strings.TrimSuffix(host, "."))
-		switch h := handlers[host]; {
-		case h != nil:
-			h.ServeHTTP(w, r)
-		case forward.Owns(host):
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusNotImplemented)
-			fmt.Fprintf(w, `{"code":"VendorHostNotServed","message":"This house does not answer for %s yet."}`+"\n", host)
-		default:
-			http.Error(w, "This listener answers at the vendors' host names only.", http.StatusMisdirectedRequest)
-		}
-	})
 }
