@@ -11,10 +11,10 @@ NEXTJS  := examples/nextjs-authkit
 
 # Rooms where goroutines meet; they are examined once more with the race
 # detector and the invariants that are too dear for production.
-RACE := ./internal/blob/... ./internal/persistence/... ./internal/database/... ./internal/token/... \
-	./internal/scheduler/... ./internal/filestorage/... ./internal/udf/... ./internal/identity/... ./internal/authflow/... ./internal/wire/convexsync/... \
-	./internal/search/... ./internal/node/... ./internal/backup/... ./internal/logstream/... ./internal/sideprocess/... ./internal/outbound/... ./internal/forward/... \
-	./internal/webhook/... ./internal/directory/... ./internal/integration/... ./internal/sso/...
+RACE := $(addsuffix /...,$(addprefix ./internal/,blob persistence database token scheduler filestorage udf \
+	identity authflow wire/convexsync search node backup logstream sideprocess outbound webhook directory integration sso \
+	forward \
+	)) ./convex/...
 
 # Folders whose npm packages the tests and the examples use.
 NPM := $(dir $(wildcard conformance/package-lock.json conformance/apps/*/package-lock.json examples/*/package-lock.json))

@@ -90,7 +90,7 @@ var owners = map[string][]string{
 	"github.com/andybalholm/brotli":       {"internal/wire"},
 	"github.com/boombuler/barcode":        {"internal/identity"},
 	"github.com/cockroachdb/pebble/v2":    {"internal/persistence/pebblestore"},
-	"github.com/coder/websocket":          {"internal/wire/convexsync"},
+	"github.com/coder/websocket":          {"internal/wire/convexsync", "convex"},
 	"github.com/crewjam/saml":             {"internal/connector"},
 	"github.com/go-jose/go-jose/v4":       {"internal/token"},
 	"github.com/go-sourcemap/sourcemap":   {"internal/isolate"},
