@@ -31,7 +31,7 @@ NONE < persistence, blob, isolate, mail, webcrypto;
 NONE < projectfile; # .env and JSON files of JavaScript projects
 webcrypto < isolate;
 apierr < sideprocess;
-NONE < setting; # flags, variables, one file
+NONE < setting, systemd; # flags, variables, one file; the manager that started us
 isolate < node; # a second engine for the same calls: decision 30
 persistence < persistence/persistencetest, persistence/pebblestore, persistence/postgres;
 apierr < isolate, blob;
@@ -70,7 +70,7 @@ authflow, wire < web/portal, web/testidp;
 platform, wire < wire/management;
 authflow, platform, wire < web/dashboard;
 # roof and door
-certificate, setting < server; # what serve alone needs
+certificate, setting, systemd < server; # what serve alone needs
 forward, web/dashboard, web/login, web/portal, web/testidp, wire/convexhttp, wire/convexsync, wire/management, wire/scim, wire/workos < server < cmd/lentil;
 NONE < doctor/source; # reads TypeScript
 projectfile, doctor/source, token < doctor < cmd/lentil; # asks a house over its own address, as anybody could

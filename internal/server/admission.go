@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -32,6 +33,10 @@ func (a *admission) watch(c net.Conn, state http.ConnState) {
 	case http.StateNew:
 		if a.connections.Add(1) > int64(a.limits.Connections) {
 			a.refused.Add(1)
+			if _, secure := c.(*tls.Conn); secure {
+				_ = c.Close() // a word would need a handshake first, which others would wait for
+				return
+			}
 			_ = c.SetWriteDeadline(time.Now().Add(refusalTime))
 			_, _ = io.WriteString(c, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: "+
 				strconv.Itoa(len(busy))+"\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"+busy)

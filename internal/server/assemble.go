@@ -75,6 +75,9 @@ func (s *Server) open(ctx context.Context) error {
 	if err := s.openFronts(); err != nil {
 		return err
 	}
+	if err := s.openPublic(ctx); err != nil {
+		return err
+	}
 	return s.openVendorTLS(ring.Root)
 }
 
@@ -137,6 +140,9 @@ func (s *Server) openHouse(ctx context.Context, ring *token.Ring) error {
 
 // bindAll binds the four listeners and remembers their ports.
 func (s *Server) bindAll(ctx context.Context, last platform.Ports) error {
+	if err := s.bindPublic(ctx); err != nil {
+		return err
+	}
 	for _, b := range []struct {
 		into            **socket
 		purpose         string
@@ -271,8 +277,8 @@ func (s *Server) openFronts() error {
 		return err
 	}
 	s.fronts = []front{
-		{socket: s.deploymentSocket, handler: s.fleet.functions()}, {socket: s.siteSocket, handler: s.fleet.site()},
-		{socket: s.authKitSocket, handler: authKit}, {socket: s.controlSocket, handler: s.controlFront()},
+		{socket: s.deploymentSocket, handler: s.probed(s.fleet.functions())}, {socket: s.siteSocket, handler: s.fleet.site()},
+		{socket: s.authKitSocket, handler: s.probed(authKit)}, {socket: s.controlSocket, handler: s.probed(s.controlFront())},
 	}
 	return s.fleet.moorAll(context.Background())
 }

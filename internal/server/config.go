@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -46,6 +47,23 @@ type Config struct {
 	// URL, SiteURL, AuthKitURL and ControlURL are the public addresses when a proxy
 	// stands in front; by default they are made from host and port.
 	URL, SiteURL, AuthKitURL, ControlURL string
+
+	// Hosts are names that share one listener, at HTTPSPort (443); HTTPPort (80) sends
+	// people there. With names, the other ports are for this machine alone, and Host is
+	// where the shared listener listens (everywhere).
+	Hosts               HostNames
+	HTTPSPort, HTTPPort Port
+	TLS                 TLS
+	ACME                ACME
+	// Listeners are sockets that whoever started us has bound already; they are taken
+	// over where the port fits.
+	Listeners  []net.Listener
+	publicHost string
+
+	// DrainDelay is how long a house that stops goes on as before, not ready any more,
+	// so that balancers send nobody here; DrainTime how long it then waits for what
+	// runs, 5 seconds by default.
+	DrainDelay, DrainTime time.Duration
 
 	// Client is the client id of the identity environment in a new house; chosen when
 	// empty.
@@ -113,6 +131,8 @@ type Config struct {
 // Port is a wish for a port.
 type Port struct {
 	Number int
+	// Off says that there shall be none, where that is possible.
+	Off bool
 	// Fixed says that nothing but Number will do; 0 then means any free port.
 	// Otherwise Number 0 means the default, and the next free one is taken if it
 	// is in use.
@@ -166,6 +186,7 @@ func (c *Config) prepare(files int) error {
 	if c.Notice == nil {
 		c.Notice = func(string, ...any) {}
 	}
+	c.publicHost = c.Host
 	if c.Host == "" {
 		c.Host = "127.0.0.1"
 	}
@@ -186,6 +207,17 @@ func (c *Config) prepare(files int) error {
 		if p.Number < 0 || p.Number > 65535 {
 			return fmt.Errorf("port %d is not between 0 and 65535", p.Number)
 		}
+	}
+	for what, d := range map[string]time.Duration{"drain delay": c.DrainDelay, "drain time": c.DrainTime} {
+		if d < 0 || d > time.Hour {
+			return fmt.Errorf("the %s must be between 0 and 1h, not %v", what, d)
+		}
+	}
+	if c.DrainTime == 0 {
+		c.DrainTime = drainTime
+	}
+	if err := c.preparePublic(); err != nil {
+		return err
 	}
 	for what, d := range map[string]time.Duration{"access token lifetime": c.AccessTokenLifetime, "refresh reuse window": c.RefreshReuseWindow} {
 		if d < 0 || d > 24*time.Hour {

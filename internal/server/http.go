@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -46,6 +47,7 @@ type listeners struct {
 	log       *slog.Logger
 	admission *admission
 	peers     *peers
+	drain     time.Duration // that a stop waits for running requests; 0 means drainTime
 
 	handlers sync.WaitGroup // those of hijacked connections too, which http.Server forgets
 
@@ -101,9 +103,7 @@ func (l *listeners) begin(f front) {
 	}
 	l.servers[f.socket] = s
 	for _, listener := range f.socket.listeners {
-		if f.tls != nil {
-			listener = tls.NewListener(listener, f.tls)
-		}
+		listener = tlsListener(listener, f.tls)
 		l.group.Go(func() error {
 			if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 				return err
@@ -145,7 +145,7 @@ func (l *listeners) serve(ctx context.Context) error {
 
 // shutDown takes no more requests and waits for those that run, for drainTime.
 func (l *listeners) shutDown(ctx context.Context) error {
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(l.drain, drainTime))
 	defer cancel()
 	l.mu.Lock() // nothing is added from here on, for ctx has ended
 	servers := maps.Clone(l.servers)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/authflow"
+	"github.com/lentil-dev/lentil/internal/certificate"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/diagnosis"
 	"github.com/lentil-dev/lentil/internal/identity"
@@ -52,7 +53,10 @@ type Server struct {
 	data *dataDir // nil for a house in memory
 
 	deploymentSocket, siteSocket, authKitSocket, controlSocket *socket
-	vendorTLSSocket                                            *socket // nil where nobody is to find the house at the vendors' names
+	vendorTLSSocket                                            *socket             // nil where nobody is to find the house at the vendors' names
+	httpsSocket, httpSocket                                    *socket             // what host names share; nil without names
+	hosts                                                      hosts               // who answers to which name
+	keeper                                                     *certificate.Keeper // nil where we speak no TLS
 
 	db        *database.DB // the house's own: control plane and identity
 	identity  *identity.Service
@@ -96,6 +100,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.peers = &peers{trusted: trusted, header: cfg.ClientAddressHeader}
+	s.listeners.drain = s.cfg.DrainTime
 	s.listeners.log, s.listeners.admission, s.listeners.peers = cfg.Log, s.admission, s.peers
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(s.explain(err), s.close())
@@ -141,11 +146,17 @@ func (s *Server) Run(ctx context.Context) error {
 	rooms := s.background(cancel, map[string]func(context.Context) error{
 		"identity": s.identity.Run, "services": s.services.Run, "directory": s.services.directory.Run, "sso": s.services.sso.Run, "webhooks": s.services.webhooks.Run, "authflow": s.flow.Run, "fleet": s.fleet.Run,
 	})
+	if s.keeper != nil {
+		ends := s.background(cancel, map[string]func(context.Context) error{"certificates": s.keeper.Run})
+		defer ends()
+	}
 	for _, f := range s.fronts {
 		s.listeners.add(f)
 	}
 	close(s.serving)
-	err := s.listeners.serve(ctx)
+	serving, leave := s.linger(ctx)
+	err := s.listeners.serve(serving)
+	leave()
 	if ctx.Err() == nil {
 		cancel(err)
 	}
@@ -163,9 +174,26 @@ func (s *Server) Run(ctx context.Context) error {
 	return errors.Join(s.explain(cause), s.close())
 }
 
+// linger is a context that ends after ctx does: at once if the house has failed,
+// else when balancers have had DrainDelay to see that it is not ready any more.
+func (s *Server) linger(ctx context.Context) (_ context.Context, leave func()) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if s.cfg.DrainDelay > 0 && errors.Is(context.Cause(ctx), context.Canceled) {
+			s.log.Info("not ready any more", "until_stop", s.cfg.DrainDelay)
+			select {
+			case <-time.After(s.cfg.DrainDelay):
+			case <-out.Done():
+			}
+		}
+		cancel()
+	})
+	return out, func() { stop(); cancel() }
+}
+
 // awaitCalls lets mutations and actions finish whose sockets have gone.
 func (s *Server) awaitCalls() {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.DrainTime)
 	defer cancel()
 	s.fleet.wait(ctx)
 }

@@ -27,6 +27,29 @@ func (c *Config) Settings() []*setting.Row {
 
 		{Key: "listen.vendor-tls-port", Flag: "vendor-tls-port", Variable: "LENTIL_VENDOR_TLS_PORT", Into: &c.VendorTLSPort, Default: "any free one", Help: "port at which programs of this machine find the house under the vendors' names"},
 
+		{Key: "listen.https-port", Flag: "https-port", Variable: "LENTIL_HTTPS_PORT", Serve: true, Into: &c.HTTPSPort, Default: strconv.Itoa(defaultHTTPS), Help: "port that the host names share"},
+		{Key: "listen.http-port", Flag: "http-port", Variable: "LENTIL_HTTP_PORT", Serve: true, Into: canBeOff{&c.HTTPPort}, Default: strconv.Itoa(defaultHTTP), Help: "port that sends people to https and answers the authority, or off; behind a proxy, the one it talks to"},
+
+		{Key: "hosts.deployment", Flag: "deployment-host", Variable: "LENTIL_DEPLOYMENT_HOST", Serve: true, Into: &c.Hosts.Deployment, Help: "host names of the deployment, between commas"},
+		{Key: "hosts.site", Flag: "site-host", Variable: "LENTIL_SITE_HOST", Serve: true, Into: &c.Hosts.Site, Help: "host names of its HTTP actions"},
+		{Key: "hosts.authkit", Flag: "authkit-host", Variable: "LENTIL_AUTHKIT_HOST", Serve: true, Into: &c.Hosts.AuthKit, Help: "host names of sign-in and its API"},
+		{Key: "hosts.control", Flag: "control-host", Variable: "LENTIL_CONTROL_HOST", Serve: true, Into: &c.Hosts.Control, Default: "this machine alone", Help: "host names of the dashboard and the management API"},
+
+		{Key: "tls.certificate", Flag: "tls-certificate", Variable: "LENTIL_TLS_CERTIFICATE", Serve: true, Into: &c.TLS.Certificates, Help: "files with certificates and their chains, in PEM"},
+		{Key: "tls.key", Flag: "tls-key", Variable: "LENTIL_TLS_KEY", Serve: true, Into: &c.TLS.Keys, Default: "in the same files", Help: "files with their keys, in the same order"},
+		{Key: "tls.by-proxy", Flag: "tls-by-proxy", Variable: "LENTIL_TLS_BY_PROXY", Serve: true, Into: &c.TLS.ByProxy, Default: "false", Help: "a proxy in front speaks TLS, and plain HTTP with us"},
+		{Key: "tls.hsts", Flag: "hsts", Variable: "LENTIL_HSTS", Serve: true, Into: &c.TLS.HSTS, Default: "180d where the port is 443", Help: "how long browsers shall insist on https, in days, or off"},
+
+		{Key: "acme.accept-terms", Flag: "acme-accept-terms", Variable: "LENTIL_ACME_ACCEPT_TERMS", Serve: true, Into: &c.ACME.AcceptTerms, Default: "false", Help: "get certificates from an authority, whose terms you have read and accept"},
+		{Key: "acme.email", Flag: "acme-email", Variable: "LENTIL_ACME_EMAIL", Serve: true, Into: &c.ACME.Email, Help: "address that the authority may write to"},
+		{Key: "acme.directory", Flag: "acme-directory", Variable: "LENTIL_ACME_DIRECTORY", Serve: true, Into: &c.ACME.Directory, Default: "Let's Encrypt", Help: "address of the authority's directory"},
+		{Key: "acme.roots", Flag: "acme-roots", Variable: "LENTIL_ACME_ROOTS", Serve: true, Into: &c.ACME.Roots, Default: "the system's", Help: "file with what the authority's own address is trusted by"},
+		{Key: "acme.key-id", Flag: "acme-key-id", Variable: "LENTIL_ACME_KEY_ID", Serve: true, Into: &c.ACME.KeyID, Help: "account with the authority that ours is bound to"},
+		{Key: "acme.mac-key", Variable: "LENTIL_ACME_MAC_KEY", Serve: true, Secret: true, Into: &c.ACME.MACKey, Help: "key that binds it, in base64url"},
+
+		{Key: "drain.delay", Flag: "drain-delay", Variable: "LENTIL_DRAIN_DELAY", Serve: true, Into: &c.DrainDelay, Default: "0", Help: "how long a house that stops goes on, not ready any more, before it takes nobody in"},
+		{Key: "drain.time", Flag: "drain-time", Variable: "LENTIL_DRAIN_TIME", Serve: true, Into: &c.DrainTime, Default: "5s", Help: "how long it then waits for what runs"},
+
 		{Key: "public.url", Flag: "url", Variable: "LENTIL_URL", Into: &c.URL, Help: "public address of the deployment, behind a proxy"},
 		{Key: "public.site-url", Flag: "site-url", Variable: "LENTIL_SITE_URL", Into: &c.SiteURL, Help: "public address of the HTTP actions, behind a proxy"},
 		{Key: "public.authkit-url", Flag: "authkit-url", Variable: "LENTIL_AUTHKIT_URL", Into: &c.AuthKitURL, Help: "public address of the sign-in service, behind a proxy"},
@@ -73,6 +96,18 @@ func (p *Port) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// canBeOff is a port that there need not be.
+type canBeOff struct{ *Port }
+
+// UnmarshalText reads a number, or off.
+func (p canBeOff) UnmarshalText(text []byte) error {
+	if string(text) == off {
+		*p.Port = Port{Off: true}
+		return nil
+	}
+	return p.Port.UnmarshalText(text)
+}
+
 // IsPort tells package setting that the value is a number.
 func (p *Port) IsPort() {}
 
@@ -112,6 +147,11 @@ func Check(cfg Config) error {
 	}
 	if _, err := parseProxies(cfg.TrustedProxies); err != nil {
 		return err
+	}
+	if k := cfg.keeper(); k != nil {
+		if err := k.Open(); err != nil {
+			return err
+		}
 	}
 	return cfg.checkMail()
 }
