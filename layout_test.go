@@ -27,7 +27,7 @@ const plan = `
 NONE < apierr < value < schema;
 NONE < diagnosis; # why something was refused, in one voice
 # tools: each handles one foreign thing; none knows documents, users or protocols
-NONE < persistence, blob, isolate, mail, webcrypto;
+NONE < persistence, blob, depot, isolate, mail, webcrypto;
 NONE < projectfile; # .env and JSON files of JavaScript projects
 webcrypto < isolate;
 apierr < sideprocess;
@@ -48,6 +48,7 @@ blob, database, token < filestorage;
 isolate, node, filestorage, scheduler, search < udf < deploy < backup < sysudf;
 udf < logstream < sysudf;
 sysudf, persistence/pebblestore, persistence/postgres < deployment;
+blob, database, depot < archive; # copies of a house elsewhere, of both wings
 # east wing
 database, outbound, token < identity;
 identity < webhook, passkey, directory, authorization, agent, vault, auditlog, featureflag, application, integration, radar;
@@ -95,6 +96,8 @@ var owners = map[string][]string{
 	"github.com/go-jose/go-jose/v4":       {"internal/token"},
 	"github.com/go-sourcemap/sourcemap":   {"internal/isolate"},
 	"github.com/go-webauthn/webauthn":     {"internal/passkey"},
+	"github.com/klauspost/compress":       {"internal/archive"},
+	"github.com/minio/minio-go/v7":        {"internal/depot"},
 	"github.com/oklog/ulid/v2":            {"internal/identity", "internal/authflow"},
 	"github.com/robfig/cron/v3":           {"internal/scheduler"},
 	"github.com/russellhaering/goxmldsig": {"internal/connector"},
@@ -110,7 +113,7 @@ var owners = map[string][]string{
 
 // testOwners are modules that only tests may import, anywhere.
 var testOwners = []string{
-	"github.com/google/go-cmp", "github.com/rogpeppe/go-internal", "golang.org/x/net", "github.com/coder/websocket", "github.com/andybalholm/brotli", "github.com/beevik/etree",
+	"github.com/google/go-cmp", "github.com/rogpeppe/go-internal", "golang.org/x/net", "github.com/coder/websocket", "github.com/andybalholm/brotli", "github.com/beevik/etree", "github.com/johannesboyne/gofakes3",
 	"github.com/letsencrypt/pebble/v2", "github.com/miekg/dns", // an ACME authority, and the names it asks for
 }
 

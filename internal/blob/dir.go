@@ -19,7 +19,10 @@ const incoming = ".incoming"
 
 // Dir is a Store in a directory of its own: one file per key. It may be used by
 // one process at a time; the house locks its data directory as a whole.
-type Dir struct{ root string }
+type Dir struct {
+	root string
+	news news
+}
 
 // OpenDir opens or creates the store in dir and removes what an earlier process
 // left half written.
@@ -79,6 +82,7 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, sum
 		return 0, sum, err
 	}
 	h.Sum(sum[:0])
+	d.news.note(key, true)
 	return size, sum, nil
 }
 
@@ -135,6 +139,7 @@ func (d *Dir) Delete(_ context.Context, key string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("blob: delete %s: %w", key, err)
 	}
+	d.news.note(key, false)
 	return nil
 }
 

@@ -78,31 +78,10 @@ func (db *DB) buildIndex(ctx context.Context, at persistence.Timestamp, ix *inde
 			return err
 		}
 	}
-	var span persistence.Span
-	for more := ix.kind == Ordered; more; {
-		more = false
-		c := persistence.Commit{Backfill: true}
-		size := 0
-		for e, err := range db.store.Scan(ctx, persistence.Primary(uint32(ix.table)), at, span, Asc) {
-			if err != nil {
-				return err
-			}
-			d, err := decodeDocument(e.Doc, e.TS, e.Body)
-			if err != nil {
-				return err
-			}
-			c.Entries = append(c.Entries, persistence.IndexWrite{
-				Index: ix.id, Key: appendIndexKey(nil, ix.fields, d), Doc: e.Doc, TS: e.TS,
-			})
-			if size += len(e.Body); len(c.Entries) == buildChunk || size > maxBatchBytes {
-				span.Lower, more = following(e.Key), true
-				break
-			}
-		}
-		if n += len(c.Entries); len(c.Entries) > 0 {
-			if err := db.append(ctx, c); err != nil {
-				return err
-			}
+	if ix.kind == Ordered {
+		var err error
+		if n, err = db.backfill(ctx, at, ix.table, ix.id, ix.fields); err != nil {
+			return err
 		}
 	}
 	_, err := db.Update(ctx, func(tx *Tx) error {
@@ -124,6 +103,39 @@ func (db *DB) buildIndex(ctx context.Context, at persistence.Timestamp, ix *inde
 		db.log.Debug("index built", "table_number", ix.table.number(), "index", ix.name, "documents", n, "took", time.Since(began))
 	}
 	return err
+}
+
+// backfill writes the entries of an index for the documents of a snapshot, and tells
+// how many there are.
+func (db *DB) backfill(ctx context.Context, at persistence.Timestamp, of place, ix persistence.IndexID, fields []string) (n int, err error) {
+	var span persistence.Span
+	for more := true; more; {
+		more = false
+		c := persistence.Commit{Backfill: true}
+		size := 0
+		for e, err := range db.store.Scan(ctx, persistence.Primary(uint32(of)), at, span, Asc) {
+			if err != nil {
+				return n, err
+			}
+			d, err := decodeDocument(e.Doc, e.TS, e.Body)
+			if err != nil {
+				return n, err
+			}
+			c.Entries = append(c.Entries, persistence.IndexWrite{
+				Index: ix, Key: appendIndexKey(nil, fields, d), Doc: e.Doc, TS: e.TS,
+			})
+			if size += len(e.Body); len(c.Entries) == buildChunk || size > maxBatchBytes {
+				span.Lower, more = following(e.Key), true
+				break
+			}
+		}
+		if n += len(c.Entries); len(c.Entries) > 0 {
+			if err := db.append(ctx, c); err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
 }
 
 // append writes to the store outside the order of commits, in between two
@@ -153,6 +165,11 @@ func (db *DB) append(ctx context.Context, c persistence.Commit) error {
 // horizonCell names the cell with the retention horizon: snapshots below it may
 // have been pruned. 8 bytes, big-endian.
 const horizonCell = "database.horizon"
+
+// encodeHorizon is what that cell holds.
+func encodeHorizon(ts persistence.Timestamp) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(ts))
+}
 
 // decodeHorizon reads that cell; one never set is zero.
 func decodeHorizon(cell []byte) (persistence.Timestamp, error) {

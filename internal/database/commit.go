@@ -22,7 +22,7 @@ import (
 //
 // Invariants, under mu:
 //
-//   - last is the highest timestamp ever given out.
+//   - last is the highest timestamp ever given out, or ruled out by Settle.
 //   - Every accepted write that is not yet in the write log is in pending. A
 //     write leaves pending only after it entered the write log; so whoever
 //     looks at both, holding mu, misses none.
@@ -36,6 +36,7 @@ type committer struct {
 	mu       sync.Mutex
 	settled  sync.Cond // a batch was published or failed, or the flush ended
 	last     persistence.Timestamp
+	accepted persistence.Timestamp // of the newest commit; last may have been moved beyond it
 	catalog  *catalog
 	pending  keyLog
 	ready    []*prepared
@@ -73,7 +74,7 @@ type prepared struct {
 
 // init sets the committer up after the newest commit of an opened store.
 func (c *committer) init(last persistence.Timestamp, cat *catalog) {
-	c.last, c.catalog = last, cat
+	c.last, c.accepted, c.catalog = last, last, cat
 	c.settled.L = &c.mu
 	c.slots = make(chan struct{}, maxInProgress)
 }
@@ -249,7 +250,7 @@ func (db *DB) accept(p *prepared) error {
 		}
 	}
 	c.catalog = cat
-	c.last = ts
+	c.last, c.accepted = ts, ts
 	p.commit.TS = ts
 	for i := range p.commit.Revisions {
 		p.commit.Revisions[i].TS = c.last

@@ -2,7 +2,6 @@ package database
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"time"
@@ -84,7 +83,7 @@ func (db *DB) Prune(ctx context.Context, before persistence.Timestamp) error {
 		return nil
 	}
 	// The horizon is durable before anything below it goes.
-	if err := db.store.SetCell(ctx, horizonCell, binary.BigEndian.AppendUint64(nil, uint64(before))); err != nil {
+	if err := db.store.SetCell(ctx, horizonCell, encodeHorizon(before)); err != nil {
 		return fmt.Errorf("database: prune: %w", err)
 	}
 	db.history.forget(before)

@@ -65,7 +65,11 @@ func (m *Memory) Append(ctx context.Context, batch []Commit) error {
 	}
 	for _, c := range batch {
 		for _, r := range c.Revisions {
-			m.index(Primary(r.Doc.Table)).put(r.Doc.Internal[:], version{ts: c.TS, doc: r.Doc, body: r.Body, deleted: r.Body == nil})
+			ts := c.TS
+			if c.Backfill {
+				ts = r.TS
+			}
+			m.index(Primary(r.Doc.Table)).put(r.Doc.Internal[:], version{ts: ts, doc: r.Doc, body: r.Body, deleted: r.Body == nil})
 		}
 		for _, e := range c.Entries {
 			ts := c.TS

@@ -67,9 +67,9 @@ type Commit struct {
 	Revisions []Revision // their TS need not be filled in
 	Entries   []IndexWrite
 
-	// Backfill marks entries of the past, written for an index that nobody
-	// reads yet: each has its own TS, the commit none, and Log does not
-	// tell of it.
+	// Backfill marks entries and revisions of the past, written for an index
+	// that nobody reads yet or into a store that is being restored: each has
+	// its own TS, the commit none, and Log does not tell of it.
 	Backfill bool
 	// Drop names indexes whose entries vanish at all timestamps, because no
 	// reader is left that could ask for them.

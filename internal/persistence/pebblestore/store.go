@@ -23,7 +23,11 @@ func (s *Store) Append(ctx context.Context, batch []persistence.Commit) error {
 		c := &batch[i]
 		for j := range c.Revisions {
 			r := &c.Revisions[j]
-			key = appendSuffix(appendDoc(key[:0], r.Doc), c.TS)
+			ts := c.TS
+			if c.Backfill {
+				ts = r.TS
+			}
+			key = appendSuffix(appendDoc(key[:0], r.Doc), ts)
 			must(b.Set(key, r.Body, nil))
 		}
 		for j := range c.Entries {

@@ -1,0 +1,320 @@
+package archive
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/depot"
+	"github.com/lentil-dev/lentil/internal/persistence"
+)
+
+// Archiver backs a house up to a depot. Fill the fields, then call Run, or Once. One
+// depot has one archiver at a time.
+type Archiver struct {
+	House House
+	Depot depot.Depot
+	Key   []byte // seals what is written; nil: nothing is sealed
+	// StateFile is where the chain is noted, in the house's data directory.
+	StateFile string
+	Log       *slog.Logger
+
+	Every     time.Duration // between segments; default 5 seconds
+	BaseEvery time.Duration // between bases; default a day
+	Keep      Keep
+	Rate      int64 // bytes a second that making a base reads; default 32 MiB; below 0 unlimited
+	// Follow says that this archiver is the one that learns of blobs by what changed;
+	// otherwise it lists them all each time.
+	Follow bool
+
+	vault   *vault
+	through persistence.Timestamp // all is in the depot up to here
+	shipped time.Time             // when the newest segment was written
+	note    note
+	known   map[string]*follow // by name of store; those of the chain
+	files   map[string]time.Time
+
+	mu    sync.Mutex // over state
+	state State
+}
+
+// Defaults of an Archiver.
+const (
+	defaultEvery     = 5 * time.Second
+	defaultBaseEvery = 24 * time.Hour
+	defaultRate      = 32 << 20
+	// heartbeat is how often an idle house says that it is still backed up.
+	heartbeat = time.Minute
+	// maxHold is how long revisions that are not backed up are kept for the backup. A
+	// depot that is away for longer costs a new base, not the house's disk.
+	maxHold = 24 * time.Hour
+)
+
+// note is what the data directory remembers of a depot.
+type note struct {
+	Depot  string   `json:"depot"`
+	Chain  chain    `json:"chain"`
+	Stores []string `json:"stores"` // that the chain has
+}
+
+// follow is what is known of a store of the chain.
+type follow struct {
+	opened  int64 // as of the newest segment
+	open    bool
+	release func() // of the hold at through; nil if there is none
+	pause   func() (end func())
+	resume  func()          // of the pause; nil if there is none
+	blobs   map[string]bool // what became of them, not shipped yet
+	all     bool            // that is not known: all must be listed
+}
+
+// State is how a backup stands.
+type State struct {
+	Depot   string    `json:"depot"`
+	Every   float64   `json:"everySeconds"`
+	Through time.Time `json:"through"` // what was committed until then can be restored
+	Base    time.Time `json:"base"`    // the newest one
+	// Behind is how long ago Through is, in seconds, if there is something to ship.
+	Behind   float64   `json:"behindSeconds"`
+	Segments int64     `json:"segments"` // written since the house began
+	Bytes    int64     `json:"bytes"`
+	Failing  time.Time `json:"failing,omitzero"` // since when; zero: it is not
+	Problem  string    `json:"problem,omitempty"`
+	Doing    string    `json:"doing,omitempty"`
+}
+
+// State tells how the backup stands.
+func (a *Archiver) State() State {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	st := a.state
+	if !st.Through.IsZero() {
+		st.Behind = max(0, time.Since(st.Through).Seconds())
+	}
+	return st
+}
+
+// tell changes the state.
+func (a *Archiver) tell(f func(*State)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f(&a.state)
+}
+
+// prepare fills in defaults.
+func (a *Archiver) prepare() error {
+	if a.House == nil || a.Depot == nil || a.StateFile == "" {
+		return errors.New("archive: Archiver needs House, Depot and StateFile")
+	}
+	if a.Log == nil {
+		a.Log = slog.New(slog.DiscardHandler)
+	}
+	a.Every = cmpOr(a.Every, defaultEvery)
+	a.BaseEvery = cmpOr(a.BaseEvery, defaultBaseEvery)
+	a.Keep = a.Keep.defaulted()
+	if a.Rate == 0 {
+		a.Rate = defaultRate
+	}
+	a.tell(func(s *State) { s.Depot, s.Every = a.Depot.String(), a.Every.Seconds() })
+	return nil
+}
+
+// cmpOr is v, or d if v is not above zero.
+func cmpOr(v, d time.Duration) time.Duration {
+	if v <= 0 {
+		return d
+	}
+	return v
+}
+
+// ErrOtherHouse means that a depot holds the backup of another house.
+var ErrOtherHouse = errors.New("holds the backup of another house; each house needs a place of its own")
+
+// open looks at the depot and goes on where the chain ended, if it is ours; else it
+// leaves chain at zero. It is asked again after each failure.
+func (a *Archiver) open(ctx context.Context) error {
+	a.letGo()
+	a.vault, a.known, a.files, a.note, a.through = nil, map[string]*follow{}, map[string]time.Time{}, note{}, 0
+	m, err := readMarker(ctx, a.Depot)
+	if err != nil {
+		return err
+	}
+	switch {
+	case m == nil:
+		m = &marker{What: "A backup of a Lentil house. Restore it with: lentil restore", Format: depotFormat, House: a.House.ID(), Sealed: a.Key != nil, Check: keyCheck(a.Key, a.House.ID())}
+		text, err := json.MarshalIndent(m, "", "  ")
+		if err != nil {
+			return err
+		}
+		if _, err := a.Depot.Put(ctx, markerName, bytesReader(append(text, '\n'))); err != nil {
+			return err
+		}
+	case m.House != a.House.ID():
+		return fmt.Errorf("%s %w", a.Depot, ErrOtherHouse)
+	case m.Sealed != (a.Key != nil):
+		if m.Sealed {
+			return ErrSealed
+		}
+		return fmt.Errorf("%s holds a backup that is not sealed; take another place for one that is", a.Depot)
+	default:
+		if err := m.check(a.Key); err != nil {
+			return err
+		}
+	}
+	v := &vault{a.Depot, a.Key}
+	var n note
+	if b, err := os.ReadFile(a.StateFile); err == nil {
+		if json.Unmarshal(b, &n) != nil || n.Depot != a.Depot.String() {
+			n = note{}
+		}
+	}
+	if n.Chain != 0 {
+		c, err := v.look(ctx)
+		if err != nil {
+			return err
+		}
+		if ok, err := a.goOn(ctx, v, c, n); err != nil {
+			return err
+		} else if !ok {
+			a.Log.Info("backup begins anew: the house is not where its backup ended", "depot", a.Depot.String())
+		}
+	}
+	a.vault = v
+	return nil
+}
+
+// goOn takes a chain up again, unless it is gone or the stores know nothing of its
+// newest commits: they are those of an earlier copy of the data directory then.
+func (a *Archiver) goOn(ctx context.Context, v *vault, c *contents, n note) (bool, error) {
+	var base baseID
+	for _, b := range c.bases {
+		if b.chain == n.Chain {
+			base = b
+		}
+	}
+	if base.at == 0 {
+		return false, nil
+	}
+	end := n.Chain
+	if list := c.segments[n.Chain]; len(list) > 0 {
+		end = c.end(n.Chain)
+		last := slices.MaxFunc(list, func(a, b segment) int { return int(max(-1, min(1, a.through-b.through))) })
+		ours, err := a.continues(ctx, v, last.name(n.Chain))
+		if err != nil || !ours {
+			return false, err
+		}
+	}
+	a.note, a.through, a.shipped = n, end, time.Now()
+	for _, name := range n.Stores {
+		a.known[name] = &follow{opened: -1, all: true}
+	}
+	a.tell(func(s *State) { s.Through, s.Base = end.Time(), base.at.Time() })
+	return true, nil
+}
+
+// continues tells whether the stores have the newest commits of a segment.
+func (a *Archiver) continues(ctx context.Context, v *vault, name string) (bool, error) {
+	newest := map[string]persistence.Timestamp{}
+	store := ""
+	if err := v.records(ctx, name, func(rec record) error {
+		switch rec.kind {
+		case storeRecord:
+			store = rec.name
+		case goneRecord:
+			delete(newest, rec.name)
+		case commitRecord:
+			newest[store] = rec.ts
+		}
+		return nil
+	}); err != nil {
+		return false, err
+	}
+	stores, err := a.House.Stores(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, s := range stores {
+		ts, ok := newest[s.Name]
+		delete(newest, s.Name)
+		if !ok {
+			continue
+		}
+		var has, known bool
+		err := use(ctx, s, func(db *database.DB) (err error) {
+			has, known, err = db.Has(ctx, ts)
+			if db.Latest() < ts {
+				known = true // it cannot have been forgotten
+			}
+			return err
+		})
+		if err != nil {
+			return false, err
+		}
+		if known && !has {
+			return false, nil
+		}
+	}
+	return len(newest) == 0, nil // a store that is gone without a word is another history too
+}
+
+// use calls f with a store's database.
+func use(ctx context.Context, s Store, f func(*database.DB) error) error {
+	db, release, err := s.Use(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return f(db)
+}
+
+// saveNote makes the chain and its stores durable.
+func (a *Archiver) saveNote() error {
+	a.note.Depot, a.note.Stores = a.Depot.String(), slices.Sorted(maps.Keys(a.known))
+	b, err := json.Marshal(a.note)
+	if err != nil {
+		return err
+	}
+	tmp := a.StateFile + ".new"
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp, a.StateFile)
+	}
+	return err
+}
+
+// letGo ends all holds and pauses.
+func (a *Archiver) letGo() {
+	for _, f := range a.known {
+		f.letGo()
+	}
+}
+
+// letGo ends the holds of one store.
+func (f *follow) letGo() {
+	if f.release != nil {
+		f.release()
+		f.release = nil
+	}
+	if f.resume != nil {
+		f.resume()
+		f.resume = nil
+	}
+}

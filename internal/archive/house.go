@@ -1,0 +1,52 @@
+package archive
+
+import (
+	"context"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/blob"
+	"github.com/lentil-dev/lentil/internal/database"
+)
+
+// House is what is backed up.
+type House interface {
+	// ID tells this house from others; a restored one has the same.
+	ID() string
+	// Stores lists the stores that there are now.
+	Stores(ctx context.Context) ([]Store, error)
+	// Files gives the small files beside the stores.
+	Files(ctx context.Context) ([]File, error)
+}
+
+// Store is one store of a house with its blobs.
+type Store struct {
+	// Name tells it from others for good: a path below the data directory.
+	Name string
+	// Use gives the database until release is called, and opens it for that time if
+	// it is closed.
+	Use func(ctx context.Context) (db *database.DB, release func(), err error)
+	// Open tells whether it is open, and Opened how often it was.
+	Open   bool
+	Opened int64
+	// Blobs are its files; nil if it keeps none.
+	Blobs Blobs
+	// Pause keeps the bytes of deleted files until it is ended; nil if nothing
+	// deletes them.
+	Pause func() (end func())
+}
+
+// Blobs is what a store of files must tell to be backed up; *blob.Dir does.
+type Blobs interface {
+	Open(ctx context.Context, key string, offset int64) (io.ReadCloser, error)
+	List(ctx context.Context) iter.Seq2[blob.Info, error]
+	Changes() (keys map[string]bool, all bool)
+}
+
+// File is a small file of a house, as it was from a time on.
+type File struct {
+	Name    string
+	Changed time.Time
+	Content []byte
+}

@@ -1,0 +1,370 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/blob"
+	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/persistence"
+)
+
+// bytesReader reads bytes.
+func bytesReader(b []byte) io.Reader { return bytes.NewReader(b) }
+
+// errChain means that the chain cannot go on, and another must begin.
+var errChain = errors.New("the backup has a gap and begins anew")
+
+// inUse is a store whose database is open for a while.
+type inUse struct {
+	Store
+	db      *database.DB
+	release func()
+}
+
+// active opens the stores that may have commits after through, and settles them at one
+// moment, which it returns.
+func (a *Archiver) active(ctx context.Context, every bool) (list []inUse, all []Store, now persistence.Timestamp, err error) {
+	all, err = a.House.Stores(ctx)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	defer func() {
+		if err != nil {
+			done(list)
+			list = nil
+		}
+	}()
+	for _, s := range all {
+		f := a.known[s.Name]
+		if !every && !s.Open && f != nil && !f.open && f.opened == s.Opened {
+			continue // closed since before the newest segment
+		}
+		db, release, err := s.Use(ctx)
+		if err != nil {
+			return list, all, 0, fmt.Errorf("open %s: %w", s.Name, err)
+		}
+		list = append(list, inUse{s, db, release})
+	}
+	now = max(persistence.Timestamp(time.Now().UnixNano()), a.through+1)
+	for _, s := range list {
+		if err := s.db.Settle(now); err != nil {
+			return list, all, 0, fmt.Errorf("%s: %w", s.Name, err)
+		}
+	}
+	return list, all, now, nil
+}
+
+// done gives stores back.
+func done(list []inUse) {
+	for _, s := range list {
+		s.release()
+	}
+}
+
+// ship writes what was committed since the newest segment, of all stores, into the
+// next one; nothing if nothing was, unless a heartbeat is due or force is set.
+func (a *Archiver) ship(ctx context.Context, force bool) error {
+	list, all, now, err := a.active(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer done(list)
+	if err := a.holdAll(list); err != nil {
+		return err
+	}
+	files, err := a.House.Files(ctx)
+	if err != nil {
+		return err
+	}
+	files = slices.DeleteFunc(files, func(f File) bool { return a.files[f.Name].Equal(f.Changed) })
+	present := map[string]bool{}
+	something := force || len(files) > 0 || time.Since(a.shipped) >= heartbeat
+	for _, s := range all {
+		present[s.Name] = true
+		something = something || a.known[s.Name] == nil
+	}
+	for _, s := range list {
+		something = something || s.db.Latest() > a.through
+		if s.Blobs != nil {
+			something = a.learn(s) || something
+		}
+	}
+	gone := slices.DeleteFunc(slices.Sorted(maps.Keys(a.known)), func(n string) bool { return present[n] })
+	if !something && len(gone) == 0 {
+		return nil
+	}
+	seg := segment{after: a.through, through: now}
+	size, err := a.vault.put(ctx, seg.name(a.note.Chain), func(w io.Writer) error {
+		r := newRecords(w, head{House: a.House.ID(), After: seg.after, Through: seg.through})
+		for _, f := range files {
+			r.file(f)
+		}
+		for _, s := range list {
+			if err := a.shipStore(ctx, r, s, seg); err != nil {
+				return err
+			}
+		}
+		for _, name := range gone {
+			r.kind(goneRecord)
+			r.text(name)
+			r.number(uint64(seg.through))
+		}
+		return r.close()
+	})
+	if err != nil {
+		return err
+	}
+	return a.moved(list, gone, files, now, size)
+}
+
+// moved notes that everything up to a moment is in the depot.
+func (a *Archiver) moved(list []inUse, gone []string, files []File, now persistence.Timestamp, size int64) error {
+	a.through, a.shipped = now, time.Now()
+	changed := len(gone) > 0
+	for _, name := range gone {
+		a.known[name].letGo()
+		delete(a.known, name)
+	}
+	for _, s := range list {
+		f := a.known[s.Name]
+		if f == nil {
+			f, changed = &follow{}, true
+			a.known[s.Name] = f
+		}
+		f.open, f.opened = s.Open, s.Opened
+		f.blobs, f.all = nil, false
+		f.letGo()
+	}
+	for _, f := range files {
+		a.files[f.Name] = f.Changed
+	}
+	a.tell(func(st *State) {
+		if !st.Base.IsZero() { // before the first base nothing can be restored
+			st.Through = now.Time()
+		}
+		st.Segments++
+		st.Bytes += size
+	})
+	if err := a.holdAll(list); err != nil {
+		return err
+	}
+	if changed {
+		return a.saveNote()
+	}
+	return nil
+}
+
+// holdAll keeps what is not shipped from being forgotten; for so long only.
+func (a *Archiver) holdAll(list []inUse) error {
+	tooLong := time.Since(a.through.Time()) > maxHold
+	for _, s := range list {
+		f := a.known[s.Name]
+		if f == nil {
+			if s.db.Horizon() > 0 { // it has forgotten what the chain would need
+				return fmt.Errorf("%w: %s is older than the backup knows", errChain, s.Name)
+			}
+			continue
+		}
+		if tooLong {
+			f.letGo()
+		} else if f.release == nil && s.Open {
+			release, err := s.db.Hold(a.through)
+			if err != nil && !errors.Is(err, database.ErrTooOld) {
+				return err
+			}
+			f.release, f.pause = release, s.Pause
+		}
+		if s.db.Horizon() > a.through {
+			return fmt.Errorf("%w: %s has forgotten what was not backed up", errChain, s.Name)
+		}
+	}
+	return nil
+}
+
+// pauseAfter is how long what is not shipped may be old before the bytes of deleted
+// files are kept too. They are kept for a minute in any case.
+const pauseAfter = 45 * time.Second
+
+// pauseAll keeps the bytes of deleted files while the depot is away.
+func (a *Archiver) pauseAll() {
+	if time.Since(a.through.Time()) < pauseAfter {
+		return
+	}
+	for _, f := range a.known {
+		if f.resume == nil && f.release != nil && f.pause != nil {
+			f.resume = f.pause()
+		}
+	}
+}
+
+// shipStore writes a store's commits.
+func (a *Archiver) shipStore(ctx context.Context, r *recordWriter, s inUse, seg segment) error {
+	after := seg.after
+	f := a.known[s.Name]
+	if f == nil {
+		after = 0
+	} else if s.db.Latest() <= after && len(f.blobs) == 0 && !f.all {
+		return nil
+	}
+	r.kind(storeRecord)
+	r.text(s.Name)
+	if s.Blobs != nil {
+		// What commits refer to is in the depot before the segment is.
+		if err := a.shipBlobs(ctx, r, s.Store, seg.through); err != nil {
+			return err
+		}
+	}
+	var revs []persistence.Revision
+	for rev, err := range s.db.Commits(ctx, after, seg.through) {
+		if errors.Is(err, database.ErrTooOld) {
+			return fmt.Errorf("%w: %s has forgotten what was not backed up", errChain, s.Name)
+		}
+		if err != nil {
+			return err
+		}
+		if len(revs) > 0 && revs[0].TS != rev.TS {
+			r.commit(revs[0].TS, revs)
+			revs = revs[:0]
+		}
+		revs = append(revs, rev)
+		if r.err != nil {
+			return r.err
+		}
+	}
+	if len(revs) > 0 {
+		r.commit(revs[0].TS, revs)
+	}
+	return r.err
+}
+
+// file writes a file of the house.
+func (r *recordWriter) file(f File) {
+	r.kind(fileRecord)
+	r.text(f.Name)
+	r.number(uint64(f.Changed.UnixNano()))
+	r.bytes(f.Content)
+}
+
+// learn asks a store what became of its blobs, and tells whether anything did.
+func (a *Archiver) learn(s inUse) bool {
+	f := a.known[s.Name]
+	if f == nil {
+		return true
+	}
+	if !a.Follow {
+		f.all = true
+		return true
+	}
+	news, all := s.Blobs.Changes()
+	if f.blobs == nil {
+		f.blobs = map[string]bool{}
+	}
+	maps.Copy(f.blobs, news)
+	if all || len(f.blobs) > 100_000 {
+		f.all = true
+	}
+	if f.all {
+		f.blobs = map[string]bool{}
+	}
+	return f.all || len(f.blobs) > 0
+}
+
+// shipBlobs puts a store's blobs that the depot has not, and writes down which they are
+// and which are no more. Where that is not known, all are written down.
+func (a *Archiver) shipBlobs(ctx context.Context, r *recordWriter, s Store, at persistence.Timestamp) error {
+	f := a.known[s.Name]
+	if f == nil || f.all {
+		return a.allBlobs(ctx, s, nil, func(b blob.Info) error {
+			r.blob(b)
+			return r.err
+		})
+	}
+	for _, key := range slices.Sorted(maps.Keys(f.blobs)) {
+		if !f.blobs[key] {
+			r.kind(gapRecord)
+			r.text(key)
+			r.number(uint64(at))
+			continue
+		}
+		size, ok, err := a.putBlob(ctx, s, key)
+		if err != nil {
+			return err
+		}
+		if ok {
+			r.blob(blob.Info{Key: key, Size: size})
+		}
+	}
+	return r.err
+}
+
+// blob writes that there is one.
+func (r *recordWriter) blob(b blob.Info) {
+	r.kind(blobRecord)
+	r.text(b.Key)
+	r.number(uint64(b.Size))
+}
+
+// folderOf is a key up to its last slash.
+func folderOf(key string) string { return key[:strings.LastIndexByte(key, '/')+1] }
+
+// putBlob puts one; ok is false if it is no more.
+func (a *Archiver) putBlob(ctx context.Context, s Store, key string) (size int64, ok bool, err error) {
+	src, err := s.Blobs.Open(ctx, key, 0)
+	if errors.Is(err, blob.ErrNotFound) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	defer src.Close()
+	_, err = a.vault.put(ctx, blobName(s.Name, key), func(w io.Writer) (err error) {
+		size, err = io.Copy(w, src)
+		return err
+	})
+	return size, err == nil, err
+}
+
+// allBlobs goes through a store's blobs and puts those that the depot has not. The depot
+// is asked folder by folder, so that however many there are, few are in memory.
+func (a *Archiver) allBlobs(ctx context.Context, s Store, pace *pacer, each func(b blob.Info) error) error {
+	folder, there := "", map[string]bool(nil)
+	for b, err := range s.Blobs.List(ctx) {
+		if err != nil {
+			return err
+		}
+		if dir := folderOf(b.Key); there == nil || dir != folder {
+			folder, there = dir, map[string]bool{}
+			for o, err := range a.Depot.List(ctx, blobName(s.Name, dir)) {
+				if err != nil {
+					return err
+				}
+				there[o.Name] = true
+			}
+		}
+		if !there[blobName(s.Name, b.Key)] {
+			size, ok, err := a.putBlob(ctx, s, b.Key)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				continue
+			}
+			b.Size = size
+			if err := pace.wait(ctx, int(size)); err != nil {
+				return err
+			}
+		}
+		if err := each(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
