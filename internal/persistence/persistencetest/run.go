@@ -31,6 +31,7 @@ func Run(t *testing.T, open Open) {
 		{"Log", log},
 		{"Cells", cells},
 		{"Backfill", backfill},
+		{"BackfillOfRevisions", backfillRevisions},
 		{"Drop", dropIndex},
 		{"PruneKeepsWhatIsSeen", prune},
 		{"PruneKeepsTheNewestCommit", pruneNewest},
