@@ -12,6 +12,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/sysudf"
 	"github.com/lentil-dev/lentil/internal/udf"
 	"github.com/lentil-dev/lentil/internal/wire/convexhttp"
+	"github.com/lentil-dev/lentil/internal/wire/management"
 	"github.com/lentil-dev/lentil/internal/wire/workos"
 )
 
@@ -82,6 +83,16 @@ func supported() (string, error) {
 	for _, f := range slices.Sorted(maps.Keys(sysudf.Functions())) {
 		fmt.Fprintf(&b, "- `%s`\n", f)
 	}
+
+	b.WriteString("\n## Routes of the control plane\n\nWhat the official CLI asks of its cloud, and the vendor's management API:\n\n| route | |\n|---|---|\n")
+	for _, r := range management.Coverage() {
+		state := "offered"
+		if !r.Offered() {
+			state = fmt.Sprintf("refused as `%s`: %s", r.Code, strings.TrimSuffix(r.Feature, ","))
+		}
+		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.TrimSpace(r.Method+" "+r.Path), state)
+	}
+	b.WriteString("| `GET /.well-known/openid-configuration`, `POST /oauth/device_authorization`, `POST /oauth/token` | offered (login by device flow) |\n")
 
 	b.WriteString("\n## WorkOS API\n\n")
 	east, err := workos.CoverageMarkdown()

@@ -73,6 +73,18 @@ const previewLife = 14 * 24 * time.Hour
 // referenceForm is what a reference may be.
 var referenceForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*$`)
 
+// checkReference refuses what cannot be a reference.
+func checkReference(r string) error {
+	if len(r) > 120 {
+		return apierr.New(apierr.BadRequest, "InvalidReference", "The reference of a deployment has at most 120 bytes.")
+	}
+	if !referenceForm.MatchString(r) {
+		return apierr.New(apierr.BadRequest, "InvalidReference",
+			"%q cannot be a deployment's reference: use lower-case letters, digits, hyphens and slashes, as in preview/login-page.", r)
+	}
+	return nil
+}
+
 // Reference makes a reference of what people write, such as a branch's name.
 func Reference(prefix, text string) string {
 	var parts []string
@@ -170,9 +182,10 @@ func (s *Service) CreateDeployment(ctx context.Context, n NewDeployment) (*Deplo
 		return nil, apierr.New(apierr.BadRequest, "InvalidDeploymentName",
 			"%q cannot name a deployment: use lower-case letters, digits and hyphens, as in happy-otter-123.", n.Name)
 	}
-	if n.Reference != "" && (len(n.Reference) > 120 || !referenceForm.MatchString(n.Reference)) {
-		return nil, apierr.New(apierr.BadRequest, "InvalidReference",
-			"%q cannot be a deployment's reference: use lower-case letters, digits, hyphens and slashes, as in preview/login-page.", n.Reference)
+	if n.Reference != "" {
+		if err := checkReference(n.Reference); err != nil {
+			return nil, err
+		}
 	}
 	var d *Deployment
 	err := s.Identity.Update(ctx, func(tx *identity.Tx) error {

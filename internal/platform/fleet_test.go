@@ -7,6 +7,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/deployment"
+	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/platform"
 	"github.com/lentil-dev/lentil/internal/token"
@@ -166,6 +167,36 @@ func TestEachDeploymentHasItsOwnEnvironment(t *testing.T) {
 	}
 	if list, err := p.ProjectEnvironments(ctx, project.ID); err != nil || len(list) != 0 {
 		t.Errorf("environments = %v, %v", list, err)
+	}
+}
+
+func TestResetOfAnEnvironmentLeavesItsDeployment(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	p := open(t, persistence.NewMemory())
+	p.Fleet = &fleet{}
+	home, err := p.EnsureDeployment(ctx, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := p.ProvisionEnvironment(ctx, home.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	extra, err := p.CreateProjectEnvironment(ctx, home.Project, "Load tests", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []identity.EnvironmentID{e.Environment, extra.Env} {
+		if _, err := p.Identity.ResetEnvironment(ctx, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d, err := p.Deployment(ctx, home.Name); err != nil || d.Client != e.Client {
+		t.Errorf("deployment = %+v, %v", d, err)
+	}
+	if list, err := p.ProjectEnvironments(ctx, home.Project); err != nil || len(list) != 1 {
+		t.Errorf("the project's environments = %v, %v", list, err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
@@ -27,6 +28,8 @@ type Service struct {
 	// OwnerEmail is the address of the first operator of a new house.
 	OwnerEmail string
 	Log        *slog.Logger
+
+	launching sync.Mutex // EnsureDefault, so that a default is made once
 }
 
 // The room's tables, in the house's own store.
@@ -69,6 +72,9 @@ var tableDefs = []database.TableDef{
 
 // Open makes the tables and what a house has from the start; it starts nothing.
 func (s *Service) Open(ctx context.Context) error {
+	for _, t := range tableDefs {
+		s.Identity.Keep = append(s.Identity.Keep, t.Name) // a reset of an environment must not take its deployment away
+	}
 	err := s.DB.EnsureTables(ctx, tableDefs)
 	if err == nil {
 		err = s.settle(ctx)

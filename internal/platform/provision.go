@@ -33,6 +33,12 @@ func (p *Provisioned) Variables() map[string]string {
 // ProvisionEnvironment gives a deployment its own environment, unless it has one:
 // one for production if the deployment is. The team's workspace must allow it.
 func (s *Service) ProvisionEnvironment(ctx context.Context, name string) (*Provisioned, error) {
+	return s.ProvisionEnvironmentAs(ctx, name, "")
+}
+
+// ProvisionEnvironmentAs does so with a kind of the caller's choice; "" for what
+// suits the deployment.
+func (s *Service) ProvisionEnvironmentAs(ctx context.Context, name string, kind identity.EnvironmentKind) (*Provisioned, error) {
 	var project Project
 	var d *Deployment
 	err := s.Identity.Update(ctx, func(tx *identity.Tx) error {
@@ -63,9 +69,11 @@ func (s *Service) ProvisionEnvironment(ctx context.Context, name string) (*Provi
 		return nil, err
 	}
 	fresh := d.Environment == ""
-	kind := identity.Development
-	if d.Kind.Production() {
-		kind = identity.Production
+	if kind == "" {
+		kind = identity.Development
+		if d.Kind.Production() {
+			kind = identity.Production
+		}
 	}
 	label := project.Name + " (" + d.Reference + ")"
 	if d, err = s.EnsureDevEnvironment(ctx, name, DevEnvironment{Kind: kind, Name: label}); err != nil {
@@ -123,8 +131,12 @@ type ProjectEnvironment struct {
 	APIKey     string
 }
 
-// maxProjectEnvironments bounds them, as the vendor does.
-const maxProjectEnvironments = 20
+// maxProjectEnvironments bounds them, as the vendor does: the official CLI speaks of 10.
+const maxProjectEnvironments = 10
+
+// errNoEnvironment has the code that the official CLI knows (convex-cli.md §4.3).
+var errNoEnvironment = apierr.New(apierr.NotFound, "WorkOSEnvironmentNotProvisioned",
+	"This deployment has no WorkOS environment yet. Make one with: npx convex integration workos provision-environment")
 
 func (s *Service) readProjectEnvironment(r identity.Record) ProjectEnvironment {
 	e := ProjectEnvironment{ID: r.Text("id"), Project: int64(r.Number("project")), Name: r.Text("name"), Production: r.Flag("production"),
@@ -182,7 +194,10 @@ func (s *Service) CreateProjectEnvironment(ctx context.Context, project int64, n
 			return err
 		}
 		if len(all) >= maxProjectEnvironments {
-			return apierr.New(apierr.BadRequest, "WorkOSEnvironmentLimit", "A project has at most %d WorkOS environments of its own.", maxProjectEnvironments)
+			return apierr.New(apierr.BadRequest, "TooManyEnvironments", "A project has at most %d WorkOS environments of its own.", maxProjectEnvironments)
+		}
+		if slices.ContainsFunc(all, func(e ProjectEnvironment) bool { return e.Name == name }) {
+			return apierr.New(apierr.Conflict, "DuplicateEnvironment", "The project has a WorkOS environment %q already; a duplicate would only confuse.", name)
 		}
 		e = ProjectEnvironment{ID: tx.NewID("project_environment_"), Project: project, Name: name, Production: production, Created: tx.Now(),
 			Env: identity.EnvironmentID(identity.NewID("environment_")), Client: identity.ClientID(identity.NewID("client_")), APIKey: newAPIKey(kind)}
@@ -202,13 +217,13 @@ func (s *Service) CreateProjectEnvironment(ctx context.Context, project int64, n
 	return &e, nil
 }
 
-// DeleteProjectEnvironment forgets one and its users.
+// DeleteProjectEnvironment forgets one with its keys and users.
 func (s *Service) DeleteProjectEnvironment(ctx context.Context, project int64, client identity.ClientID) error {
 	e, err := s.ProjectEnvironment(ctx, project, client)
 	if err != nil {
 		return err
 	}
-	if _, err := s.Identity.ResetEnvironment(ctx, e.Env); err != nil && apierr.KindOf(err) != apierr.NotFound {
+	if err := s.dismantle(ctx, e.Env); err != nil {
 		return err
 	}
 	return s.Identity.Update(ctx, func(tx *identity.Tx) error {
@@ -218,4 +233,55 @@ func (s *Service) DeleteProjectEnvironment(ctx context.Context, project int64, c
 		}
 		return tx.Remove(doc)
 	})
+}
+
+// DeleteEnvironment takes a deployment's environment away: its keys open nothing any
+// more. The deployment's variables stay as they are until somebody changes them.
+func (s *Service) DeleteEnvironment(ctx context.Context, deployment string) (*Provisioned, error) {
+	d, err := s.Deployment(ctx, deployment)
+	if err != nil {
+		return nil, err
+	}
+	if d.Environment == "" {
+		return nil, errNoEnvironment
+	}
+	gone := &Provisioned{Environment: d.Environment, Client: d.Client}
+	if e, err := s.Identity.Environment(ctx, d.Environment); err == nil {
+		gone.Name = e.Name
+	}
+	if err := s.dismantle(ctx, d.Environment); err != nil {
+		return nil, err
+	}
+	return gone, s.change(ctx, deployment, func(r *Deployment) bool {
+		if r.Environment != d.Environment {
+			return false
+		}
+		r.Environment, r.Client, r.APIKey = "", "", ""
+		return true
+	})
+}
+
+// dismantle revokes an environment's keys and, where it was for trying things out,
+// forgets its users. Those of production are kept: one command must not lose them.
+func (s *Service) dismantle(ctx context.Context, id identity.EnvironmentID) error {
+	e, err := s.Identity.Environment(ctx, id)
+	if apierr.KindOf(err) == apierr.NotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	keys, err := s.Identity.APIKeys(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if err := s.Identity.DeleteAPIKey(ctx, id, k.ID); err != nil && apierr.KindOf(err) != apierr.NotFound {
+			return err
+		}
+	}
+	if e.Kind != identity.Production {
+		_, err = s.Identity.ResetEnvironment(ctx, id)
+	}
+	return err
 }

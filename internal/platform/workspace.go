@@ -19,7 +19,9 @@ type Workspace struct {
 	// Authorized says that the control plane may provision in it. What the vendor
 	// reports as "Platform not authorized" is a workspace where it may not.
 	Authorized bool
-	Created    time.Time
+	// Members are the addresses that were invited to it.
+	Members []string
+	Created time.Time
 }
 
 // Errors of provisioning, with the codes that the official tools know
@@ -36,12 +38,13 @@ var (
 )
 
 func readWorkspace(r identity.Record) Workspace {
-	return Workspace{ID: r.Text("id"), Team: int64(r.Number("team")), Name: r.Text("name"), AdminEmail: r.Text("email"), Authorized: r.Flag("authorized"), Created: r.Time("created")}
+	return Workspace{ID: r.Text("id"), Team: int64(r.Number("team")), Name: r.Text("name"), AdminEmail: r.Text("email"), Authorized: r.Flag("authorized"),
+		Members: r.Texts("members"), Created: r.Time("created")}
 }
 
 func workspaceRow(w *Workspace) identity.Row {
 	return identity.Row{identity.Text("id", w.ID), identity.Number("team", w.Team), identity.Text("name", w.Name), identity.Text("email", w.AdminEmail),
-		identity.Flag("authorized", w.Authorized), identity.Time("created", w.Created)}
+		identity.Flag("authorized", w.Authorized), identity.Texts("members", w.Members), identity.Time("created", w.Created)}
 }
 
 // addWorkspace writes a workspace for a team.
@@ -127,25 +130,6 @@ func (s *Service) changeWorkspace(ctx context.Context, team int64, edit func(*Wo
 	})
 }
 
-// WorkspaceEmails tells which of an operator's addresses can administer a new
-// workspace and which do so for another team.
-func (s *Service) WorkspaceEmails(ctx context.Context, o *Operator) (available, used []string, err error) {
-	available, used = []string{}, []string{}
-	err = s.Identity.View(ctx, func(tx *identity.Tx) error {
-		f, err := tx.First(tableWorkspaces, "on_email", o.Email)
-		if err != nil {
-			return err
-		}
-		if f != nil && f.Number("team") != 0 {
-			used = append(used, o.Email)
-		} else {
-			available = append(available, o.Email)
-		}
-		return nil
-	})
-	return available, used, err
-}
-
 // usableWorkspace is a team's workspace if one can provision in it.
 func usableWorkspace(tx *identity.Tx, team int64) error {
 	f, err := first(tx, tableWorkspaces, "on_team", numberKey(team))
@@ -158,60 +142,4 @@ func usableWorkspace(tx *identity.Tx, team int64) error {
 		return errNotAuthorized
 	}
 	return nil
-}
-
-// Variable is an environment variable that new deployments of a project begin with.
-type Variable struct {
-	Name, Value string
-	Kinds       []Kind // of deployments that get it
-}
-
-// DefaultVariables lists a project's.
-func (s *Service) DefaultVariables(ctx context.Context, project int64) (list []Variable, err error) {
-	err = s.Identity.View(ctx, func(tx *identity.Tx) error {
-		list, err = each(tx, tableVariables, "on_project", numberKey(project), func(r identity.Record) Variable {
-			v := Variable{Name: r.Text("name")}
-			for _, k := range r.Texts("kinds") {
-				v.Kinds = append(v.Kinds, Kind(k))
-			}
-			if plain, err := s.Sealer.Open(sealVariable, r.Text("sealed")); err == nil {
-				v.Value = string(plain)
-			}
-			return v
-		})
-		return err
-	})
-	return list, err
-}
-
-// sealVariable is the purpose under which values of variables are sealed.
-const sealVariable = "platform: value of a default variable"
-
-// SetDefaultVariable sets one; a nil value removes it.
-func (s *Service) SetDefaultVariable(ctx context.Context, project int64, name string, val *string, kinds []Kind) error {
-	return s.Identity.Update(ctx, func(tx *identity.Tx) error {
-		if _, err := projectRow(tx, project); err != nil {
-			return err
-		}
-		f, err := first(tx, tableVariables, "on_project", numberKey(project, name))
-		if err != nil {
-			return err
-		}
-		if val == nil {
-			if f == nil {
-				return nil
-			}
-			return tx.Remove(f)
-		}
-		var texts []string
-		for _, k := range kinds {
-			texts = append(texts, string(k))
-		}
-		row := identity.Row{identity.Number("project", project), identity.Text("name", name),
-			identity.Text("sealed", s.Sealer.Seal(sealVariable, []byte(*val))), identity.Texts("kinds", texts)}
-		if f != nil {
-			return tx.Put(f.Doc, row)
-		}
-		return tx.Add(tableVariables, row)
-	})
 }

@@ -1,43 +1,59 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 
+	"github.com/lentil-dev/lentil/internal/mail"
 	"github.com/lentil-dev/lentil/internal/token"
+	"github.com/lentil-dev/lentil/internal/wire/management"
 )
 
 // openControl puts together what answers on the control listener: the management API
 // of the official tools, the dashboard, and what probes ask.
 func (s *Server) openControl() error {
-	management, dashboard, err := s.controlRooms()
+	api, dashboard, err := s.controlRooms()
 	if err != nil {
 		return err
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, s.cfg.Version) })
-	for _, prefix := range managementPrefixes {
-		mux.Handle(prefix, management)
-	}
-	mux.Handle("/", dashboard)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if api.Serves(r.URL.Path) {
+			api.ServeHTTP(w, r)
+			return
+		}
+		dashboard.ServeHTTP(w, r)
+	})
 	s.control = mux
 	return nil
 }
 
-// managementPrefixes are what the management API answers on the control listener.
-var managementPrefixes = []string{"/api/", "/v1/"}
-
 // controlRooms makes the management API and the dashboard. What is not there yet
 // says so.
-func (s *Server) controlRooms() (management, dashboard http.Handler, err error) {
-	management = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		writeRefusal(w, r, http.StatusNotImplemented, "NoManagementAPI", "This house has no management API.")
-	})
+func (s *Server) controlRooms() (api *management.API, dashboard http.Handler, err error) {
+	api = &management.API{
+		Platform: s.platform, BaseURL: s.controlURL(), Trusted: onlyHere(s.controlSocket, s.controlURL()), Invite: s.inviteToWorkspace, Log: s.log,
+	}
+	if err := api.Open(); err != nil {
+		return nil, nil, err
+	}
 	dashboard = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "There is no page here.", http.StatusNotFound)
 	})
-	return management, dashboard, nil
+	return api, dashboard, nil
+}
+
+// inviteToWorkspace mails that an address may see a team's WorkOS workspace now.
+func (s *Server) inviteToWorkspace(ctx context.Context, i management.Invitation) error {
+	return s.flow.Mail.Send(ctx, mail.Message{
+		To:      i.Email,
+		Subject: "You can open the WorkOS workspace " + i.Workspace,
+		Text: "You were invited to the WorkOS workspace " + i.Workspace + " of the team " + i.Team + ".\n\n" +
+			"It is part of this house's dashboard: " + i.URL + "\n",
+	})
 }
 
 // controlURL is the control plane's address; see authKitURL for its host.

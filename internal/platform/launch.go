@@ -1,0 +1,67 @@
+package platform
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
+)
+
+// Launch makes a deployment and opens it, which gives it its first variables. If that
+// fails there is none.
+func (s *Service) Launch(ctx context.Context, n NewDeployment) (*Deployment, error) {
+	d, err := s.CreateDeployment(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	opening, done := context.WithCancel(ctx) // it need not stay open for us
+	defer done()
+	if _, err := s.Fleet.Open(opening, d.Name); err != nil {
+		if undo := s.DeleteDeployment(context.WithoutCancel(ctx), d.Name); undo != nil && s.Log != nil {
+			s.Log.Warn("left a deployment that could not be opened", "deployment", d.Name, "err", undo)
+		}
+		return nil, fmt.Errorf("platform: open %s: %w", d.Name, err)
+	}
+	return s.Deployment(ctx, d.Name)
+}
+
+// EnsureDefault finds a project's production deployment, or by's deployment for
+// development, and launches it if there is none.
+func (s *Service) EnsureDefault(ctx context.Context, project int64, kind Kind, by *Operator) (*Deployment, error) {
+	s.launching.Lock() // two pushes at once must not make two
+	defer s.launching.Unlock()
+	n := NewDeployment{Project: project, Kind: kind, Default: true}
+	if by != nil {
+		n.Creator = by.ID
+	}
+	d, err := s.DefaultDeployment(ctx, project, kind, n.Creator)
+	if err == nil || apierr.KindOf(err) != apierr.NotFound {
+		return d, err
+	}
+	if kind == Dev && by != nil {
+		name, _, _ := strings.Cut(by.Email, "@")
+		n.Reference = Reference("dev", name)
+		if _, err := s.DeploymentByReference(ctx, project, n.Reference); err == nil {
+			n.Reference = "" // somebody's with the same name at another domain
+		}
+	}
+	return s.Launch(ctx, n)
+}
+
+// Rename changes a deployment's reference.
+func (s *Service) Rename(ctx context.Context, name, reference string) error {
+	if err := checkReference(reference); err != nil {
+		return err
+	}
+	d, err := s.Deployment(ctx, name)
+	if err != nil || d.Reference == reference {
+		return err
+	}
+	s.launching.Lock()
+	defer s.launching.Unlock()
+	if other, err := s.DeploymentByReference(ctx, d.Project, reference); err == nil {
+		return apierr.New(apierr.Conflict, "ReferenceTaken", "The project has a deployment %s already: %s.", reference, other.Name)
+	}
+	return s.ChangeDeployment(ctx, name, func(d *Deployment) { d.Reference = reference })
+}

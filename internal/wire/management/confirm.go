@@ -1,0 +1,186 @@
+package management
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/platform"
+	"github.com/lentil-dev/lentil/internal/wire"
+)
+
+// SessionCookie is the dashboard's: a session token of an operator.
+const SessionCookie = "lentil_dashboard"
+
+//go:embed confirm.html confirm.css
+var confirmFiles embed.FS
+
+// confirmPage is what the page shows; one of its states each time.
+type confirmPage struct {
+	State    string // code, ask, link, done, denied
+	UserCode string
+	Client   string
+	Who      string // who would be signed in
+	Trusted  bool   // nobody is signed in, and none need be
+	SignIn   string // where to sign in, for the state link
+	Problem  string
+}
+
+// mountConfirm puts the page where a login is confirmed on the mux. A form that comes
+// from another origin is refused before it is read.
+func (a *API) mountConfirm() {
+	page := template.Must(template.ParseFS(confirmFiles, "confirm.html"))
+	show := func(w http.ResponseWriter, status int, p confirmPage) error {
+		var b bytes.Buffer
+		if err := page.Execute(&b, p); err != nil {
+			return err
+		}
+		h := w.Header()
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		h.Set("Cache-Control", "no-store")
+		h.Set("Content-Security-Policy", confirmPolicy)
+		h.Set("X-Frame-Options", "DENY")
+		w.WriteHeader(status)
+		_, _ = w.Write(b.Bytes())
+		return nil
+	}
+	a.mux.HandleFunc("GET "+stylePath, func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFileFS(w, r, confirmFiles, "confirm.css")
+	})
+	refuse := func(w http.ResponseWriter, _ *http.Request, e *apierr.Error) {
+		_ = show(w, wire.Status(e.Kind), confirmPage{State: "code", Problem: e.Message})
+	}
+	front := wire.Front{Dialect: refuse, Log: a.Log}
+	a.mux.Handle("GET "+confirmPath, front.Handle(func(w http.ResponseWriter, r *http.Request) error {
+		p, err := a.confirmState(r, r.URL.Query().Get("user_code"))
+		if err != nil {
+			return err
+		}
+		return show(w, http.StatusOK, p)
+	}))
+	post := front.Handle(func(w http.ResponseWriter, r *http.Request) error {
+		p, err := a.confirm(w, r)
+		if err != nil {
+			return err
+		}
+		return show(w, http.StatusOK, p)
+	})
+	a.mux.Handle("POST "+confirmPath, http.NewCrossOriginProtection().Handler(post))
+}
+
+// confirmPolicy lets the page do nothing but show itself and send its form home.
+const confirmPolicy = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// signedIn finds the operator of the page: by the dashboard's cookie, or the owner
+// where only this machine reaches the page.
+func (a *API) signedIn(r *http.Request) (o *platform.Operator, trusted bool, err error) {
+	if c, err := r.Cookie(SessionCookie); err == nil && c.Value != "" {
+		actor, err := a.Platform.Authenticate(r.Context(), c.Value)
+		if err == nil && actor.Credential != nil && actor.Credential.Kind == platform.SessionToken {
+			return actor.Operator, false, nil
+		}
+		if err != nil && apierr.KindOf(err) != apierr.Unauthenticated {
+			return nil, false, err
+		}
+	}
+	if !a.Trusted {
+		return nil, false, nil
+	}
+	o, err = a.Platform.Owner(r.Context())
+	return o, true, err
+}
+
+// confirmState is the page for a code.
+func (a *API) confirmState(r *http.Request, code string) (confirmPage, error) {
+	if code == "" {
+		return confirmPage{State: "code"}, nil
+	}
+	client, ok := a.devices.waiting(code)
+	if !ok {
+		return confirmPage{State: "code", Problem: errNoCode.Message}, nil
+	}
+	p := confirmPage{State: "ask", UserCode: code, Client: client}
+	o, trusted, err := a.signedIn(r)
+	if err != nil {
+		return p, err
+	}
+	if o == nil {
+		p.State = "link"
+		if a.SignIn != "" {
+			p.SignIn = a.SignIn + "?return_to=" + url.QueryEscape(confirmPath+"?user_code="+url.QueryEscape(code))
+		}
+		return p, nil
+	}
+	p.Trusted, p.Who = trusted, o.Email
+	return p, nil
+}
+
+// errNoCode is shown for a code that is wrong or late.
+var errNoCode = apierr.New(apierr.BadRequest, "InvalidUserCode", "That code is not waiting for anybody: it was mistyped, used, or is older than ten minutes.")
+
+// confirm takes the page's form.
+func (a *API) confirm(w http.ResponseWriter, r *http.Request) (confirmPage, error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return confirmPage{}, apierr.New(apierr.BadRequest, "BadForm", "The form could not be read.").Wrap(err)
+	}
+	code := r.PostForm.Get("user_code")
+	if link := strings.TrimSpace(r.PostForm.Get("link")); link != "" {
+		return a.confirmByLink(w, r, code, link)
+	}
+	o, _, err := a.signedIn(r)
+	if err != nil {
+		return confirmPage{}, err
+	}
+	said := r.PostForm.Get("answer")
+	if o == nil || said == "" {
+		return a.confirmState(r, code)
+	}
+	if said != "yes" {
+		if !a.devices.answer(code, nil) {
+			return confirmPage{}, errNoCode
+		}
+		return confirmPage{State: "denied"}, nil
+	}
+	if !a.devices.answer(code, o) {
+		return confirmPage{}, errNoCode
+	}
+	a.Log.Info("confirmed a login", "operator", o.ID)
+	return confirmPage{State: "done", Who: o.Email}, nil
+}
+
+// confirmByLink signs in by a one-time link, of which people paste the whole or only
+// the text in it.
+func (a *API) confirmByLink(w http.ResponseWriter, r *http.Request, code, link string) (confirmPage, error) {
+	text := link
+	if u, err := url.Parse(link); err == nil && u.Scheme != "" {
+		text = u.Path[strings.LastIndexByte(u.Path, '/')+1:]
+		for _, name := range []string{"token", "link"} {
+			if v := u.Query().Get(name); v != "" {
+				text = v
+			}
+		}
+	}
+	o, session, err := a.Platform.UseLink(r.Context(), text)
+	if err != nil {
+		if k := apierr.KindOf(err); k == apierr.Internal {
+			return confirmPage{}, err
+		}
+		p, stateErr := a.confirmState(r, code)
+		if e, ok := apierr.As(err); ok {
+			p.Problem = e.Message
+		}
+		return p, stateErr
+	}
+	http.SetCookie(w, &http.Cookie{Name: SessionCookie, Value: session, Path: "/", HttpOnly: true,
+		Secure: strings.HasPrefix(a.BaseURL, "https:"), SameSite: http.SameSiteLaxMode})
+	client, ok := a.devices.waiting(code)
+	if !ok {
+		return confirmPage{}, errNoCode
+	}
+	return confirmPage{State: "ask", UserCode: code, Client: client, Who: o.Email}, nil
+}
