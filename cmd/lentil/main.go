@@ -27,7 +27,8 @@ func main() { os.Exit(run(os.Args[1:], &env{stdout: os.Stdout, stderr: os.Stderr
 // a clean stop; a second one ends the process at once.
 func run(args []string, e *env) int {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup stays in force
+	// nohup stays in force; serve reads files again on this signal.
+	if !signal.Ignored(syscall.SIGHUP) && (len(args) == 0 || args[0] != "serve") {
 		signals = append(signals, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)

@@ -2,9 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +19,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -20,7 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"lentil": main, "get": get, "newer": newer, "writes": writes, "gone": gone})
+	testscript.Main(m, map[string]func(){"lentil": main, "get": get, "newer": newer, "writes": writes, "certificate": certificateFile, "gone": gone})
 }
 
 // get prints the body of the URL that is its argument and fails if the status is
@@ -36,6 +43,28 @@ func get() {
 	if res.StatusCode != http.StatusOK {
 		fmt.Fprintln(os.Stderr, res.Status)
 		os.Exit(1)
+	}
+}
+
+// certificateFile writes a certificate for the names that follow the file's, and its
+// key, into that file.
+func certificateFile() {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), DNSNames: os.Args[2:], NotBefore: time.Now(), NotAfter: time.Now().Add(24 * time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		panic(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		panic(err)
+	}
+	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})...)
+	if err := os.WriteFile(os.Args[1], text, 0o600); err != nil {
+		panic(err)
 	}
 }
 

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"sync"
 
 	"github.com/spf13/cobra"
 
 	"github.com/lentil-dev/lentil/internal/server"
+	"github.com/lentil-dev/lentil/internal/systemd"
 )
 
 // serveCommand runs a house without a project.
@@ -47,7 +49,13 @@ mistakes and starts nothing. docs/PRODUCTION.md tells the rest.`,
 				out.notice("the configuration is good; nothing was started")
 				return nil
 			}
-			return runHouse(cmd.Context(), cfg, func(ctx context.Context, a server.Addresses) error {
+			if cfg.Listeners, err = systemd.Sockets(e.getenv); err != nil {
+				return err
+			}
+			ctx, cancel := context.WithCancel(cmd.Context())
+			defer cancel()
+			v := &supervision{manager: systemd.Find(e.getenv), out: out, cfg: &cfg, hangUp: cancel}
+			return runHouse(ctx, cfg, func(ctx context.Context, a server.Addresses) error {
 				if err := writeRunning(cfg.Data, a); err != nil {
 					return err
 				}
@@ -55,7 +63,7 @@ mistakes and starts nothing. docs/PRODUCTION.md tells the rest.`,
 					return err
 				}
 				return announce(e, out, h.json, a, "", "")
-			}, nil)
+			}, nil, v.watch)
 		},
 	}
 	f := cmd.Flags()
@@ -68,7 +76,8 @@ mistakes and starts nothing. docs/PRODUCTION.md tells the rest.`,
 
 // runHouse opens a house, calls ready once everything answers, runs beside it
 // what beside is, and closes the house when ctx or beside ends.
-func runHouse(ctx context.Context, cfg server.Config, ready func(context.Context, server.Addresses) error, beside func(context.Context) error) error {
+// Watchers run from when it answers until it has closed.
+func runHouse(ctx context.Context, cfg server.Config, ready func(context.Context, server.Addresses) error, beside func(context.Context) error, watchers ...func(context.Context, *server.Server)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s, err := server.Open(ctx, cfg)
@@ -83,6 +92,13 @@ func runHouse(ctx context.Context, cfg server.Config, ready func(context.Context
 	err = s.Ready(ctx)
 	if err == nil {
 		err = ready(ctx, s.Addresses())
+	}
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	if err == nil {
+		for _, watch := range watchers {
+			watching.Go(func() { watch(ctx, s) })
+		}
 	}
 	if err == nil {
 		if beside != nil {

@@ -341,6 +341,9 @@ func (s *Server) toHTTPS() http.Handler {
 	})
 }
 
+// Reloads says whether there are files that Reload would read.
+func (s *Server) Reloads() bool { return s.keeper != nil }
+
 // Reload reads files of certificates again. What cannot be used is told and leaves
 // what is in use.
 func (s *Server) Reload() error {

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/lentil-dev/lentil/internal/wire"
@@ -27,6 +29,24 @@ func (s *Server) readiness() readiness {
 	default:
 		return readiness{false, "starting", "This house is opening its stores; ask again in a moment."}
 	}
+}
+
+// Alive asks the house whether it answers, as a probe would.
+func (s *Server) Alive(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address("", s.cfg.Host, s.deploymentSocket.number)+"/health", nil)
+	if err != nil {
+		return err
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	res, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET /health answered %s", res.Status)
+	}
+	return nil
 }
 
 // answerReady answers GET /ready.

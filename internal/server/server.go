@@ -83,6 +83,7 @@ type Server struct {
 
 	serving  chan struct{} // closed when Run has begun to answer
 	stopping chan struct{} // closed when Run begins to stop
+	closed   chan struct{} // closed when Run has ended
 	closers  []func() error
 }
 
@@ -93,7 +94,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if err := cfg.prepare(files); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Log, files: files, began: time.Now(), serving: make(chan struct{}), stopping: make(chan struct{})}
+	s := &Server{cfg: cfg, log: cfg.Log, files: files, began: time.Now(), serving: make(chan struct{}), stopping: make(chan struct{}), closed: make(chan struct{})}
 	s.admission = &admission{limits: &s.cfg.Limits}
 	trusted, err := parseProxies(cfg.TrustedProxies)
 	if err != nil {
@@ -130,11 +131,15 @@ func (s *Server) Addresses() Addresses { return s.addresses }
 // Stopping is closed when the house begins to stop, for whatever reason.
 func (s *Server) Stopping() <-chan struct{} { return s.stopping }
 
+// Closed is closed when Run has ended.
+func (s *Server) Closed() <-chan struct{} { return s.closed }
+
 // Run answers requests until ctx ends or something that the house cannot live
 // without fails, then lets running requests finish and closes everything. The
 // Server is of no use afterwards.
 func (s *Server) Run(ctx context.Context) error {
 	stop := sync.OnceFunc(func() { close(s.stopping) })
+	defer close(s.closed)
 	defer stop()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/server"
+	"github.com/lentil-dev/lentil/internal/systemd"
+)
+
+// supervision is what serve does beside the house for whoever started it: it tells a
+// service manager how the house is, and reads certificates again on SIGHUP.
+type supervision struct {
+	manager systemd.Manager
+	out     *talk
+	cfg     *server.Config
+	hangUp  context.CancelFunc // stops the house when its terminal is gone
+}
+
+// watch goes on until ctx ends; the house answers already.
+func (v *supervision) watch(ctx context.Context, s *server.Server) {
+	status := "answers at " + s.Addresses().URL
+	v.manager.Ready(status)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	// A house that lets requests finish is alive, too.
+	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	wg.Go(func() { v.manager.Watch(watching, s.Alive) })
+	hup := make(chan os.Signal, 1)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup stays in force
+		signal.Notify(hup, syscall.SIGHUP)
+		defer signal.Stop(hup)
+	}
+	for {
+		select {
+		case <-s.Stopping():
+			v.manager.Stopping("lets running requests finish")
+			v.manager.Extend(v.cfg.DrainDelay + v.cfg.DrainTime + stopSlack)
+			<-s.Closed()
+			return
+		case <-hup:
+			if !s.Reloads() {
+				v.hangUp() // nothing to read again: the signal means that the terminal is gone
+				continue
+			}
+			v.manager.Reloading()
+			if err := s.Reload(); err != nil {
+				v.out.notice("what was in use before stays in use: %v", err)
+				v.manager.Ready("certificates could not be read again: " + err.Error())
+				continue
+			}
+			v.out.notice("certificates were read again")
+			v.manager.Ready(status)
+		}
+	}
+}
+
+// stopSlack is what closing stores may take beyond waiting for requests.
+const stopSlack = 30 * time.Second
