@@ -169,12 +169,13 @@ func (db *DB) BeginAt(ctx context.Context, ts persistence.Timestamp) (*Tx, error
 	return newTx(db, ts, cat), nil
 }
 
-// View runs f in a transaction that is not committed.
+// View runs f in a transaction that is not committed. Observe tells what it read.
 func (db *DB) View(ctx context.Context, f func(*Tx) error) error {
 	tx, err := db.Begin(ctx)
 	if err != nil {
 		return err
 	}
+	defer observe(ctx, tx)
 	return f(tx)
 }
 

@@ -1,0 +1,45 @@
+package dashboard
+
+import "github.com/lentil-dev/lentil/internal/platform"
+
+// table lists all pages and what can be done on them. A row's roles are the whole of
+// who may what.
+func (s *Site) table() []page {
+	rows := []page{
+		{path: "/sign-in", scope: public, show: s.showSignIn, actions: []action{{name: "link", do: s.followLink}}},
+		{path: "/{$}", scope: house, show: s.showHome, actions: []action{
+			{name: "team", owner: true, do: s.createTeam},
+		}},
+		{path: "/t/{team}", scope: inTeam, show: s.showTeam, actions: []action{
+			{name: "project", need: platform.Developer, do: s.createProject},
+		}},
+		{path: "/t/{team}/{project}", scope: inProject, show: s.showProject, actions: []action{
+			{name: "create", need: platform.Developer, do: s.createDeployment},
+			{name: "rename", need: platform.Administrator, do: s.renameProject},
+			{name: "delete", need: platform.Administrator, do: s.deleteProject},
+		}},
+		{path: "/t/{team}/{project}/{reference...}", scope: inProject, show: s.toDeployment},
+		{path: "/d/{deployment}", scope: inDeployment, show: s.toHealth},
+	}
+	rows = append(rows, s.deploymentPages()...)
+	return rows
+}
+
+// deploymentPages are the pages of a deployment, in the order of its list of pages.
+func (s *Site) deploymentPages() []page {
+	return []page{
+		{path: "/d/{deployment}/health", scope: inDeployment, show: s.showHealth, nav: "Health", group: "Deployment", icon: "health", key: "h"},
+	}
+}
+
+// NavGroup is a heading in the list of a deployment's pages.
+type NavGroup struct {
+	Name  string
+	Items []NavItem
+}
+
+// NavItem is one of them.
+type NavItem struct {
+	Name, Icon, Key, URL string
+	Here                 bool
+}
