@@ -78,7 +78,7 @@ Without --seed, workos-emulate.config.yaml, .yml or .json here is used if it exi
 						return err
 					}
 				}
-				a.APIKey, a.ControlURL = key, ""
+				a.APIKey, a.ControlURL, a.DashboardLink = key, "", ""
 				if err := h.sow(ctx, out, a); err != nil {
 					return err
 				}

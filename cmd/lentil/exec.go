@@ -197,6 +197,6 @@ func (x *execution) close() {
 // withoutKeys are a house's addresses for other eyes.
 func (r running) withoutKeys() server.Addresses {
 	a := r.Addresses
-	a.AdminKey, a.APIKey = "", ""
+	a.AdminKey, a.APIKey, a.DashboardLink = "", "", ""
 	return a
 }

@@ -55,8 +55,11 @@ func (t *talk) addresses(a server.Addresses, note, app string) {
 	row("Deployment", t.style(bold, a.URL)+"  "+t.style(faint, a.Deployment))
 	row("HTTP actions", a.SiteURL)
 	row("Sign-in", t.style(bold, a.AuthKitURL)+"  "+t.style(faint, a.ClientID))
-	if a.ControlURL != "" {
-		row("Control", a.ControlURL)
+	switch {
+	case a.DashboardLink != "":
+		row("Dashboard", t.style(bold, a.DashboardLink)+"  "+t.style(faint, "signs you in, once"))
+	case a.ControlURL != "":
+		row("Dashboard", a.ControlURL+"  "+t.style(faint, "lentil dashboard signs you in"))
 	}
 	if a.OutboxURL != "" {
 		row("Mail", a.OutboxURL)

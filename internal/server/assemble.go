@@ -72,7 +72,7 @@ func (s *Server) open(ctx context.Context) error {
 		EnvironmentID: string(row.Environment), ClientID: string(row.Client), APIKey: row.APIKey,
 		Port: s.authKitSocket.number, Health: s.authKitURL() + "/health",
 	}
-	if err := s.openFronts(); err != nil {
+	if err := s.openFronts(ctx); err != nil {
 		return err
 	}
 	if err := s.openPublic(ctx); err != nil {
@@ -235,7 +235,7 @@ func (s *Server) openFleet(ctx context.Context, secret []byte, row *platform.Dep
 }
 
 // openFronts puts the protocols on the listeners.
-func (s *Server) openFronts() error {
+func (s *Server) openFronts(ctx context.Context) error {
 	base := s.authKitURL()
 	pages := &login.Pages{Flow: s.flow, Refusals: &s.refusals, Connect: &s.services.applications, Identity: s.identity, Log: s.log, BaseURL: base}
 	if s.outbox != nil && s.private() {
@@ -273,7 +273,7 @@ func (s *Server) openFronts() error {
 	if s.private() {
 		authKit = ownHost(base, "authkit-url", s.ownDomain, authKit)
 	}
-	if err := s.openControl(); err != nil {
+	if err := s.openControl(ctx); err != nil {
 		return err
 	}
 	s.fronts = []front{

@@ -13,8 +13,8 @@ import (
 
 // openControl puts together what answers on the control listener: the management API
 // of the official tools, the dashboard, and what probes ask.
-func (s *Server) openControl() error {
-	api, dashboard, err := s.controlRooms()
+func (s *Server) openControl(ctx context.Context) error {
+	api, dashboard, err := s.controlRooms(ctx)
 	if err != nil {
 		return err
 	}
@@ -33,17 +33,15 @@ func (s *Server) openControl() error {
 
 // controlRooms makes the management API and the dashboard. What is not there yet
 // says so.
-func (s *Server) controlRooms() (api *management.API, dashboard http.Handler, err error) {
+func (s *Server) controlRooms(ctx context.Context) (api *management.API, dashboard http.Handler, err error) {
 	api = &management.API{
 		Platform: s.platform, BaseURL: s.controlURL(), Trusted: onlyHere(s.controlSocket, s.controlURL()), Invite: s.inviteToWorkspace, Log: s.log,
 	}
 	if err := api.Open(); err != nil {
 		return nil, nil, err
 	}
-	dashboard = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "There is no page here.", http.StatusNotFound)
-	})
-	return api, dashboard, nil
+	dashboard, err = s.openDashboard(ctx)
+	return api, dashboard, err
 }
 
 // inviteToWorkspace mails that an address may see a team's WorkOS workspace now.

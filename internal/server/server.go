@@ -25,10 +25,13 @@ import (
 // Addresses say where a house answers and with which keys: what a program needs
 // to use it.
 type Addresses struct {
-	URL           string `json:"url"`
-	SiteURL       string `json:"siteUrl"`
-	AuthKitURL    string `json:"authkitUrl"`
-	ControlURL    string `json:"controlUrl,omitempty"` // dashboard and management API
+	URL        string `json:"url"`
+	SiteURL    string `json:"siteUrl"`
+	AuthKitURL string `json:"authkitUrl"`
+	ControlURL string `json:"controlUrl,omitempty"` // dashboard and management API
+	// DashboardLink signs the owner in to the dashboard, once; "" when they have
+	// signed in before.
+	DashboardLink string `json:"dashboardLink,omitempty"`
 	Deployment    string `json:"deployment"`
 	AdminKey      string `json:"adminKey"`
 	EnvironmentID string `json:"environmentId"`

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,6 +36,8 @@ type Site struct {
 	ClientIP func(*http.Request) string
 	// Health takes a picture of the running house; nil for none.
 	Health func() Health
+	// Invite tells a person that they may sign in; nil tells nobody.
+	Invite func(ctx context.Context, o *platform.Operator) error
 	// Files replaces the embedded templates and assets; with Reread they are read
 	// anew for every page, for working on them.
 	Files  fs.FS
@@ -78,6 +81,7 @@ func (s *Site) plain() map[string]wire.Handler {
 	return map[string]wire.Handler{
 		"GET " + AssetsPath + "{name}": s.asset,
 		"GET " + LinkPath + "{token}":  s.useLink,
+		"POST " + NewLinkPath:          s.newLink,
 		"POST /sign-out":               s.signOut,
 		"GET /version":                 s.version,
 	}
@@ -190,8 +194,11 @@ type refusalView struct {
 	SignIn                   bool
 }
 
+// Heading is heading, for the template.
+func (v refusalView) Heading() string { return v.heading() }
+
 func (refusalView) template() string { return "refusal" }
-func (v refusalView) title() string {
+func (v refusalView) heading() string {
 	switch {
 	case v.Code == "PageNotFound" || strings.HasSuffix(v.Code, "NotFound"):
 		return "Not found"

@@ -1,5 +1,7 @@
 package dashboard
 
+import "time"
+
 // Gauge is how much of something is in use, and how much may be.
 type Gauge struct {
 	Name  string
@@ -11,7 +13,7 @@ type Gauge struct {
 // Health is how a running house stands, as the server tells it.
 type Health struct {
 	Version  string
-	Seconds  int64 // since it began
+	Began    time.Time
 	Problems []string
 	Gauges   []Gauge
 }
@@ -24,7 +26,7 @@ type healthView struct {
 }
 
 func (healthView) template() string { return "health" }
-func (healthView) title() string    { return "Health" }
+func (healthView) heading() string  { return "Health" }
 
 // showHealth shows how the deployment and its house stand.
 func (s *Site) showHealth(v *Visit) (view, error) {

@@ -30,7 +30,7 @@ type homeView struct {
 }
 
 func (homeView) template() string { return "home" }
-func (homeView) title() string    { return "Projects" }
+func (homeView) heading() string  { return "Projects" }
 
 // showHome lists what the operator may see.
 func (s *Site) showHome(v *Visit) (view, error) {
@@ -86,8 +86,8 @@ type teamView struct {
 	Card teamCard
 }
 
-func (teamView) template() string { return "team" }
-func (v teamView) title() string  { return v.Team.Name }
+func (teamView) template() string  { return "team" }
+func (v teamView) heading() string { return v.Team.Name }
 
 // showTeam shows a team.
 func (s *Site) showTeam(v *Visit) (view, error) {
@@ -120,8 +120,8 @@ type deploymentRow struct {
 	Address string
 }
 
-func (projectView) template() string { return "project" }
-func (v projectView) title() string  { return v.Project.Name }
+func (projectView) template() string  { return "project" }
+func (v projectView) heading() string { return v.Project.Name }
 
 // showProject shows a project.
 func (s *Site) showProject(v *Visit) (view, error) {

@@ -117,7 +117,7 @@ func (s *Site) look(ctx context.Context, w http.ResponseWriter, r *http.Request,
 	if _, err := v.body(shown); err != nil {
 		return nil, err
 	}
-	return &picture{title: shown.title(), regions: v.regions, order: v.order, wake: v.wake, every: v.every}, nil
+	return &picture{title: shown.heading(), regions: v.regions, order: v.order, wake: v.wake, every: v.every}, nil
 }
 
 // explain is what the browser is told of an error.

@@ -90,7 +90,7 @@ func (s *Site) printPage(v *Visit, shown view, status int) error {
 	if err != nil {
 		return err
 	}
-	l := layoutView{Visit: v, Title: shown.title(), Body: body, Digest: digest(v.regions, v.order)}
+	l := layoutView{Visit: v, Title: shown.heading(), Body: body, Digest: digest(v.regions, v.order)}
 	var b bytes.Buffer
 	if err := v.press.templates.ExecuteTemplate(&b, "layout", l); err != nil {
 		return fmt.Errorf("dashboard: print layout: %w", err)
@@ -122,8 +122,8 @@ type foreignView struct {
 	Body    template.HTML
 }
 
-func (foreignView) template() string { return "foreign" }
-func (v foreignView) title() string  { return v.Heading }
+func (foreignView) template() string  { return "foreign" }
+func (v foreignView) heading() string { return v.Heading }
 
 // Secret is what forms of the request's session carry; "" without one.
 func (s *Site) Secret(r *http.Request) string {

@@ -109,7 +109,7 @@ type arrivedView struct {
 }
 
 func (arrivedView) template() string { return "arrived" }
-func (arrivedView) title() string    { return "Signed in" }
+func (arrivedView) heading() string  { return "Signed in" }
 
 // signOut ends the session.
 func (s *Site) signOut(w http.ResponseWriter, r *http.Request) error {

@@ -15,7 +15,7 @@ type signInView struct {
 }
 
 func (signInView) template() string { return "sign-in" }
-func (signInView) title() string    { return "Sign in" }
+func (signInView) heading() string  { return "Sign in" }
 
 // showSignIn tells how to sign in.
 func (s *Site) showSignIn(v *Visit) (view, error) {

@@ -13,6 +13,15 @@ func (s *Site) table() []page {
 		{path: "/t/{team}", scope: inTeam, show: s.showTeam, actions: []action{
 			{name: "project", need: platform.Developer, do: s.createProject},
 		}},
+		{path: "/t/{team}/-/members", scope: inTeam, show: s.showMembers, actions: []action{
+			{name: "invite", need: platform.Administrator, do: s.invite},
+			{name: "role", need: platform.Administrator, do: s.changeRole},
+			{name: "remove", need: platform.Administrator, do: s.removeMember},
+		}},
+		{path: "/you", scope: house, show: s.showYou, actions: []action{
+			{name: "create", do: s.createToken},
+			{name: "revoke", do: s.revokeMine},
+		}},
 		{path: "/t/{team}/{project}", scope: inProject, show: s.showProject, actions: []action{
 			{name: "create", need: platform.Developer, do: s.createDeployment},
 			{name: "rename", need: platform.Administrator, do: s.renameProject},

@@ -92,7 +92,7 @@ type action struct {
 // view is what a page's template prints: a struct that embeds *Visit.
 type view interface {
 	template() string
-	title() string
+	heading() string
 }
 
 // visit finds out who asks and what an address is about.
@@ -303,8 +303,8 @@ func address(path string, q url.Values) string {
 // ownPath is text if it is a path of this front, and "/" else.
 func ownPath(text string) string {
 	u, err := url.Parse(text)
-	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(text, "//") || strings.ContainsAny(text, "\\\r\n") {
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.ContainsAny(text, "\\\r\n") {
 		return "/"
 	}
-	return address(u.Path, u.Query())
+	return address(u.EscapedPath(), u.Query())
 }

@@ -1,0 +1,40 @@
+package server
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/lentil-dev/lentil/internal/web/dashboard"
+)
+
+// openDashboard makes the dashboard, and the link of a house that nobody has signed
+// in to yet.
+func (s *Server) openDashboard(ctx context.Context) (*dashboard.Site, error) {
+	site := &dashboard.Site{Platform: s.platform, Identity: s.identity, Log: s.log, BaseURL: s.controlURL(), Health: s.health}
+	if err := site.Open(); err != nil {
+		return nil, err
+	}
+	var err error
+	s.addresses.DashboardLink, err = site.FirstLink(ctx)
+	return site, err
+}
+
+// health is the status in the dashboard's words.
+func (s *Server) health() dashboard.Health {
+	st := s.Status()
+	slices.Sort(st.Problems)
+	plain := func(name string, g Gauge) dashboard.Gauge {
+		return dashboard.Gauge{Name: name, Used: g.Used, Limit: g.Limit}
+	}
+	memory := func(name string, n int64) dashboard.Gauge { return dashboard.Gauge{Name: name, Used: n, Bytes: true} }
+	return dashboard.Health{
+		Version: st.Version, Began: time.Now().Add(-time.Duration(st.UptimeSeconds) * time.Second).Truncate(time.Minute), Problems: st.Problems,
+		Gauges: []dashboard.Gauge{
+			plain("Connections", st.Connections), plain("Sockets", st.Sockets), plain("Requests", st.Requests), plain("Subscriptions", st.Subscriptions),
+			plain("Workers", st.Workers), plain("Waiting for a worker", st.Queue), plain("Write log", st.WriteLog), plain("Open files", st.Files),
+			plain("Lost threads", st.ParkedThreads), plain("Refused", Gauge{Used: st.Refused}),
+			memory("Memory", st.MemoryBytes), memory("This deployment's documents", st.StoreBytes), memory("Users and settings", st.HouseBytes), memory("Free on the disk", st.DiskFreeBytes),
+		},
+	}
+}
