@@ -72,8 +72,6 @@ the command cannot be run or is not there.`,
 			switch {
 			case f.print && (f.browser != "" || len(args) > 0):
 				return misused{errors.New("--print takes no command: it prints what a command would get")}
-			case f.browser != "" && len(args) > 0:
-				return misused{errors.New("--browser starts a browser and takes no command beside it")}
 			case f.browser == "" && !f.print && len(args) == 0:
 				return misused{hinted{errors.New("say which command to run"), "lentil exec -- npx convex dev"}}
 			case f.dir != "" && f.data != "":
@@ -97,7 +95,7 @@ the command cannot be run or is not there.`,
 	cmd.Flags().StringVar(&f.dir, "dir", "", "the project (default: looked for from here upwards)")
 	cmd.Flags().StringVar(&f.data, "data", "", "data directory of a house that was started with serve")
 	cmd.Flags().BoolVar(&f.print, "print", false, `print the variables, for eval "$(lentil exec --print)"; they hold as long as this terminal`)
-	cmd.Flags().StringVar(&f.browser, "browser", "", "open this URL in Chromium or Chrome, with a profile of the project's own, so that an app without apiHostname works")
+	cmd.Flags().StringVar(&f.browser, "browser", "", "open this URL in Chromium or Chrome, with a profile of the project's own, so that an app without apiHostname works; arguments are further switches")
 	cmd.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "say nothing but errors")
 	cmd.Flags().Lookup("json").Usage = "print the addresses, or the variables, as JSON"
 	return cmd
@@ -115,7 +113,7 @@ func (f *execFlags) run(cmd *cobra.Command, e *env, args []string) error {
 	}
 	defer l.leave()
 	if f.browser != "" {
-		if args, err = browserCommand(l, f.browser, e.getenv); err != nil {
+		if args, err = browserCommand(l, f.browser, args, e.getenv); err != nil {
 			return err
 		}
 	}
@@ -132,6 +130,11 @@ func (f *execFlags) run(cmd *cobra.Command, e *env, args []string) error {
 		json.NewEncoder(e.stderr).Encode(l.house().withoutKeys())
 	} else if l.started && !f.quiet {
 		out.started(l.house().Addresses)
+	}
+	if f.browser != "" {
+		// Its switches take it to the house. Chromium takes no credentials from the
+		// environment, so that a proxy there would only be in its way.
+		return runInPlace(e, program, args, nil)
 	}
 	return runInPlace(e, program, args, x.variables)
 }

@@ -19,7 +19,7 @@ var browsers = []string{
 
 // browserCommand is a browser that finds the house at the vendors' names, with a
 // profile of the project's own: the switches must not hold for anything else.
-func browserCommand(l *lodging, url string, getenv func(string) string) ([]string, error) {
+func browserCommand(l *lodging, url string, more []string, getenv func(string) string) ([]string, error) {
 	names := browsers
 	if own := getenv("CHROMIUM"); own != "" {
 		names = []string{own}
@@ -52,5 +52,5 @@ func browserCommand(l *lodging, url string, getenv func(string) string) ([]strin
 	if os.Getuid() == 0 {
 		args = append(args, "--no-sandbox") // it does not start for root with one
 	}
-	return append(args, url), nil
+	return append(append(args, more...), url), nil
 }

@@ -94,7 +94,7 @@ func (l *lodging) variables(proxyURL string, getenv func(string) string) ([]vari
 	for _, h := range hostSettings(r.AuthKitURL) {
 		vars = append(vars, h, variable{name: "VITE_" + h.name, value: h.value})
 	}
-	return append(vars, variable{name: "LENTIL_URL", value: r.URL}, variable{name: "LENTIL_AUTHKIT_URL", value: r.AuthKitURL}), nil
+	return append(vars, variable{name: "LENTIL_HOUSE_URL", value: r.URL}), nil
 }
 
 // keep writes a file for commands under a name that tells its content, so that
