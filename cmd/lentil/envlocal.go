@@ -214,6 +214,12 @@ func writeFile(path string, b []byte) error {
 // cloudSettings finds variables that make the official CLI ignore, or refuse to
 // run with, a self-hosted address. They may stand in the environment or in .env files.
 func cloudSettings(dir string, getenv func(string) string) []string {
+	return whereSet(dir, getenv, "CONVEX_DEPLOYMENT", "CONVEX_DEPLOY_KEY", "CONVEX_DEPLOYMENT_TOKEN")
+}
+
+// whereSet says where variables have values, of which the official CLI reads the
+// environment first, then .env.local, then .env.
+func whereSet(dir string, getenv func(string) string, names ...string) []string {
 	files := []struct {
 		name string
 		env  *projectfile.Dotenv
@@ -223,7 +229,7 @@ func cloudSettings(dir string, getenv func(string) string) []string {
 		files[i].env = projectfile.ParseDotenv(b)
 	}
 	var found []string
-	for _, name := range []string{"CONVEX_DEPLOYMENT", "CONVEX_DEPLOY_KEY", "CONVEX_DEPLOYMENT_TOKEN"} {
+	for _, name := range names {
 		if v := getenv(name); v != "" {
 			found = append(found, "the environment sets "+name)
 			continue

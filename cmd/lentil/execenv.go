@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/lentil-dev/lentil/internal/forward"
 	"github.com/lentil-dev/lentil/internal/server"
 )
@@ -91,10 +93,27 @@ func (l *lodging) variables(proxyURL string, getenv func(string) string) ([]vari
 		variable{name: "CONVEX_PROVISION_HOST", value: r.ControlURL},
 		variable{name: "CONVEX_VERSION_API_ORIGIN", value: r.ControlURL},
 		variable{name: "CONVEX_OVERRIDE_ACCESS_TOKEN", value: token, secret: true})
+	if !asksBack(os.Stdin) && l.dir != "" && !chosen(getenv) {
+		// Without a terminal and without a deployment the official CLI would download a
+		// backend of its own. At a terminal it asks, as it does everywhere.
+		vars = append(vars, variable{name: "CONVEX_DEPLOYMENT", value: "dev:" + r.Deployment})
+	}
 	for _, h := range hostSettings(r.AuthKitURL) {
 		vars = append(vars, h, variable{name: "VITE_" + h.name, value: h.value})
 	}
 	return append(vars, variable{name: "LENTIL_HOUSE_URL", value: r.URL}), nil
+}
+
+// asksBack says whether a person can answer questions there; /dev/null is a device
+// like a terminal, but has no size.
+func asksBack(f *os.File) bool {
+	_, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	return err == nil
+}
+
+// chosen says whether the official CLI, run here, knows its deployment.
+func chosen(getenv func(string) string) bool {
+	return len(cloudSettings(".", getenv)) > 0 || len(whereSet(".", getenv, "CONVEX_SELF_HOSTED_URL")) > 0
 }
 
 // keep writes a file for commands under a name that tells its content, so that

@@ -71,11 +71,29 @@ export const scenarios = {
     ]);
   },
 
-  "the guide's main.tsx as it is printed, in Chromium: sign up, live data, reload, sign out": async (app) => {
-    const dev = new Exec(app, [process.execPath, convex(app.dir), "dev", "--start", `node node_modules/vite/bin/vite.js --port ${app.port} --strictPort --clearScreen false`], { terminal: true });
+  "npx convex dev alone, and the guide's main.tsx as it is printed, in Chromium: sign up, live data, reload, sign out": async (app) => {
+    // One command, at a terminal, in a folder that knows nothing of any deployment.
+    const vite = `node node_modules/vite/bin/vite.js --port ${app.port} --strictPort --clearScreen false`;
+    const dev = new Exec(app, [process.execPath, convex(app.dir), "dev", "--start", vite], { terminal: true });
     let browser;
     try {
-      await dev.says("ready in"); // Vite
+      await dev.says("What would you like to configure?");
+      dev.type("\r"); // create a new project
+      await dev.says("Project name:");
+      dev.type("soups\r");
+      await dev.says("Set up Convex AI files?");
+      dev.type("n\r");
+      for (const said of [
+        "New AuthKit environment provisioned", "Updated .env.local with VITE_WORKOS_CLIENT_ID, VITE_WORKOS_REDIRECT_URI", `AuthKit redirect URI added: ${app.url}/callback`,
+        `AuthKit app homepage URL updated: ${app.url}`, `AuthKit CORS origin added: ${app.url}`, "Convex functions ready!", "ready in", // Vite
+      ]) {
+        await dev.says(said, 0, 40_000);
+      }
+      const env = readEnv(app.dir);
+      same(Object.keys(env).sort(), ["CONVEX_DEPLOYMENT", "VITE_CONVEX_SITE_URL", "VITE_CONVEX_URL", "VITE_WORKOS_CLIENT_ID", "VITE_WORKOS_REDIRECT_URI"], ".env.local");
+      contains(readFileSync(join(app.dir, ".env.local"), "utf8"), "# See this environment at https://dashboard.workos.com/environment_");
+      await configured(app, env);
+
       browser = await openBrowser(app);
       const page = browser.context.pages()[0];
       const problems = [];
@@ -110,7 +128,40 @@ export const scenarios = {
       await dev.stop("SIGTERM");
     }
   },
+
+  "without a terminal the CLI takes the house's own deployment, or makes a project that it is told": async () => {
+    const app = await project();
+    try {
+      const dev = [process.execPath, convex(app.dir), "dev", "--once", "--typecheck", "disable"];
+      const alone = await exec(app, dev);
+      contains(alone, "a house was started for this command");
+      contains(alone, "Convex functions ready!");
+      const { deployment, url } = houseOf(app.dir);
+      same([readEnv(app.dir).CONVEX_DEPLOYMENT, readEnv(app.dir).VITE_CONVEX_URL], [`dev:${deployment}`, url]);
+      const told = await exec(app, [...dev, "--configure", "new", "--project", "stews", "--dev-deployment", "cloud"], { flags: ["-q"] });
+      contains(told, `AuthKit redirect URI added: ${app.url}/callback`);
+      const env = readEnv(app.dir);
+      holds(env.CONVEX_DEPLOYMENT !== `dev:${deployment}` && env.VITE_WORKOS_CLIENT_ID.startsWith("client_"), `.env.local: ${JSON.stringify(env)}`);
+      await configured(app, env);
+      // And a command that fails is a failure of ours.
+      contains(await exec(app, [process.execPath, convex(app.dir), "env", "get"], { flags: ["-q"], code: 1 }), "missing required argument");
+    } finally {
+      await tearDown(app);
+    }
+  },
 };
+
+/** Asks the vendor's API, as a program below exec does, what the CLI has set up. */
+async function configured(app, env) {
+  const key = (await exec(app, [process.execPath, convex(app.dir), "env", "get", "WORKOS_API_KEY"], { flags: ["-q"] })).trim();
+  holds(key.startsWith("sk_test_"), `the deployment's key is ${key}`);
+  const list = async (what) => {
+    const call = `fetch("https://api.workos.com/user_management/${what}", { headers: { Authorization: "Bearer ${key}" } }).then((r) => r.text()).then(console.log)`;
+    return JSON.parse(await exec(app, [process.execPath, "-e", call], { flags: ["-q"] })).data;
+  };
+  same((await list("redirect_uris")).map((row) => row.uri), [env.VITE_WORKOS_REDIRECT_URI]);
+  same((await list("cors_origins")).map((row) => row.origin), [app.url]);
+}
 
 /** The code that was mailed to somebody. */
 async function mailedCode(app, to) {
