@@ -6,12 +6,17 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/lentil-dev/lentil/internal/wire"
 )
 
 // peers finds out who a request is from when proxies stand in front.
 type peers struct {
 	trusted []netip.Prefix
 	header  string // canonical: X-Forwarded-For, Forwarded, or one that holds an address alone
+	// nearby says that programs of this machine count as proxies where none is named:
+	// development servers pass requests on.
+	nearby bool
 }
 
 // defaultPeerHeader is what most proxies append the address of their peer to.
@@ -22,16 +27,30 @@ const defaultPeerHeader = "X-Forwarded-For"
 // them from strangers; and only as far as the addresses in it, from the nearest
 // on, are those of trusted proxies.
 func (p *peers) from(h http.Handler) http.Handler {
-	if len(p.trusted) == 0 {
-		return h
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !p.forwards(r) {
+			h.ServeHTTP(w, r.WithContext(wire.WithoutForwarded(r.Context())))
+			return
+		}
 		if a := p.client(r); a.IsValid() {
 			r = r.WithContext(r.Context()) // a copy: the server keeps the original
 			r.RemoteAddr = netip.AddrPortFrom(a, 0).String()
 		}
 		h.ServeHTTP(w, r)
 	})
+}
+
+// forwards tells whether what a request says of how it was asked for is from one of
+// our proxies.
+func (p *peers) forwards(r *http.Request) bool {
+	a, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	if len(p.trusted) == 0 {
+		return p.nearby && a.Addr().Unmap().IsLoopback()
+	}
+	return p.trusts(a.Addr())
 }
 
 // client is the address of the first machine, from here on, that is no trusted

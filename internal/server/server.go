@@ -97,13 +97,18 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if err := cfg.prepare(files); err != nil {
 		return nil, err
 	}
+	if k := cfg.keeper(); k != nil { // a mistake in their files is told before anything is opened
+		if err := k.Open(); err != nil {
+			return nil, err
+		}
+	}
 	s := &Server{cfg: cfg, log: cfg.Log, files: files, began: time.Now(), serving: make(chan struct{}), stopping: make(chan struct{}), closed: make(chan struct{})}
 	s.admission = &admission{limits: &s.cfg.Limits}
 	trusted, err := parseProxies(cfg.TrustedProxies)
 	if err != nil {
 		return nil, err
 	}
-	s.peers = &peers{trusted: trusted, header: cfg.ClientAddressHeader}
+	s.peers = &peers{trusted: trusted, header: cfg.ClientAddressHeader, nearby: !cfg.Hosts.any()}
 	s.listeners.drain = s.cfg.DrainTime
 	s.listeners.log, s.listeners.admission, s.listeners.peers = cfg.Log, s.admission, s.peers
 	if err := s.open(ctx); err != nil {

@@ -117,12 +117,18 @@ func latin1Bytes(s string) string {
 	return string(b)
 }
 
-// origin is scheme and host as the client asked for them: what a proxy says in
-// Forwarded or X-Forwarded-*, else those of the request.
+// origin is scheme and host as the client asked for them: what a proxy of ours says
+// in Forwarded or X-Forwarded-*, else those of the request.
 func (s *Server) origin(r *http.Request) string {
 	scheme, host := "http", r.Host
 	if u, err := url.Parse(s.SiteURL); err == nil && u.Host == r.Host && u.Scheme != "" {
 		scheme = u.Scheme
+	}
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	if !wire.BelievesForwarded(r.Context()) {
+		return scheme + "://" + host
 	}
 	first := func(list string) string {
 		v, _, _ := strings.Cut(list, ",")
