@@ -94,6 +94,16 @@ func (w *worker) end() {
 	w.cancel = nil
 }
 
+// working says whether anything is being worked on, or waits for it.
+func (w *worker) working() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.cancel != nil || len(w.kick) > 0
+}
+
+// Busy says whether an export or import is going on.
+func (s *Service) Busy() bool { return s.exporting.working() || s.importing.working() }
+
 // errCanceled ends what a caller asked to end.
 var errCanceled = errors.New("backup: canceled")
 

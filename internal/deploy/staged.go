@@ -80,6 +80,17 @@ func (s *Service) staged(ctx context.Context) (tx *database.Tx, list []udf.Stage
 	return tx, list, nil
 }
 
+// Checking says whether documents are being checked against a staged validator.
+func (s *Service) Checking(ctx context.Context) (bool, error) {
+	_, list, err := s.staged(ctx)
+	for _, st := range list {
+		if st.State == udf.StagedChecking {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
 // checkStaged looks at all documents of a table, batch by batch. What is written
 // meanwhile is checked when it is written, as in a walk.
 func (s *Service) checkStaged(ctx context.Context, st udf.Staged) error {

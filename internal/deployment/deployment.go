@@ -56,6 +56,8 @@ type Config struct {
 	// open. Zeros are the defaults of the rooms below.
 	Retention            time.Duration
 	WriteLog, StoreFiles int
+	// Stores is what the stores of the house share; nil for nothing.
+	Stores *pebblestore.Shared
 }
 
 // Deployment is an open deployment.
@@ -98,7 +100,7 @@ func Open(ctx context.Context, c Config) (_ *Deployment, err error) {
 		if d.Blobs, err = blob.OpenDir(filepath.Join(c.Dir, "blobs")); err != nil {
 			return nil, err
 		}
-		if store, err = pebblestore.Open(filepath.Join(c.Dir, "store"), pebblestore.Options{Log: c.Log, MaxOpenFiles: c.StoreFiles}); err != nil {
+		if store, err = pebblestore.Open(filepath.Join(c.Dir, "store"), pebblestore.Options{Log: c.Log, MaxOpenFiles: c.StoreFiles, Shared: c.Stores}); err != nil {
 			return nil, err
 		}
 	}

@@ -38,6 +38,9 @@ type Service struct {
 	// Keep are tables of rooms above whose rows are settings: a reset of an environment
 	// leaves them.
 	Keep []string
+	// Foreign are tables of rooms above whose rows name an environment and are not its
+	// own: neither a reset nor its deletion touches them.
+	Foreign []string
 
 	events chronicle
 	ids    rising // of nouns whose newest must be the last

@@ -26,23 +26,7 @@ func (s *Service) ResetEnvironment(ctx context.Context, id EnvironmentID) (*Envi
 	if e.Kind == Production {
 		return nil, errTestOnly("Resetting an environment")
 	}
-	for _, step := range []func(*Tx) (bool, error){
-		func(tx *Tx) (bool, error) { return tx.wipeOrganizations(id) },
-		func(tx *Tx) (bool, error) { return tx.wipeUsers(id) },
-		func(tx *Tx) (bool, error) { return tx.wipeRows(id) },
-	} {
-		for more := true; more; {
-			err := s.Update(ctx, func(tx *Tx) error {
-				tx.quiet = true
-				more, err = step(tx)
-				return err
-			})
-			if err != nil {
-				return nil, err
-			}
-		}
-	}
-	if err := s.wipeUnlisted(ctx, id); err != nil {
+	if err := s.wipe(ctx, id, false); err != nil {
 		return nil, err
 	}
 	err = s.Update(ctx, func(tx *Tx) error {
@@ -62,6 +46,68 @@ func (s *Service) ResetEnvironment(ctx context.Context, id EnvironmentID) (*Envi
 	}
 	s.Log.Info("environment reset", "environment", id)
 	return e, nil
+}
+
+// DeleteEnvironment deletes an environment of any kind, with its keys, addresses,
+// settings and all that it holds. Nobody signs in there any more from the first step
+// on; the environment itself goes last, so that deleting it again ends what a crash
+// broke off.
+func (s *Service) DeleteEnvironment(ctx context.Context, id EnvironmentID) error {
+	err := s.Update(ctx, func(tx *Tx) error {
+		f, e, err := tx.environmentBy("on_id", string(id))
+		if err != nil {
+			return err
+		}
+		keys, err := tx.All(tableAPIKeys, "on_environment", string(id))
+		if err != nil {
+			return err
+		}
+		for i := range keys {
+			if err := tx.Remove(&keys[i]); err != nil {
+				return err
+			}
+		}
+		e.ClientID = ClientID("deleted_" + string(id))
+		return tx.Put(f.Doc, environmentRow(e, e.sealed))
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.wipe(ctx, id, true); err != nil {
+		return err
+	}
+	err = s.Update(ctx, func(tx *Tx) error {
+		f, _, err := tx.environmentBy("on_id", string(id))
+		if err != nil {
+			return err
+		}
+		return tx.Remove(f)
+	})
+	if err == nil {
+		s.Log.Info("environment deleted", "environment", id)
+	}
+	return err
+}
+
+// wipe deletes, in batches, what an environment holds; with its settings if whole.
+func (s *Service) wipe(ctx context.Context, id EnvironmentID, whole bool) error {
+	for _, step := range []func(*Tx) (bool, error){
+		func(tx *Tx) (bool, error) { return tx.wipeOrganizations(id) },
+		func(tx *Tx) (bool, error) { return tx.wipeUsers(id) },
+		func(tx *Tx) (bool, error) { return tx.wipeRows(id, whole) },
+	} {
+		for more := true; more; {
+			err := s.Update(ctx, func(tx *Tx) (err error) {
+				tx.quiet = true
+				more, err = step(tx)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return s.wipeUnlisted(ctx, id, whole)
 }
 
 // some gives the first ids of a table's rows of the environment.
@@ -95,12 +141,14 @@ func (tx *Tx) wipeUsers(id EnvironmentID) (more bool, err error) {
 	return len(ids) > 0, err
 }
 
-// wiped are the tables whose rows a reset deletes, each with the index that lists
-// them by environment, or "" if it has none.
-func (tx *Tx) wiped() (tables []string, listed map[string]string) {
+// wiped are the tables whose rows a reset deletes, or a deletion of the whole
+// environment, each with the index that lists them by environment, or "" if it has
+// none.
+func (tx *Tx) wiped(whole bool) (tables []string, listed map[string]string) {
 	listed = map[string]string{}
 	for _, t := range tx.Tables() {
-		if t.System() || slices.Contains(kept, t.Name) || slices.Contains(tx.s.Keep, t.Name) {
+		settings := slices.Contains(kept, t.Name) || slices.Contains(tx.s.Keep, t.Name)
+		if t.System() || t.Name == tableEnvironments || settings && !whole || slices.Contains(tx.s.Foreign, t.Name) {
 			continue
 		}
 		tables = append(tables, t.Name)
@@ -116,9 +164,9 @@ func (tx *Tx) wiped() (tables []string, listed map[string]string) {
 
 // wipeRows deletes some of the rows that are left of any room, found by the indexes
 // that begin with the environment.
-func (tx *Tx) wipeRows(id EnvironmentID) (more bool, err error) {
+func (tx *Tx) wipeRows(id EnvironmentID, whole bool) (more bool, err error) {
 	n := 0
-	tables, listed := tx.wiped()
+	tables, listed := tx.wiped(whole)
 	for _, table := range tables {
 		index := listed[table]
 		if index == "" {
@@ -147,10 +195,10 @@ func (tx *Tx) wipeRows(id EnvironmentID) (more bool, err error) {
 // wipeUnlisted deletes the environment's rows of the tables without such an index:
 // those to which only a secret or a deadline leads. They are read from end to end,
 // since an index that nothing but a reset asks would cost every sign-in.
-func (s *Service) wipeUnlisted(ctx context.Context, id EnvironmentID) error {
+func (s *Service) wipeUnlisted(ctx context.Context, id EnvironmentID, whole bool) error {
 	var tables []string
 	var listed map[string]string
-	if err := s.View(ctx, func(tx *Tx) error { tables, listed = tx.wiped(); return nil }); err != nil {
+	if err := s.View(ctx, func(tx *Tx) error { tables, listed = tx.wiped(whole); return nil }); err != nil {
 		return err
 	}
 	for _, table := range tables {

@@ -125,7 +125,7 @@ func (s *Service) CreateCredential(ctx context.Context, n NewCredential) (*Crede
 				return err
 			}
 			if d == nil {
-				return notFound("DeploymentNotFound", "There is no deployment %q.", c.Deployment)
+				return noDeployment(c.Deployment)
 			}
 			prefix = "dev:"
 			if Kind(d.Text("kind")) != Dev {

@@ -49,6 +49,13 @@ type Deployment struct {
 	Ports       Ports
 	// Prepared says that the deployment has had its first variables.
 	Prepared bool
+	// Awake says that it is open, or was when the house ended without a word; else Due
+	// is when it must be opened for a scheduled function or cron job, zero for never.
+	Awake bool
+	Due   time.Time
+	// Deleting says that it is going: nobody finds it any more, and the house deletes
+	// what is left of it.
+	Deleting bool
 }
 
 // Ports are where a deployment's listeners answered last time, so that they can
@@ -242,7 +249,7 @@ func (s *Service) deployments(ctx context.Context, index string, in database.Int
 		list = nil
 		return tx.Each(tableDeployments, index, in, database.Asc, func(f identity.Found) (bool, error) {
 			d, err := s.decode(f.Record)
-			if err == nil {
+			if err == nil && !d.Deleting {
 				list = append(list, *d)
 			}
 			return true, err
@@ -255,14 +262,28 @@ func (s *Service) deployments(ctx context.Context, index string, in database.Int
 }
 
 // Deployment finds a deployment by its name.
-func (s *Service) Deployment(ctx context.Context, name string) (d *Deployment, err error) {
+func (s *Service) Deployment(ctx context.Context, name string) (*Deployment, error) {
+	d, err := s.deployment(ctx, name)
+	if err == nil && d.Deleting {
+		return nil, noDeployment(name)
+	}
+	return d, err
+}
+
+// noDeployment is the answer to a name that no deployment has.
+func noDeployment(name string) error {
+	return notFound("DeploymentNotFound", "There is no deployment %q.", name)
+}
+
+// deployment is Deployment for one that may be going.
+func (s *Service) deployment(ctx context.Context, name string) (d *Deployment, err error) {
 	err = s.Identity.View(ctx, func(tx *identity.Tx) error {
 		f, err := tx.First(tableDeployments, "by_name", name)
 		if err != nil {
 			return err
 		}
 		if f == nil {
-			return notFound("DeploymentNotFound", "There is no deployment %q.", name)
+			return noDeployment(name)
 		}
 		d, err = s.decode(f.Record)
 		return err
@@ -297,39 +318,6 @@ func (s *Service) DefaultDeployment(ctx context.Context, project int64, kind Kin
 		}
 	}
 	return nil, notFound("DeploymentNotFound", "The project has no default deployment of type %s.", kind)
-}
-
-// DeleteDeployment removes a deployment with all that it has stored, its keys and
-// its environment's tie. The home deployment stays.
-func (s *Service) DeleteDeployment(ctx context.Context, name string) error {
-	d, err := s.Deployment(ctx, name)
-	if err != nil {
-		return err
-	}
-	if d.Home {
-		return apierr.New(apierr.Conflict, "HomeDeployment", "%s is the deployment that this house was started for; it cannot be deleted.", name)
-	}
-	// The stored data goes first: a row without data is opened empty or deleted again,
-	// data without a row would stay for ever.
-	if err := s.Fleet.Remove(ctx, name); err != nil {
-		return err
-	}
-	return s.Identity.Update(ctx, func(tx *identity.Tx) error {
-		keys, err := tx.All(tableCredentials, "on_scope", deploymentScope(name))
-		if err != nil {
-			return err
-		}
-		for i := range keys {
-			if err := tx.Remove(&keys[i]); err != nil {
-				return err
-			}
-		}
-		f, err := tx.First(tableDeployments, "by_name", name)
-		if err != nil || f == nil {
-			return err
-		}
-		return tx.Remove(f)
-	})
 }
 
 // Expired lists the deployments whose time is over.

@@ -73,7 +73,7 @@ var tableDefs = []database.TableDef{
 // Open makes the tables and what a house has from the start; it starts nothing.
 func (s *Service) Open(ctx context.Context) error {
 	for _, t := range tableDefs {
-		s.Identity.Keep = append(s.Identity.Keep, t.Name) // a reset of an environment must not take its deployment away
+		s.Identity.Foreign = append(s.Identity.Foreign, t.Name) // a reset of an environment must not take its deployment away
 	}
 	err := s.DB.EnsureTables(ctx, tableDefs)
 	if err == nil {

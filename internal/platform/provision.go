@@ -47,7 +47,7 @@ func (s *Service) ProvisionEnvironmentAs(ctx context.Context, name string, kind 
 			return err
 		}
 		if f == nil {
-			return notFound("DeploymentNotFound", "There is no deployment %q.", name)
+			return noDeployment(name)
 		}
 		if d, err = s.decode(f.Record); err != nil {
 			return err
@@ -281,7 +281,7 @@ func (s *Service) dismantle(ctx context.Context, id identity.EnvironmentID) erro
 		}
 	}
 	if e.Kind != identity.Production {
-		_, err = s.Identity.ResetEnvironment(ctx, id)
+		return s.Identity.DeleteEnvironment(ctx, id)
 	}
-	return err
+	return nil
 }

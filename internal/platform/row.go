@@ -14,8 +14,8 @@ const sealAPIKey = "platform: api key of a deployment's environment"
 func (s *Service) encode(d *Deployment) identity.Row {
 	r := identity.Row{
 		identity.Text("name", d.Name), identity.Text("kind", d.Kind), identity.Number("project", d.Project), identity.Text("reference", d.Reference),
-		identity.Flag("default", d.Default), identity.Flag("home", d.Home), identity.Flag("prepared", d.Prepared), identity.Text("creator", d.Creator),
-		identity.Time("created", d.Created), identity.Time("expires", d.Expires),
+		identity.Flag("default", d.Default), identity.Flag("home", d.Home), identity.Flag("prepared", d.Prepared), identity.Flag("awake", d.Awake), identity.Flag("deleting", d.Deleting), identity.Text("creator", d.Creator),
+		identity.Time("created", d.Created), identity.Time("expires", d.Expires), identity.Time("due", d.Due),
 		identity.Text("environment", d.Environment), identity.Text("client", d.Client),
 		{Name: "ports", Value: value.NewObject(map[string]value.Value{
 			"deployment": value.Float64(d.Ports.Deployment), "site": value.Float64(d.Ports.Site),
@@ -32,8 +32,8 @@ func (s *Service) encode(d *Deployment) identity.Row {
 func (s *Service) decode(r identity.Record) (*Deployment, error) {
 	d := &Deployment{
 		Name: r.Text("name"), Kind: Kind(r.Text("kind")), Project: int64(r.Number("project")), Reference: r.Text("reference"),
-		Default: r.Flag("default"), Home: r.Flag("home"), Prepared: r.Flag("prepared"), Creator: OperatorID(r.Text("creator")),
-		Created: r.Time("created"), Expires: r.Time("expires"),
+		Default: r.Flag("default"), Home: r.Flag("home"), Prepared: r.Flag("prepared"), Awake: r.Flag("awake"), Deleting: r.Flag("deleting"), Creator: OperatorID(r.Text("creator")),
+		Created: r.Time("created"), Expires: r.Time("expires"), Due: r.Time("due"),
 		Environment: identity.EnvironmentID(r.Text("environment")), Client: identity.ClientID(r.Text("client")),
 	}
 	if v, _ := r.Fields.Get("ports"); v != nil {

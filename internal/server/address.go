@@ -1,10 +1,17 @@
 package server
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net"
 	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
+
+	"github.com/lentil-dev/lentil/internal/platform"
 )
 
 // localDomain is where the deployments of a house answer by host name on the machine
@@ -15,21 +22,65 @@ const localDomain = "localhost"
 // HTTP actions.
 const siteLabel = ".site"
 
-// named finds the deployment that a host name means: NAME.localhost, or
-// NAME.site.localhost for its HTTP actions; "" if it means none.
+// named finds the deployment that a host name means: NAME.localhost or NAME in the
+// house's domain, with .site after the name for its HTTP actions; "" if it means none.
 func (f *fleet) named(host string) (name string, site bool) {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	name, ok := strings.CutSuffix(strings.ToLower(host), "."+localDomain)
-	if !ok {
-		return "", false
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	for _, domain := range []string{localDomain, f.server.cfg.DeploymentsDomain} {
+		if domain == "" {
+			continue
+		}
+		name, ok := strings.CutSuffix(host, "."+domain)
+		if !ok {
+			continue
+		}
+		name, site = strings.CutSuffix(name, siteLabel)
+		if platform.ValidName(name) {
+			return name, site
+		}
 	}
-	name, site = strings.CutSuffix(name, siteLabel)
-	if strings.Contains(name, ".") {
-		return "", false
+	return "", false
+}
+
+// checkDomain says whether deployments can have names in the domain.
+func (c *Config) checkDomain() error {
+	c.DeploymentsDomain = strings.ToLower(strings.Trim(c.DeploymentsDomain, "."))
+	for label := range strings.SplitSeq(c.DeploymentsDomain, ".") {
+		if c.DeploymentsDomain != "" && (len(label) > 63 || !domainLabel.MatchString(label)) {
+			return fmt.Errorf("deployments-domain must look like convex.example.com, not %q", c.DeploymentsDomain)
+		}
 	}
-	return name, site
+	return nil
+}
+
+// domainLabel is one part of a host name (RFC 1123 §2.1).
+var domainLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+
+// addresses are the public ones of a berth: in the house's domain, if it has one, with
+// scheme and port as its own address has them; else those of its ports.
+func (f *fleet) addresses(b *berth) (public, siteURL string) {
+	cfg := &f.server.cfg
+	if b.home {
+		public, siteURL = cfg.URL, cfg.SiteURL
+	}
+	if cfg.DeploymentsDomain == "" {
+		return address(public, cfg.Host, b.sockets[0].number), address(siteURL, cfg.Host, b.sockets[1].number)
+	}
+	scheme, port := "https", ""
+	switch own, err := url.Parse(cfg.URL); {
+	case cfg.URL != "" && err == nil:
+		scheme, port = own.Scheme, own.Port()
+	case cfg.DeploymentsDomain == localDomain:
+		scheme, port = "http", strconv.Itoa(f.server.deploymentSocket.number)
+	}
+	if port != "" {
+		port = ":" + port
+	}
+	return cmp.Or(public, scheme+"://"+b.name+"."+cfg.DeploymentsDomain+port),
+		cmp.Or(siteURL, scheme+"://"+b.name+siteLabel+"."+cfg.DeploymentsDomain+port)
 }
 
 // functions and site are what answers on the house's main listeners: the home

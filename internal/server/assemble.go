@@ -86,8 +86,10 @@ func (s *Server) openHouse(ctx context.Context, ring *token.Ring) error {
 	seal := ring.Sealer()
 	var store persistence.Store = persistence.NewMemory()
 	if s.data != nil {
+		s.stores = pebblestore.NewShared(storeCache, 2*storeFiles(s.files))
+		s.onClose(func() error { s.stores.Close(); return nil })
 		var err error
-		if store, err = pebblestore.Open(filepath.Join(s.data.path, houseName), pebblestore.Options{Log: s.log, MaxOpenFiles: storeFiles(s.files)}); err != nil {
+		if store, err = pebblestore.Open(filepath.Join(s.data.path, houseName), pebblestore.Options{Log: s.log, Shared: s.stores}); err != nil {
 			return err
 		}
 	}
@@ -220,7 +222,7 @@ func (s *Server) openEngines() error {
 
 // openFleet makes the fleet and opens the home deployment in it.
 func (s *Server) openFleet(ctx context.Context, secret []byte, row *platform.Deployment) error {
-	s.fleet = &fleet{server: s, secret: secret, berths: map[string]*berth{}}
+	s.fleet = newFleet(s, secret)
 	s.platform.Fleet = s.fleet
 	s.onClose(s.fleet.close)
 	home, err := s.fleet.moor(ctx, row)

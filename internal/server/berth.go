@@ -28,7 +28,8 @@ type berth struct {
 	moving chan struct{}
 	uses   int       // requests and callers that hold it open
 	used   time.Time // when the last of them went
-	gone   bool      // the deployment was deleted
+	due    time.Time // when it must be opened for a job; zero for never, or while open
+	gone   bool      // the deployment was deleted, or the house has closed
 	fault  error     // why it could not be opened, or stopped
 	faulty time.Time // since when
 }
@@ -111,7 +112,7 @@ func (b *berth) open(ctx context.Context) {
 		b.fleet.server.log.Error("deployment could not be opened", "deployment", b.name, "err", err)
 	}
 	b.mu.Lock()
-	b.vessel, b.used = v, time.Now()
+	b.vessel, b.used, b.due = v, time.Now(), time.Time{}
 	b.setFault(err)
 	b.settle()
 	b.mu.Unlock()
@@ -131,12 +132,12 @@ func (b *berth) settle() {
 	b.moving = nil
 }
 
-// close empties the berth, whoever is using it; fault says why, nil if it was wanted.
-func (b *berth) close(ctx context.Context, fault error) error {
+// begin starts to move the berth, when nobody else does. The lock is held if err is nil.
+func (b *berth) begin(ctx context.Context) error {
 	for {
 		b.mu.Lock()
 		if b.moving == nil {
-			break
+			return nil
 		}
 		wait := b.moving
 		b.mu.Unlock()
@@ -146,34 +147,78 @@ func (b *berth) close(ctx context.Context, fault error) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// close empties the berth, whoever is using it; fault says why, nil if it was wanted.
+func (b *berth) close(ctx context.Context, fault error) error {
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
 	v := b.vessel
 	if v == nil {
 		b.mu.Unlock()
 		return nil
 	}
-	b.vessel, b.moving = nil, make(chan struct{})
+	b.moving = make(chan struct{})
 	b.mu.Unlock()
-	err := v.close(ctx)
+	return b.empty(ctx, v, fault)
+}
+
+// empty closes what is open. moving is set.
+func (b *berth) empty(ctx context.Context, v *vessel, fault error) error {
 	b.mu.Lock()
+	gone := b.gone
+	b.mu.Unlock()
+	calls, cancel := context.WithTimeout(ctx, drainTime)
+	var due time.Time
+	if gone {
+		v.sync.Dismiss(calls, "The deployment "+b.name+" was deleted.")
+		v.stop()
+	} else {
+		v.sync.Wait(calls)
+		v.stop()
+		due = b.fleet.note(ctx, b, v)
+	}
+	cancel()
+	err := v.deployment.Close()
+	b.mu.Lock()
+	b.vessel, b.due = nil, due
 	b.setFault(fault)
 	b.settle()
 	b.mu.Unlock()
 	return err
 }
 
-// close lets what runs finish, and closes the deployment.
-func (v *vessel) close(ctx context.Context) error {
-	calls, cancel := context.WithTimeout(ctx, drainTime)
-	v.sync.Wait(calls)
-	cancel()
-	v.stop()
-	return v.deployment.Close()
+// closeIdle empties the berth if nobody has used it since a time and nothing goes on
+// in it, nor will before ahead.
+func (b *berth) closeIdle(ctx context.Context, since, ahead time.Time) error {
+	b.mu.Lock()
+	v := b.vessel
+	// A socket is counted before its request lets go of the berth.
+	if v == nil || b.moving != nil || b.uses > 0 || b.used.After(since) || v.sync.Busy() {
+		b.mu.Unlock()
+		return nil
+	}
+	b.moving = make(chan struct{})
+	b.mu.Unlock()
+	idle, due, err := v.deployment.Idle(ctx)
+	if err != nil || !idle || !due.IsZero() && due.Before(ahead) {
+		b.mu.Lock()
+		b.settle()
+		b.mu.Unlock()
+		return err
+	}
+	return b.empty(ctx, v, nil)
 }
 
 // serve answers for the deployment on one of its addresses.
 func (b *berth) serve(pick func(*vessel) http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, release, err := b.acquire(r.Context())
+		if err == nil && b.crowded() {
+			release()
+			err = errCrowded
+		}
 		if err != nil {
 			refuse(w, r, err)
 			return
@@ -181,6 +226,22 @@ func (b *berth) serve(pick func(*vessel) http.Handler) http.Handler {
 		defer release()
 		pick(v).ServeHTTP(w, r)
 	})
+}
+
+// errCrowded is the answer of a deployment that takes more than its part of the house.
+var errCrowded = apierr.New(apierr.Overloaded, "TooManyConcurrentRequests",
+	"This deployment is answering as many requests as it may. Try again in a moment.")
+
+// crowded says whether the deployment answers so many requests that none would be
+// left for the others of the house.
+func (b *berth) crowded() bool {
+	if b.fleet.alone.Load() {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	limit := b.fleet.server.cfg.Limits.Requests
+	return b.uses > max(1, limit-limit/8)
 }
 
 // functions and site are the two addresses of a deployment.

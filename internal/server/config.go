@@ -94,6 +94,13 @@ type Config struct {
 	// each processor, four at the least.
 	Workers int
 
+	// DeploymentIdle is how long a deployment other than the home one stays open when
+	// nobody uses it; default 5 minutes.
+	DeploymentIdle time.Duration
+	// DeploymentsDomain is the domain in which deployments have host names: NAME and,
+	// for HTTP actions, NAME.site. Without it each has two ports of its own.
+	DeploymentsDomain string
+
 	// Limits bound what clients and load can take.
 	Limits Limits
 	// TrustedProxies are the addresses and networks, separated by commas, of
@@ -228,6 +235,15 @@ func (c *Config) prepare(files int) error {
 		if n < 0 || n > 1<<20 {
 			return fmt.Errorf("%s must be a whole number above 0, not %d; leave it out for the default", what, n)
 		}
+	}
+	if c.DeploymentIdle < 0 {
+		return errors.New("deployment-idle must not be negative; leave it out for the default")
+	}
+	if c.DeploymentIdle == 0 {
+		c.DeploymentIdle = defaultIdle
+	}
+	if err := c.checkDomain(); err != nil {
+		return err
 	}
 	if c.NodeTimeout < 0 {
 		return fmt.Errorf("node-timeout must not be negative")

@@ -10,3 +10,13 @@ func (s *Server) HouseKeys(jwksURL string) token.KeySet { return s.houseKeys(jwk
 
 // Platform lets tests make deployments.
 func (s *Server) Platform() *platform.Service { return s.platform }
+
+// OpenDeployments lets tests see which deployments are open.
+func (s *Server) OpenDeployments() (names []string) {
+	for _, b := range s.fleet.all() {
+		if b.current() != nil {
+			names = append(names, b.name)
+		}
+	}
+	return names
+}

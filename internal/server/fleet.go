@@ -4,14 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/deployment"
 	"github.com/lentil-dev/lentil/internal/platform"
 	"github.com/lentil-dev/lentil/internal/token"
+	"github.com/lentil-dev/lentil/internal/wire/convexsync"
 )
 
 // fleet runs the deployments of the house; it is the server's platform.Fleet. Each
@@ -31,6 +37,17 @@ type fleet struct {
 	running  context.Context            //nolint:containedctx // that of Run, which is the fleet's life
 	fail     func(name string, _ error) // tells Run that the home deployment failed
 	wg       sync.WaitGroup             // what runs beside requests, of all vessels
+
+	alone  atomic.Bool        // there is no deployment but the home one
+	places *convexsync.Places // sockets of all
+	kick   chan struct{}      // the keeper shall look now
+}
+
+// newFleet makes an empty fleet.
+func newFleet(s *Server, secret []byte) *fleet {
+	f := &fleet{server: s, secret: secret, berths: map[string]*berth{}, places: convexsync.NewPlaces(s.cfg.Limits.Sockets), kick: make(chan struct{}, 1)}
+	f.alone.Store(true)
+	return f
 }
 
 var _ platform.Fleet = (*fleet)(nil)
@@ -61,11 +78,14 @@ func (f *fleet) moor(ctx context.Context, row *platform.Deployment) (*berth, err
 	if b != nil {
 		return b, nil
 	}
-	b = &berth{fleet: f, name: row.Name, home: row.Home}
+	b = &berth{fleet: f, name: row.Name, home: row.Home, due: row.Due}
+	if row.Awake && !row.Home {
+		b.due = time.Now() // the house ended without a word: whether it has jobs is not known
+	}
 	s := f.server
 	if row.Home {
 		b.sockets = []*socket{s.deploymentSocket, s.siteSocket}
-	} else {
+	} else if s.cfg.DeploymentsDomain == "" {
 		var err error
 		if b.sockets, err = f.bindPair(ctx, row.Name, row.Ports); err != nil {
 			return nil, err
@@ -80,9 +100,12 @@ func (f *fleet) moor(ctx context.Context, row *platform.Deployment) (*berth, err
 	f.berths[row.Name] = b
 	if b.home {
 		f.home = b
+	} else {
+		f.alone.Store(false)
+		f.places.Share(true)
 	}
 	f.mu.Unlock()
-	if !row.Home {
+	if !row.Home && len(b.sockets) > 0 {
 		s.listeners.add(front{socket: b.sockets[0], handler: b.functions()})
 		s.listeners.add(front{socket: b.sockets[1], handler: b.site()})
 	}
@@ -119,15 +142,6 @@ func (f *fleet) Addresses(ctx context.Context, name string) (url, siteURL string
 	}
 	url, siteURL = f.addresses(b)
 	return url, siteURL, nil
-}
-
-// addresses are the public ones of a berth.
-func (f *fleet) addresses(b *berth) (url, siteURL string) {
-	cfg := &f.server.cfg
-	if b.home {
-		url, siteURL = cfg.URL, cfg.SiteURL
-	}
-	return address(url, cfg.Host, b.sockets[0].number), address(siteURL, cfg.Host, b.sockets[1].number)
 }
 
 // AdminKey is the deployment's own admin key.
@@ -175,9 +189,21 @@ func (f *fleet) Remove(ctx context.Context, name string) error {
 
 // launch opens a deployment and starts what runs beside its requests.
 func (f *fleet) launch(ctx context.Context, b *berth) (*vessel, error) {
+	f.mu.Lock()
+	running := f.running
+	f.mu.Unlock()
+	if running != nil && running.Err() != nil {
+		return nil, errStopping
+	}
 	row, err := f.server.platform.Deployment(ctx, b.name)
 	if err != nil {
 		return nil, err
+	}
+	if !row.Home && !row.Awake {
+		// Noted first: after a crash it is opened to see what there is to do.
+		if err := f.server.platform.ChangeDeployment(ctx, b.name, func(d *platform.Deployment) { d.Awake, d.Due = true, time.Time{} }); err != nil {
+			return nil, err
+		}
 	}
 	url, site := f.addresses(b)
 	v, err := f.server.openVessel(ctx, f.secret, row, url, site)
@@ -185,15 +211,40 @@ func (f *fleet) launch(ctx context.Context, b *berth) (*vessel, error) {
 		return nil, err
 	}
 	f.mu.Lock()
-	running := f.running
-	f.mu.Unlock()
-	if running != nil {
+	if running = f.running; running != nil && running.Err() == nil {
 		f.start(running, b, v)
 	}
+	f.mu.Unlock()
+	if running != nil && running.Err() != nil {
+		v.stop()
+		return nil, errors.Join(errStopping, v.deployment.Close())
+	}
+	f.look() // there may be too many open
 	return v, nil
 }
 
-// start starts what runs beside the requests of a deployment.
+// errStopping is the answer while the house stops.
+var errStopping = apierr.New(apierr.Unavailable, "HouseStopping", "This house is stopping. Try again in a moment.")
+
+// note writes down what a deployment that is being closed leaves undone, and gives
+// the time at which it must be opened for it.
+func (f *fleet) note(ctx context.Context, b *berth, v *vessel) (due time.Time) {
+	if b.home {
+		return due
+	}
+	idle, due, err := v.deployment.Idle(ctx)
+	if err == nil {
+		err = f.server.platform.ChangeDeployment(ctx, b.name, func(d *platform.Deployment) { d.Awake, d.Due = !idle, due })
+	}
+	if err != nil {
+		// The row still says that it is open, so that the next start looks.
+		f.server.log.Warn("jobs of a closed deployment were not noted", "deployment", b.name, "err", err)
+	}
+	return due
+}
+
+// start starts what runs beside the requests of a deployment. The lock is held, so
+// that Run does not wait for the end of all before this one has begun.
 func (f *fleet) start(running context.Context, b *berth, v *vessel) {
 	ctx, cancel := context.WithCancel(running)
 	done := make(chan struct{})
@@ -231,6 +282,8 @@ func (f *fleet) failed(b *berth, err error) {
 // Run lets deployments do what goes on beside requests, until ctx ends. It returns
 // earlier if the home deployment fails.
 func (f *fleet) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	failed := make(chan error, 1)
 	f.mu.Lock()
 	f.running = ctx
@@ -248,13 +301,19 @@ func (f *fleet) Run(ctx context.Context) error {
 		b.mu.Unlock()
 	}
 	f.mu.Unlock()
-	defer f.wg.Wait()
+	var kept sync.WaitGroup
+	kept.Go(func() { f.keep(ctx) })
+	var err error
 	select {
 	case <-ctx.Done():
-		return nil
-	case err := <-failed:
-		return err
+	case err = <-failed:
+		stop()
 	}
+	f.mu.Lock() // nothing is started from here on
+	f.mu.Unlock()
+	kept.Wait()
+	f.wg.Wait()
+	return err
 }
 
 // wait lets mutations and actions finish whose sockets have gone.
@@ -266,31 +325,41 @@ func (f *fleet) wait(ctx context.Context) {
 	wg.Wait()
 }
 
-// vessels are the open deployments.
-func (f *fleet) vessels() (all []*vessel) {
+// all are the berths, by name.
+func (f *fleet) all() []*berth {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, b := range f.berths {
-		b.mu.Lock()
-		if b.vessel != nil {
-			all = append(all, b.vessel)
+	list := slices.Collect(maps.Values(f.berths))
+	slices.SortFunc(list, func(a, b *berth) int { return strings.Compare(a.name, b.name) })
+	return list
+}
+
+// current is what is open in the berth; nil if nothing is.
+func (b *berth) current() *vessel {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.vessel
+}
+
+// vessels are the open deployments.
+func (f *fleet) vessels() (list []*vessel) {
+	for _, b := range f.all() {
+		if v := b.current(); v != nil {
+			list = append(list, v)
 		}
-		b.mu.Unlock()
 	}
-	return all
+	return list
 }
 
 // close closes everything that is open; nothing runs any more.
 func (f *fleet) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
 	var errs []error
-	for _, v := range f.vessels() {
-		errs = append(errs, v.deployment.Close())
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, b := range f.berths {
+	for _, b := range f.all() {
+		errs = append(errs, b.close(ctx, errStopping))
 		b.mu.Lock()
-		b.vessel, b.gone = nil, true
+		b.gone = true
 		b.mu.Unlock()
 		if !b.home {
 			b.unbind()

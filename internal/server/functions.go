@@ -17,7 +17,7 @@ func (s *Server) openVessel(ctx context.Context, secret []byte, row *platform.De
 	c := deployment.Config{
 		Name: row.Name, Secret: secret, Engine: s.engine, Node: s.node, House: s.houseKeys, Log: s.log, Refusals: &s.refusals,
 		CloudURL: url, SiteURL: siteURL,
-		Retention: s.cfg.Limits.Retention, WriteLog: s.cfg.Limits.WriteLog, StoreFiles: storeFiles(s.files),
+		Retention: s.cfg.Limits.Retention, WriteLog: s.cfg.Limits.WriteLog, Stores: s.stores,
 	}
 	if s.data != nil {
 		c.Dir = filepath.Join(s.data.path, deploymentsName, row.Name)
@@ -56,7 +56,7 @@ func (s *Server) prepare(ctx context.Context, d *deployment.Deployment, row *pla
 // rig puts the protocols on a deployment.
 func (s *Server) rig(d *deployment.Deployment) *vessel {
 	v := &vessel{deployment: d, stop: func() {}}
-	v.sync = &convexsync.Server{Runner: d.Runner, DB: d.DB, Authenticate: d.Gate.Message, MaxSockets: s.cfg.Limits.Sockets, Log: s.log}
+	v.sync = &convexsync.Server{Runner: d.Runner, DB: d.DB, Authenticate: d.Gate.Message, Places: s.fleet.places, Log: s.log}
 	api := &convexhttp.Server{
 		Name: d.Name, Version: s.cfg.Version, CloudURL: d.CloudURL, SiteURL: d.SiteURL,
 		Runner: d.Runner, Deploy: d.Deploy, Files: d.Files, Backup: d.Backup, Streams: d.Streams, DB: d.DB, Gate: d.Gate, Log: s.log,

@@ -79,7 +79,11 @@ func (l *Limits) prepare(files int) error {
 	return nil
 }
 
-// storeFiles is how many files one of the two stores may keep open.
+// storeCache is how many bytes of blocks the stores of a house keep in memory
+// together, as they are needed.
+const storeCache = 128 << 20
+
+// storeFiles is half of how many files the stores may keep open together.
 func storeFiles(files int) int { return max(16, min(500, files/16)) }
 
 // raiseFiles lifts the number of files that the process may open to what the

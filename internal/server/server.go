@@ -19,6 +19,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/isolate"
 	"github.com/lentil-dev/lentil/internal/mail"
 	"github.com/lentil-dev/lentil/internal/node"
+	"github.com/lentil-dev/lentil/internal/persistence/pebblestore"
 	"github.com/lentil-dev/lentil/internal/platform"
 )
 
@@ -69,6 +70,7 @@ type Server struct {
 	platform  *platform.Service
 	engine    *isolate.Engine
 	node      *node.Pool
+	stores    *pebblestore.Shared // of all stores; nil in memory
 	fleet     *fleet
 	home      *vessel      // the home deployment, which is open as long as the house
 	control   http.Handler // of the control listener, whatever the host name

@@ -54,6 +54,7 @@ func (c *Config) Settings() []*setting.Row {
 		{Key: "public.site-url", Flag: "site-url", Variable: "LENTIL_SITE_URL", Into: &c.SiteURL, Help: "public address of the HTTP actions, behind a proxy"},
 		{Key: "public.authkit-url", Flag: "authkit-url", Variable: "LENTIL_AUTHKIT_URL", Into: &c.AuthKitURL, Help: "public address of the sign-in service, behind a proxy"},
 		{Key: "public.control-url", Flag: "control-url", Variable: "LENTIL_CONTROL_URL", Into: &c.ControlURL, Help: "public address of the dashboard and the management API, behind a proxy"},
+		{Key: "public.deployments-domain", Flag: "deployments-domain", Variable: "LENTIL_DEPLOYMENTS_DOMAIN", Into: &c.DeploymentsDomain, Default: "ports of their own", Help: "domain in which further deployments have host names: NAME.DOMAIN and NAME.site.DOMAIN"},
 
 		{Key: "proxies.trusted", Flag: "trusted-proxies", Variable: "LENTIL_TRUSTED_PROXIES", Into: &c.TrustedProxies, Help: "addresses and networks of proxies that tell the client's address"},
 		{Key: "proxies.client-address-header", Flag: "client-address-header", Variable: "LENTIL_CLIENT_ADDRESS_HEADER", Into: &c.ClientAddressHeader, Default: defaultPeerHeader, Help: "header in which they tell it"},
@@ -80,6 +81,7 @@ func (c *Config) Settings() []*setting.Row {
 		{Key: "limits.max-queue", Flag: "max-queue", Variable: "LENTIL_MAX_QUEUE", Into: &l.Queue, Default: "10,000", Help: "functions waiting for a worker"},
 		{Key: "limits.write-log", Flag: "write-log", Variable: "LENTIL_WRITE_LOG", Into: &l.WriteLog, Default: "200,000", Help: "written index keys remembered to find conflicts"},
 		{Key: "limits.retention", Flag: "retention", Variable: "LENTIL_RETENTION", Into: &l.Retention, Default: "4h", Help: "how long old revisions stay readable"},
+		{Key: "limits.deployment-idle", Flag: "deployment-idle", Variable: "LENTIL_DEPLOYMENT_IDLE", Into: &c.DeploymentIdle, Default: "5m", Help: "how long a deployment that nobody uses stays open"},
 
 		{Key: "keys.master-key", Variable: "LENTIL_MASTER_KEY", Secret: true, Serve: true, Into: masterText{&c.MasterKeys}, Default: "one in the data directory", Help: "key that the ring of keys is wrapped under; the present one first"},
 		{Key: "keys.master-key-file", Variable: "LENTIL_MASTER_KEY_FILE", Serve: true, Into: masterFile{&c.MasterKeys}, Help: "file that holds it"},

@@ -25,6 +25,9 @@ type Options struct {
 	CacheSize    int64        // bytes of blocks kept, taken as they are needed; default 64 MiB
 	MaxOpenFiles int          // files of the store kept open; default 500
 	MemTableSize uint64       // bytes of writes gathered before they are sorted into a file; default 16 MiB
+	// Shared is what the store shares with others of the process, in place of
+	// CacheSize and MaxOpenFiles; nil for nothing.
+	Shared *Shared
 
 	fs vfs.FS // tests put a failing or a forgetful one here
 }
@@ -81,23 +84,30 @@ func open(dir string, o Options) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	files := o.fs
-	if files == nil {
-		files = vfs.Default
+	disk := o.fs
+	if disk == nil {
+		disk = vfs.Default
 	}
-	if err := files.MkdirAll(dir, 0o700); err != nil {
+	if err := disk.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	var err error
-	if s.lock, err = pebble.LockDirectory(dir, files); err != nil {
+	if s.lock, err = pebble.LockDirectory(dir, disk); err != nil {
 		return nil, lockError(err)
 	}
-	cache := pebble.NewCache(defaulted(o.CacheSize, 64<<20))
-	defer cache.Unref()
+	var cache *pebble.Cache
+	var files *pebble.FileCache
+	if o.Shared != nil {
+		cache, files = o.Shared.cache, o.Shared.files
+	} else {
+		cache = pebble.NewCache(defaulted(o.CacheSize, 64<<20))
+		defer cache.Unref()
+	}
 	opts := &pebble.Options{
-		FS:                 watchedFS{files, s},
+		FS:                 watchedFS{disk, s},
 		Lock:               s.lock,
 		Cache:              cache,
+		FileCache:          files,
 		Comparer:           comparer,
 		Logger:             logger{s},
 		MemTableSize:       defaulted(o.MemTableSize, 16<<20),

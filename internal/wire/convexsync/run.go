@@ -30,7 +30,7 @@ const (
 // cannot be taken back, and a mutation is best finished, for its record answers
 // the client that comes back.
 func (s *session) run(r Run) {
-	defer s.server.running.Done()
+	defer s.server.end()
 	s.mu.Lock()
 	session := s.machine.Session()
 	s.mu.Unlock()
@@ -93,7 +93,7 @@ type computed struct {
 
 // compute computes one transition: every query of the set at one timestamp.
 func (s *session) compute() {
-	defer s.server.running.Done()
+	defer s.server.end()
 	// What the client sent in one go is mostly here already; let the reader take
 	// it in first, so that it becomes one transition.
 	runtime.Gosched()

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/coder/websocket"
 
@@ -37,19 +38,35 @@ type Server struct {
 	// token.Gate.Message.
 	Authenticate func(ctx context.Context, tokenType, value string, acting json.RawMessage) (token.Caller, error)
 	Log          *slog.Logger
-	// MaxSockets bounds the open sockets; 0 is no bound.
-	MaxSockets int
+	// Places bounds the open sockets; nil is no bound. Servers may share it.
+	Places *Places
 
 	watcher watcher
 	ledger  ledger
 	running sync.WaitGroup // sessions, and everything that runs for them, which may outlive them
+	busy    atomic.Int64   // how many these are
 
 	mu       sync.Mutex // guards the rest; taken before session.mu
 	sessions map[*session]struct{}
 	stopped  bool
-	open     int // sockets taken, some of which are still being upgraded
+	farewell string // to sockets that come after Dismiss
+	open     int    // sockets taken, some of which are still being upgraded
 	refused  int64
 }
+
+// start counts something that runs, which end takes back.
+func (s *Server) start() {
+	s.busy.Add(1)
+	s.running.Add(1)
+}
+
+func (s *Server) end() {
+	s.busy.Add(-1)
+	s.running.Done()
+}
+
+// Busy says whether there are sockets, or anything that still runs for one.
+func (s *Server) Busy() bool { return s.busy.Load() > 0 }
 
 // Mount adds the protocol's routes.
 func (s *Server) Mount(mux *http.ServeMux) {
@@ -67,11 +84,15 @@ func (s *Server) Connections() int {
 // Wait says goodbye to all sockets and waits, until ctx ends, for them and for
 // mutations and actions that still run. No socket is taken any more. Call it
 // when the HTTP server has stopped, and before closing what functions run on.
-func (s *Server) Wait(ctx context.Context) {
+func (s *Server) Wait(ctx context.Context) { s.Dismiss(ctx, "") }
+
+// Dismiss is Wait with a last word to the sockets, of at most 120 bytes: that they
+// need not come back.
+func (s *Server) Dismiss(ctx context.Context, farewell string) {
 	s.mu.Lock()
-	s.stopped = true
+	s.stopped, s.farewell = true, farewell
 	for ss := range s.sessions {
-		ss.goodbye()
+		ss.goodbye(farewell)
 	}
 	s.mu.Unlock()
 	done := make(chan struct{})
@@ -105,7 +126,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The server is stopping.", http.StatusServiceUnavailable)
 		return
 	}
-	if s.MaxSockets > 0 && s.open >= s.MaxSockets {
+	if !s.Places.take(s.open) {
 		s.refused++
 		s.mu.Unlock()
 		// Clients come back by themselves, later and later.
@@ -114,7 +135,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.open++
-	s.running.Add(1) // before the socket is there, so that Wait cannot miss it
+	s.start() // before the socket is there, so that Wait cannot miss it
 	s.mu.Unlock()
 	conn, err := websocket.Accept(slim{w}, r, opts)
 	if err != nil {
@@ -136,7 +157,8 @@ func (s *Server) closed() {
 	s.mu.Lock()
 	s.open--
 	s.mu.Unlock()
-	s.running.Done()
+	s.Places.give()
+	s.end()
 }
 
 // Refused is the number of sockets that were too many.
@@ -155,7 +177,7 @@ func (s *Server) enter(ss *session) {
 	}
 	s.sessions[ss] = struct{}{}
 	if s.stopped {
-		ss.goodbye()
+		ss.goodbye(s.farewell)
 	}
 }
 

@@ -78,10 +78,14 @@ func (s *session) begin() {
 }
 
 // goodbye closes the socket because the server stops. Clients do not log this
-// code, and come back.
-func (s *session) goodbye() {
+// code, and come back; with a farewell they log it.
+func (s *session) goodbye(farewell string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if farewell != "" {
+		s.finish(Close{Code: int(websocket.StatusPolicyViolation), Reason: farewell})
+		return
+	}
 	s.finish(Close{Code: int(websocket.StatusGoingAway), Reason: "Shutdown"})
 }
 
@@ -228,10 +232,10 @@ func (s *session) perform(effects []Effect) {
 		case Verify:
 			s.verify = &e
 		case Run:
-			s.server.running.Add(1)
+			s.server.start()
 			go s.run(e)
 		case Wake:
-			s.server.running.Add(1)
+			s.server.start()
 			go s.compute()
 		case Delay:
 			time.AfterFunc(e.For, func() {
