@@ -73,7 +73,7 @@ func TestDeploymentKeepsVariablesAndKeysOverRestarts(t *testing.T) {
 	if d.Admin.Key() != key {
 		t.Error("the admin key changed")
 	}
-	if _, err := d.Gate.Key(key); err != nil {
+	if _, err := d.Gate.Key(ctx, key); err != nil {
 		t.Errorf("its own key is refused: %v", err)
 	}
 	other, endOther := open(t, engine, "calm-wren-101", "")
@@ -81,7 +81,7 @@ func TestDeploymentKeepsVariablesAndKeysOverRestarts(t *testing.T) {
 	if other.Admin.Key() == key {
 		t.Error("two deployments share a key")
 	}
-	if _, err := other.Gate.Key(key); err == nil {
+	if _, err := other.Gate.Key(ctx, key); err == nil {
 		t.Error("a deployment takes another's key")
 	}
 }

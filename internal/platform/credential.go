@@ -233,7 +233,8 @@ func (s *Service) Credential(ctx context.Context, id string) (c *Credential, err
 
 // RevokeCredential ends a token or key at once.
 func (s *Service) RevokeCredential(ctx context.Context, id string) error {
-	return s.Identity.Update(ctx, func(tx *identity.Tx) error {
+	var c Credential
+	err := s.Identity.Update(ctx, func(tx *identity.Tx) error {
 		f, err := tx.First(tableCredentials, "on_id", id)
 		if err != nil {
 			return err
@@ -241,8 +242,13 @@ func (s *Service) RevokeCredential(ctx context.Context, id string) error {
 		if f == nil {
 			return notFound("CredentialNotFound", "There is no such token or key.")
 		}
+		c = readCredential(f.Record)
 		return tx.Remove(f)
 	})
+	if err == nil && s.Revoked != nil {
+		s.Revoked(c)
+	}
+	return err
 }
 
 // UseLink signs an operator in by a link, which is good for one time: it gives the
@@ -267,8 +273,17 @@ func (s *Service) UseLink(ctx context.Context, text string) (o *Operator, sessio
 
 // CheckDeployKey says whether a text is a live key of a deployment.
 func (s *Service) CheckDeployKey(ctx context.Context, deployment, text string) (bool, error) {
+	id, err := s.DeployKeyID(ctx, deployment, text)
+	return id != "", err
+}
+
+// DeployKeyID is the id of the live key of a deployment that a text is; "" for none.
+func (s *Service) DeployKeyID(ctx context.Context, deployment, text string) (string, error) {
 	c, err := s.lookUp(ctx, text)
-	return c != nil && c.Kind == DeployKey && c.Deployment == deployment, err
+	if err != nil || c == nil || c.Kind != DeployKey || c.Deployment != deployment {
+		return "", err
+	}
+	return c.ID, nil
 }
 
 // isHouseToken compares in constant time.

@@ -22,6 +22,9 @@ type Service struct {
 	Sealer *token.Sealer
 	// Fleet runs the deployments; set before the first deployment is made or removed.
 	Fleet Fleet
+	// Revoked is told of a token or key that has just ended, to end what it has opened;
+	// nil for nobody.
+	Revoked func(Credential)
 	// HouseToken is the token with the owner's rights that local commands derive from
 	// the data directory's secret; "" for none.
 	HouseToken string

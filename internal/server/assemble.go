@@ -223,7 +223,7 @@ func (s *Server) openEngines() error {
 // openFleet makes the fleet and opens the home deployment in it.
 func (s *Server) openFleet(ctx context.Context, secret []byte, row *platform.Deployment) error {
 	s.fleet = newFleet(s, secret)
-	s.platform.Fleet = s.fleet
+	s.platform.Fleet, s.platform.Revoked = s.fleet, s.fleet.revoked
 	s.onClose(s.fleet.close)
 	home, err := s.fleet.moor(ctx, row)
 	if err != nil {

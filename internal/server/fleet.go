@@ -156,6 +156,22 @@ func (f *fleet) CheckAdminKey(name, key string) error {
 	return token.NewAdminKeys(name, secret).Check(key)
 }
 
+// revoked ends what a deploy key has opened.
+func (f *fleet) revoked(c platform.Credential) {
+	if c.Kind != platform.DeployKey {
+		return
+	}
+	f.mu.Lock()
+	b := f.berths[c.Deployment]
+	f.mu.Unlock()
+	if b == nil {
+		return
+	}
+	if v := b.current(); v != nil {
+		v.sync.Sever(c.ID)
+	}
+}
+
 // Remove closes a deployment and deletes all that it has stored.
 func (f *fleet) Remove(ctx context.Context, name string) error {
 	f.mu.Lock()

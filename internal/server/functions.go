@@ -29,6 +29,9 @@ func (s *Server) openVessel(ctx context.Context, secret []byte, row *platform.De
 	if err := s.prepare(ctx, d, row); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
+	d.Gate.Keys = func(ctx context.Context, key string) (string, error) {
+		return s.platform.DeployKeyID(ctx, row.Name, key)
+	}
 	return s.rig(d), nil
 }
 

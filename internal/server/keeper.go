@@ -94,6 +94,9 @@ func (f *fleet) closeIdle(ctx context.Context) {
 	}
 	slices.SortFunc(open, func(a, b *berth) int { return lastUsed(a).Compare(lastUsed(b)) })
 	excess := len(open) - f.maxOpen()
+	if f.server.data == nil {
+		return // what is in memory would be lost
+	}
 	for i, b := range open {
 		now := time.Now()
 		since, ahead := now.Add(-idle), now.Add(idle)

@@ -38,6 +38,7 @@ type Caller struct {
 	Role   Role
 	Claims *Claims // for User
 	Acting *Claims // for Admin acting as a user (`run --identity`, dashboards)
+	Key    string  // for Admin, the id of a key that can be revoked; "" for the derived one
 }
 
 // Claims is a verified identity: what `ctx.auth.getUserIdentity()` resolves to.

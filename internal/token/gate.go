@@ -72,6 +72,9 @@ func parseAdminCredential(text string) (Credential, error) {
 type Gate struct {
 	Admin    *AdminKeys
 	Verifier *Verifier
+	// Keys finds a further key of the deployment, which may be revoked, and gives its id;
+	// "" if it is none. Nil knows none.
+	Keys func(ctx context.Context, key string) (id string, err error)
 	// Providers are the deployment's live auth providers; asked for every JWT.
 	Providers func(ctx context.Context) ([]Provider, error)
 	// Refusals remembers why tokens were refused, under Scope; nil for nothing.
@@ -97,7 +100,7 @@ func (g *Gate) Message(ctx context.Context, tokenType, value string, acting json
 		if len(acting) > 0 && string(acting) != "null" {
 			c.Acting = acting
 		}
-		return g.admin(c)
+		return g.admin(ctx, c)
 	}
 	return Caller{}, apierr.New(apierr.BadRequest, "InvalidTokenType", "The token type %q is not known; it is User, Admin or None.", clip(tokenType))
 }
@@ -117,24 +120,24 @@ func (g *Gate) Request(r *http.Request) (Caller, error) {
 		}
 		return caller, err
 	case c.AdminKey != "":
-		return g.admin(c)
+		return g.admin(r.Context(), c)
 	case r.Header.Get("Authorization") != "":
 		return Caller{}, badToken("The Authorization header holds no token.")
 	}
 	if key := r.URL.Query().Get("adminKey"); key != "" {
-		return g.Key(key)
+		return g.Key(r.Context(), key)
 	}
 	return Caller{}, nil
 }
 
 // Key authenticates an admin key that came in a body or query, with an optional
 // impersonation part.
-func (g *Gate) Key(key string) (Caller, error) {
+func (g *Gate) Key(ctx context.Context, key string) (Caller, error) {
 	c, err := parseAdminCredential(key)
 	if err != nil {
 		return Caller{}, err
 	}
-	return g.admin(c)
+	return g.admin(ctx, c)
 }
 
 // user verifies an end user's JWT.
@@ -152,11 +155,21 @@ func (g *Gate) user(ctx context.Context, jwt string) (Caller, error) {
 }
 
 // admin checks an admin key and reads whom it acts as.
-func (g *Gate) admin(c Credential) (Caller, error) {
-	if err := g.Admin.Check(c.AdminKey); err != nil {
-		return Caller{}, err
-	}
+func (g *Gate) admin(ctx context.Context, c Credential) (Caller, error) {
 	caller := Caller{Role: Admin}
+	if err := g.Admin.Check(c.AdminKey); err != nil {
+		if g.Keys == nil {
+			return Caller{}, err
+		}
+		id, kerr := g.Keys(ctx, c.AdminKey)
+		if kerr != nil {
+			return Caller{}, kerr
+		}
+		if id == "" {
+			return Caller{}, err
+		}
+		caller.Key = id
+	}
 	if c.Acting != nil {
 		acting, err := ParseActing(c.Acting)
 		if err != nil {

@@ -17,7 +17,7 @@ func (s *Server) signedIn(q *request) error {
 	if !ok {
 		return apierr.New(apierr.Unauthenticated, "MissingAccessToken", "Set CONVEX_OVERRIDE_ACCESS_TOKEN to the deployment's admin key.")
 	}
-	_, err := s.Gate.Key(key)
+	_, err := s.Gate.Key(q.Context(), key)
 	return err
 }
 

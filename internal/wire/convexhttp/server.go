@@ -130,7 +130,7 @@ func (s *Server) body(q *request, limit int64, v any) error {
 		if k.AdminKey == "" {
 			return needAdmin(q.caller)
 		}
-		if q.caller, err = s.Gate.Key(k.AdminKey); err != nil {
+		if q.caller, err = s.Gate.Key(q.Context(), k.AdminKey); err != nil {
 			return err
 		}
 	}

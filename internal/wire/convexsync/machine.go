@@ -200,6 +200,9 @@ func (m *Machine) nextMutation() {
 	m.mutations = m.mutations[1:]
 }
 
+// Caller is on whose behalf the connection acts now.
+func (m *Machine) Caller() token.Caller { return m.caller }
+
 // Authenticated answers a Verify.
 func (m *Machine) Authenticated(caller token.Caller, err error) []Effect {
 	if m.closed {

@@ -45,6 +45,7 @@ type Server struct {
 	ledger  ledger
 	running sync.WaitGroup // sessions, and everything that runs for them, which may outlive them
 	busy    atomic.Int64   // how many these are
+	severed sync.Map       // ids of keys that were revoked
 
 	mu       sync.Mutex // guards the rest; taken before session.mu
 	sessions map[*session]struct{}
@@ -151,6 +152,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ss.end()
 	}()
 }
+
+// Sever closes the sockets whose caller came with a key that was revoked.
+func (s *Server) Sever(key string) {
+	s.severed.Store(key, true) // before the sessions are looked at: one of them may be about to have it
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for ss := range s.sessions {
+		if ss.keyed(key) {
+			ss.goodbye(revokedKey)
+		}
+	}
+}
+
+// revokedKey is the last word to a socket whose key was revoked.
+const revokedKey = "The deploy key of this connection was revoked."
 
 // closed takes back what ServeHTTP counted for a socket.
 func (s *Server) closed() {

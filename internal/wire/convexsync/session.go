@@ -77,6 +77,13 @@ func (s *session) begin() {
 	s.server.enter(s)
 }
 
+// keyed says whether the caller came with the key of an id.
+func (s *session) keyed(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.machine.Caller().Key == id
+}
+
 // goodbye closes the socket because the server stops. Clients do not log this
 // code, and come back; with a farewell they log it.
 func (s *session) goodbye(farewell string) {
@@ -213,6 +220,9 @@ func (s *session) authenticated(caller token.Caller, err error) (ok bool) {
 		s.server.Log.Debug("identity refused", "session", s.machine.Session(), "err", err)
 	}
 	s.perform(s.machine.Authenticated(caller, err))
+	if _, severed := s.server.severed.Load(caller.Key); severed && err == nil && caller.Key != "" {
+		s.finish(Close{Code: int(websocket.StatusPolicyViolation), Reason: revokedKey}) // while it was being looked up
+	}
 	return s.closing == nil && !s.ended
 }
 
