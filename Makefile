@@ -12,7 +12,7 @@ NEXTJS  := examples/nextjs-authkit
 # Rooms where goroutines meet; they are examined once more with the race
 # detector and the invariants that are too dear for production.
 RACE := $(addsuffix /...,$(addprefix ./internal/,blob persistence database token scheduler filestorage udf \
-	identity authflow wire/convexsync search node backup logstream sideprocess outbound webhook directory integration sso \
+	identity authflow wire/convexsync search node backup logstream server sideprocess outbound webhook directory integration sso \
 	forward \
 	)) ./convex/...
 

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/identity"
 )
 
@@ -111,6 +112,71 @@ func TestDeletionOfManyMembers(t *testing.T) {
 		t.Errorf("the other organization: %d %v", len(l.Data), err)
 	}
 	if err := s.DeleteOrganization(t.Context(), e.ID, o.ID); apierr.KindOf(err) != apierr.NotFound {
+		t.Errorf("again: %v", err)
+	}
+}
+
+// TestDeleteEnvironmentLeavesNothing shows that no row of any table is left that names
+// the environment, and that another's rows stay.
+func TestDeleteEnvironmentLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s, kept := house(t, identity.Settings{})
+	e, err := s.CreateEnvironment(t.Context(), identity.NewEnvironment{Name: "Live", Kind: identity.Production})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, env := range []*identity.Environment{kept, e} {
+		o := organization(t, s, env, "Foo", "foo.com")
+		u := user(t, s, env, "a@foo.com")
+		join(t, s, env, u.ID, o.ID)
+		if _, _, err := s.CreateAPIKey(t.Context(), env.ID, "key", "sk_live_"+string(env.ID)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.AddRedirectURI(t.Context(), env.ID, "https://app.example.com/callback"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Update(t.Context(), func(tx *identity.Tx) error {
+			_, _, err := tx.StartSession(env, identity.NewSession{User: u.ID})
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows := func(id identity.EnvironmentID) (n int) {
+		if err := s.View(t.Context(), func(tx *identity.Tx) error {
+			for _, table := range tx.Tables() {
+				if table.System() {
+					continue
+				}
+				if err := tx.Each(table.Name, database.ByID, database.Interval{}, database.Asc, func(f identity.Found) (bool, error) {
+					if f.Text("environment") == string(id) || table.Name == "environments" && f.Text("id") == string(id) {
+						n++
+					}
+					return true, nil
+				}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := rows(kept.ID)
+	if rows(e.ID) < 8 || before < 8 {
+		t.Fatalf("there are %d and %d rows to begin with", rows(e.ID), before)
+	}
+	if err := s.DeleteEnvironment(t.Context(), e.ID); err != nil {
+		t.Fatal(err)
+	}
+	if n := rows(e.ID); n != 0 {
+		t.Errorf("%d rows are left", n)
+	}
+	if n := rows(kept.ID); n != before {
+		t.Errorf("another environment has %d rows, %d before", n, before)
+	}
+	if err := s.DeleteEnvironment(t.Context(), e.ID); apierr.KindOf(err) != apierr.NotFound {
 		t.Errorf("again: %v", err)
 	}
 }

@@ -23,15 +23,16 @@ type berth struct {
 	// none where it is addressed by host name.
 	sockets []*socket
 
-	mu     sync.Mutex // guards the rest
-	vessel *vessel    // what is open; nil when closed
-	moving chan struct{}
-	uses   int       // requests and callers that hold it open
-	used   time.Time // when the last of them went
-	due    time.Time // when it must be opened for a job; zero for never, or while open
-	gone   bool      // the deployment was deleted, or the house has closed
-	fault  error     // why it could not be opened, or stopped
-	faulty time.Time // since when
+	mu      sync.Mutex // guards the rest
+	vessel  *vessel    // what is open; nil when closed
+	moving  chan struct{}
+	uses    int       // requests and callers that hold it open
+	used    time.Time // when the last of them went
+	expires time.Time // when it will be deleted; zero for never
+	due     time.Time // when it must be opened for a job; zero for never, or while open
+	gone    bool      // the deployment was deleted, or the house has closed
+	fault   error     // why it could not be opened, or stopped
+	faulty  time.Time // since when
 }
 
 // vessel is an open deployment with what answers for it.

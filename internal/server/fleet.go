@@ -29,14 +29,13 @@ type fleet struct {
 	server *Server
 	secret []byte // the house's master secret
 
-	mu       sync.Mutex
-	berths   map[string]*berth
-	making   sync.Mutex // one berth is made at a time; guards nextPair
-	nextPair int        // where the search for free ports goes on
-	home     *berth
-	running  context.Context            //nolint:containedctx // that of Run, which is the fleet's life
-	fail     func(name string, _ error) // tells Run that the home deployment failed
-	wg       sync.WaitGroup             // what runs beside requests, of all vessels
+	mu      sync.Mutex
+	berths  map[string]*berth
+	making  sync.Mutex // one berth is made at a time
+	home    *berth
+	running context.Context            //nolint:containedctx // that of Run, which is the fleet's life
+	fail    func(name string, _ error) // tells Run that the home deployment failed
+	wg      sync.WaitGroup             // what runs beside requests, of all vessels
 
 	alone  atomic.Bool        // there is no deployment but the home one
 	places *convexsync.Places // sockets of all
@@ -78,7 +77,7 @@ func (f *fleet) moor(ctx context.Context, row *platform.Deployment) (*berth, err
 	if b != nil {
 		return b, nil
 	}
-	b = &berth{fleet: f, name: row.Name, home: row.Home, due: row.Due}
+	b = &berth{fleet: f, name: row.Name, home: row.Home, due: row.Due, expires: row.Expires}
 	if row.Awake && !row.Home {
 		b.due = time.Now() // the house ended without a word: whether it has jobs is not known
 	}

@@ -32,7 +32,7 @@ func (s *Server) openVessel(ctx context.Context, secret []byte, row *platform.De
 	d.Gate.Keys = func(ctx context.Context, key string) (string, error) {
 		return s.platform.DeployKeyID(ctx, row.Name, key)
 	}
-	return s.rig(d), nil
+	return s.rig(d, row.Home), nil
 }
 
 // prepare sets the environment variables that a deployment begins with. The home
@@ -56,16 +56,21 @@ func (s *Server) prepare(ctx context.Context, d *deployment.Deployment, row *pla
 	return s.platform.ChangeDeployment(ctx, row.Name, func(now *platform.Deployment) { now.Prepared = true })
 }
 
-// rig puts the protocols on a deployment.
-func (s *Server) rig(d *deployment.Deployment) *vessel {
+// rig puts the protocols on a deployment. The admins of the home one see how the whole
+// house stands.
+func (s *Server) rig(d *deployment.Deployment, home bool) *vessel {
 	v := &vessel{deployment: d, stop: func() {}}
 	v.sync = &convexsync.Server{Runner: d.Runner, DB: d.DB, Authenticate: d.Gate.Message, Places: s.fleet.places, Log: s.log}
+	status := func() Status { return s.status(v) }
+	if home {
+		status = s.Status
+	}
 	api := &convexhttp.Server{
 		Name: d.Name, Version: s.cfg.Version, CloudURL: d.CloudURL, SiteURL: d.SiteURL,
 		Runner: d.Runner, Deploy: d.Deploy, Files: d.Files, Backup: d.Backup, Streams: d.Streams, DB: d.DB, Gate: d.Gate, Log: s.log,
 		Diagnosis: func(ctx context.Context) (any, error) { return s.diagnose(ctx, d) },
-		Status:    func() any { return s.Status() },
-		Problems:  func() []string { return s.Status().Problems },
+		Status:    func() any { return status() },
+		Problems:  func() []string { return status().Problems },
 	}
 	mux := http.NewServeMux()
 	v.sync.Mount(mux)

@@ -10,6 +10,11 @@ import (
 // that have something to do.
 const (
 	defaultIdle = 5 * time.Minute
+	// expiryNotice is how long before its end a deployment that expires is a problem
+	// that status tells.
+	expiryNotice = 24 * time.Hour
+	// expiryEvery is how often expired deployments are looked for.
+	expiryEvery = time.Minute
 	// retryDue is when a deployment that could not be opened for its jobs is tried again.
 	retryDue = time.Minute
 	// keeperRest is the longest rest, so that what is due by the clock of a machine
@@ -28,7 +33,12 @@ func (f *fleet) look() {
 // keep keeps the fleet in order until ctx ends.
 func (f *fleet) keep(ctx context.Context) {
 	f.finishDeletions(ctx)
+	var looked time.Time
 	for {
+		if time.Since(looked) >= expiryEvery {
+			looked = time.Now()
+			f.expire(ctx)
+		}
 		f.wake(ctx)
 		f.closeIdle(ctx)
 		rest := time.NewTimer(f.rest())
@@ -115,6 +125,21 @@ const filesOfStore = 12
 
 // maxOpen is how many deployments may be open without being used.
 func (f *fleet) maxOpen() int { return max(8, f.server.files/8/filesOfStore) }
+
+// expire deletes the deployments whose time is over.
+func (f *fleet) expire(ctx context.Context) {
+	list, err := f.server.platform.Expired(ctx, time.Now())
+	for _, d := range list {
+		if derr := f.server.platform.DeleteDeployment(ctx, d.Name); derr != nil {
+			err = derr
+			continue
+		}
+		f.server.log.Info("expired deployment was deleted", "deployment", d.Name, "expired", d.Expires)
+	}
+	if err != nil && ctx.Err() == nil {
+		f.server.log.Error("expired deployments were not deleted", "err", err)
+	}
+}
 
 // finishDeletions deletes what is left of deployments whose deletion was broken off.
 func (f *fleet) finishDeletions(ctx context.Context) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"syscall"
 
 	"github.com/lentil-dev/lentil/internal/platform"
@@ -18,7 +19,7 @@ const (
 )
 
 // bindPair binds the two ports of a deployment: those where it answered last time,
-// or else the first pair that is free.
+// or else a pair that is free.
 func (f *fleet) bindPair(ctx context.Context, name string, last platform.Ports) (pair []*socket, err error) {
 	host := f.server.cfg.Host
 	both := func(functions, site int) ([]*socket, error) {
@@ -38,9 +39,13 @@ func (f *fleet) bindPair(ctx context.Context, name string, last platform.Ports) 
 			return pair, err
 		}
 	}
-	for range fleetPairs {
-		n := firstFleetPort + 2*f.nextPair
-		f.nextPair = (f.nextPair + 1) % fleetPairs
+	// The search begins at a place that the name decides, so that houses of one machine,
+	// of which not all may run now, do not take each other's.
+	hash := fnv.New32a()
+	hash.Write([]byte(name))
+	begin := int(hash.Sum32() % fleetPairs)
+	for i := range fleetPairs {
+		n := firstFleetPort + 2*((begin+i)%fleetPairs)
 		if pair, err = both(n, n+1); err == nil {
 			if last.Deployment != 0 {
 				f.server.cfg.Notice("port %d or %d is taken; %s answers on %d", last.Deployment, last.Site, name, n)

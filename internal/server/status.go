@@ -46,6 +46,9 @@ type Status struct {
 	// HistorySeconds is how far back snapshots can be read now.
 	HistorySeconds float64 `json:"historySeconds"`
 
+	// Deployments are those beside the home one; nobody but its admins sees them.
+	Deployments []DeploymentStatus `json:"deployments,omitempty"`
+
 	Problems []string `json:"problems"` // what a person should do something about; never null
 }
 
@@ -58,13 +61,20 @@ const lowDisk = 512 << 20
 
 // Status takes the picture.
 func (s *Server) Status() Status {
-	l, e, db := &s.cfg.Limits, s.engine.Stats(), s.home.deployment.DB.Stats()
+	st := s.status(s.home)
+	st.Deployments = s.fleet.status(&st)
+	return st
+}
+
+// status takes the picture as the admins of one deployment may see it.
+func (s *Server) status(v *vessel) Status {
+	l, e, db := &s.cfg.Limits, s.engine.Stats(), v.deployment.DB.Stats()
 	st := Status{
-		Version: s.cfg.Version, Deployment: s.home.deployment.Name, UptimeSeconds: int64(time.Since(s.began) / time.Second),
+		Version: s.cfg.Version, Deployment: v.deployment.Name, UptimeSeconds: int64(time.Since(s.began) / time.Second),
 		Connections:   Gauge{s.admission.connections.Load(), int64(l.Connections)},
-		Sockets:       Gauge{int64(s.home.sync.Connections()), int64(l.Sockets)},
+		Sockets:       Gauge{int64(s.fleet.places.Open()), int64(l.Sockets)},
 		Requests:      Gauge{s.admission.requests.Load(), int64(l.Requests)},
-		Refused:       s.admission.refused.Load() + s.home.sync.Refused(),
+		Refused:       s.admission.refused.Load() + v.sync.Refused(),
 		Subscriptions: Gauge{Used: int64(db.Subscriptions)},
 		Workers:       Gauge{int64(e.Running), int64(e.Workers)},
 		Queue:         Gauge{int64(e.Queued), int64(l.Queue)},
