@@ -129,7 +129,7 @@ func TestDeleteEnvironmentLeavesNothing(t *testing.T) {
 		o := organization(t, s, env, "Foo", "foo.com")
 		u := user(t, s, env, "a@foo.com")
 		join(t, s, env, u.ID, o.ID)
-		if _, _, err := s.CreateAPIKey(t.Context(), env.ID, "key", "sk_live_"+string(env.ID)); err != nil {
+		if _, _, err := s.CreateAPIKey(t.Context(), env.ID, "key", map[identity.EnvironmentKind]string{identity.Production: "sk_live_", identity.Development: "sk_test_"}[env.Kind]+string(env.ID)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.AddRedirectURI(t.Context(), env.ID, "https://app.example.com/callback"); err != nil {
