@@ -14,7 +14,7 @@ NEXTJS  := examples/nextjs-authkit
 RACE := $(addsuffix /...,$(addprefix ./internal/,blob persistence database token scheduler filestorage udf \
 	identity authflow wire/convexsync search node backup logstream server sideprocess outbound webhook directory integration sso \
 	forward \
-	)) ./convex/...
+	)) ./convex/... ./authkit/...
 
 # Folders whose npm packages the tests and the examples use.
 NPM := $(dir $(wildcard conformance/package-lock.json conformance/apps/*/package-lock.json examples/*/package-lock.json))

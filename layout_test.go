@@ -93,6 +93,7 @@ var owners = map[string][]string{
 	"github.com/cockroachdb/pebble/v2":    {"internal/persistence/pebblestore"},
 	"github.com/coder/websocket":          {"internal/wire/convexsync", "convex"},
 	"github.com/crewjam/saml":             {"internal/connector"},
+	"github.com/evanw/esbuild":            {"lentiltest"},
 	"github.com/go-jose/go-jose/v4":       {"internal/token"},
 	"github.com/go-sourcemap/sourcemap":   {"internal/isolate"},
 	"github.com/go-webauthn/webauthn":     {"internal/passkey"},
@@ -107,6 +108,7 @@ var owners = map[string][]string{
 	"github.com/wneessen/go-mail":         {"internal/mail"},
 	"gopkg.in/yaml.v3":                    {"internal/transfer", "internal/setting"},
 	"golang.org/x/crypto":                 {"internal/authflow", "internal/certificate", "internal/token", "internal/identity"},
+	"golang.org/x/net":                    {"lentiltest"},
 	"golang.org/x/sync":                   {"internal", "cmd"},
 	"golang.org/x/sys":                    {"internal", "cmd"},
 }
