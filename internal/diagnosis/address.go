@@ -21,7 +21,7 @@ func RefusedOrigin(origin, base string, registered []string) Refusal {
 		Said: fmt.Sprintf("The origin %s is not registered, so its pages may not call the sign-in service.", origin),
 		Why: "A browser lets a page read another origin's answers only if that one says so (CORS). The sign-in service says so " +
 			"for registered origins only; scheme, host and port must all be equal.",
-		Fix: fmt.Sprintf("Register it (in the vendor's dashboard: Authentication > Sessions > CORS), or add it to "+
+		Fix: fmt.Sprintf("If the page is yours, register its origin (in the vendor's dashboard: Authentication > Sessions > CORS), or add it to "+
 			"authKit.dev.configure.corsOrigins in convex.json and start lentil dev again:\n%s", registerCall(base, "cors_origins", "origin", origin)),
 	}
 	if origin == "null" {
@@ -44,7 +44,7 @@ func RefusedRedirect(uri, base string, registered []string) Refusal {
 		Said: fmt.Sprintf("The redirect URI %s is not registered, so no sign-in returns there.", uri),
 		Why: "Codes of sign-ins go to registered addresses only, else whoever sends a link could have them. The comparison is exact: " +
 			"scheme, host, port, path and the last slash.",
-		Fix: fmt.Sprintf("Register it, or add it to authKit.dev.configure.redirectUris in convex.json and start lentil dev again:\n%s",
+		Fix: fmt.Sprintf("If the address is yours, register it, or add it to authKit.dev.configure.redirectUris in convex.json and start lentil dev again:\n%s",
 			registerCall(base, "redirect_uris", "uri", uri)),
 	}
 	if near, how := Nearest(uri, registered); near != "" {

@@ -192,3 +192,37 @@ func (d *Dotenv) Below(comment string) map[string]string {
 	}
 	return found
 }
+
+// Assignment is one variable of a .env file and the line, from 1, where it stands.
+type Assignment struct {
+	Name, Value string
+	Line        int
+}
+
+// Assignments are the file's variables in order; of two with one name the last wins.
+func (d *Dotenv) Assignments() []Assignment {
+	var list []Assignment
+	line := 1
+	for _, p := range d.pieces {
+		if p.name != "" {
+			list = append(list, Assignment{p.name, p.value, line})
+		}
+		line += strings.Count(p.text, "\n")
+	}
+	return list
+}
+
+// Rename gives every assignment of a name another one and leaves the rest of the
+// line as it is.
+func (d *Dotenv) Rename(name, to string) {
+	for i, p := range d.pieces {
+		if p.name != name {
+			continue
+		}
+		at := strings.Index(p.text, name)
+		d.pieces[i].text = p.text[:at] + to + p.text[at+len(name):]
+		d.pieces[i].name = to
+		d.pieces[i].from += len(to) - len(name)
+		d.pieces[i].to += len(to) - len(name)
+	}
+}

@@ -51,6 +51,28 @@ type evaluator struct {
 
 // Default evaluates the file's default export.
 func (f *File) Default() (Value, bool) {
+	for i := range f.Nodes {
+		if f.Nodes[i].Is("export") && i+2 < len(f.Nodes) && f.Nodes[i+1].Is("default") {
+			v, _ := f.evaluator().expression(f.Nodes[i+2:])
+			return v, true
+		}
+	}
+	return Value{}, false
+}
+
+// Constant evaluates a constant of the file's top level.
+func (f *File) Constant(name string) (Value, bool) {
+	e := f.evaluator()
+	nodes, ok := e.constants[name]
+	if !ok {
+		return Value{}, false
+	}
+	v, _ := e.expression(nodes)
+	return v, true
+}
+
+// evaluator collects the file's constants.
+func (f *File) evaluator() *evaluator {
 	e := &evaluator{constants: map[string][]Node{}}
 	for i := range f.Nodes {
 		n := f.Nodes[i:]
@@ -64,13 +86,7 @@ func (f *File) Default() (Value, bool) {
 			}
 		}
 	}
-	for i := range f.Nodes {
-		if f.Nodes[i].Is("export") && i+2 < len(f.Nodes) && f.Nodes[i+1].Is("default") {
-			v, _ := e.expression(f.Nodes[i+2:])
-			return v, true
-		}
-	}
-	return Value{}, false
+	return e
 }
 
 // expression evaluates the expression that nodes begin with, and says how many of
@@ -208,6 +224,9 @@ func (e *evaluator) name(nodes []Node) (Value, int) {
 		v.Text = []Part{{Env: path[2]}}
 	case len(path) == 1 && e.constants[path[0]] != nil:
 		w, _ := e.expression(e.constants[path[0]])
+		if w.Text != nil { // a string is where it is used, a list where it is written
+			w.From, w.To = v.From, v.To
+		}
 		return w, n
 	}
 	return v, n
