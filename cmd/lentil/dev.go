@@ -187,7 +187,7 @@ func (d *dev) writeEnv(a server.Addresses) error {
 			}
 		}
 		vars = kept
-		d.out.notice("%s, so npx convex talks to that deployment and not to this one; remove it and start again to use Lentil", strings.Join(cloud, " and "))
+		d.out.notice("%s, so npx convex talks to that deployment and not to this one; remove it and start again to use Lentil, or run lentil exec -- npx convex dev", strings.Join(cloud, " and "))
 	}
 	for _, v := range f.apply(vars) {
 		if v.secret {

@@ -214,13 +214,15 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), dialTimeout)
 	defer cancel()
 	var far net.Conn
+	level := slog.LevelDebug // programs tell what they could not reach, or do without, as when offline
 	if Owns(host) && port == "443" {
+		level = slog.LevelWarn
 		far, err = p.House(ctx, strings.ToLower(host))
 	} else {
 		far, err = p.through(ctx, r.Host)
 	}
 	if err != nil {
-		p.Log.Warn("connection did not pass", "host", host, "err", err)
+		p.Log.Log(r.Context(), level, "connection did not pass", "host", host, "err", err)
 		refuse(w, http.StatusBadGateway, err.Error())
 		return
 	}

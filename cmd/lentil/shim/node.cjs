@@ -8,7 +8,15 @@
   // https://nodejs.org/api/cli.html#node_use_env_proxy1: fetch and node:https since 22.21 and 24.5.
   const byItself = major > 24 || (major === 24 && minor >= 5) || (major === 22 && minor >= 21);
   const proxy = process.env.HTTPS_PROXY ?? process.env.https_proxy;
-  if (!proxy || (byItself && process.env.NODE_USE_ENV_PROXY === "1")) {
+  if (!proxy) {
+    return;
+  }
+  if (byItself && process.env.NODE_USE_ENV_PROXY === "1") {
+    // It says in each process that this is an experiment of its own, which is no news to anybody here.
+    for (const listener of process.listeners("warning")) {
+      process.off("warning", listener);
+      process.on("warning", (warning) => warning?.code === "UNDICI-EHPA" || listener.call(process, warning));
+    }
     return;
   }
   const ours = (host, port) => hosts.includes(String(host).toLowerCase()) && (port === undefined || port === null || port === "" || Number(port) === 443);
