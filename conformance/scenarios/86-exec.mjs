@@ -184,7 +184,7 @@ export const scenarios = {
       await browser?.close();
       dev.type("\x03");
       await dev.stop("SIGTERM");
-      await tearDown(app);
+      await until("Next.js to let go of its cache", () => tearDown(app).then(() => true));
     }
   },
 };
