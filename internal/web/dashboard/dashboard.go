@@ -47,6 +47,7 @@ type Site struct {
 	handler http.Handler
 	streams chan struct{} // one token per open event stream
 	pages   []page
+	counts  counts
 }
 
 // Open parses the templates and makes the routes; it starts nothing.

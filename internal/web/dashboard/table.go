@@ -36,8 +36,15 @@ func (s *Site) table() []page {
 
 // deploymentPages are the pages of a deployment, in the order of its list of pages.
 func (s *Site) deploymentPages() []page {
+	// What changes a deployment takes a developer, in production an administrator.
+	change := func(name string, do func(*Visit) (string, error)) action {
+		return action{name: name, need: platform.Developer, prod: platform.Administrator, do: do}
+	}
 	return []page{
 		{path: "/d/{deployment}/health", scope: inDeployment, show: s.showHealth, nav: "Health", group: "Deployment", icon: "health", key: "h"},
+		{path: "/d/{deployment}/data", scope: inDeployment, show: s.showData, nav: "Data", group: "Deployment", icon: "data", key: "d", actions: []action{
+			change("add", s.addDocument), change("save", s.saveDocument), change("doom", s.doomDocuments), change("delete", s.deleteDocuments), change("clear", s.clearTable),
+		}},
 	}
 }
 
