@@ -69,7 +69,7 @@ account, authflow, wire < web/login;
 directory, wire < wire/scim;
 authflow, wire < web/portal, web/testidp;
 platform, wire < wire/management;
-authflow, platform, wire < web/dashboard;
+authflow, platform, projectfile, wire < web/dashboard;
 # roof and door
 certificate, setting, systemd < server; # what serve alone needs
 forward, web/dashboard, web/login, web/portal, web/testidp, wire/convexhttp, wire/convexsync, wire/management, wire/scim, wire/workos < server < cmd/lentil;

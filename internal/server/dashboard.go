@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lentil-dev/lentil/internal/diagnosis"
+	"github.com/lentil-dev/lentil/internal/platform"
 	"github.com/lentil-dev/lentil/internal/web/dashboard"
 )
 
@@ -12,6 +14,7 @@ import (
 // in to yet.
 func (s *Server) openDashboard(ctx context.Context) (*dashboard.Site, error) {
 	site := &dashboard.Site{Platform: s.platform, Identity: s.identity, Log: s.log, BaseURL: s.controlURL(), Health: s.health}
+	site.Refusals = func(d *platform.Deployment) []diagnosis.Entry { return s.refusals.List(d.Name, string(d.Environment)) }
 	if err := site.Open(); err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func TestEveryActionIsRefusedBelowItsRole(t *testing.T) {
 		if a.Scope != "house" && a.Need == "" {
 			t.Errorf("%s %s needs no role: every change within a team needs one", a.Path, a.Name)
 		}
-		if !a.Need.Includes(platform.Developer) && a.Scope != "house" {
+		if !a.Need.Includes(platform.Developer) && a.Scope != "house" && a.Name != "pause" {
 			t.Errorf("%s %s can be done by viewers", a.Path, a.Name)
 		}
 		for _, d := range []*platform.Deployment{w.dev, w.prod} {

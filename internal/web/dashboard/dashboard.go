@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/diagnosis"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/platform"
 	"github.com/lentil-dev/lentil/internal/wire"
@@ -36,6 +37,9 @@ type Site struct {
 	ClientIP func(*http.Request) string
 	// Health takes a picture of the running house; nil for none.
 	Health func() Health
+	// Refusals tells which tokens, origins and redirect URIs of a deployment and its
+	// environment were refused lately; nil for none.
+	Refusals func(*platform.Deployment) []diagnosis.Entry
 	// Invite tells a person that they may sign in; nil tells nobody.
 	Invite func(ctx context.Context, o *platform.Operator) error
 	// Files replaces the embedded templates and assets; with Reread they are read

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
@@ -379,8 +380,13 @@ func (v *dataView) row(tx *database.Tx, doc *database.Document, may bool) dataRo
 		if may && !strings.HasPrefix(c.Name, "_") {
 			out.Edit = v.With("edit", id, "field", c.Name, "new", "")
 		}
-		if c.Name == "_creationTime" {
+		switch {
+		case c.Name == "_creationTime":
 			out.Kind = "time"
+			out.Text = time.UnixMilli(int64(doc.CreationTime)).UTC().Format("2006-01-02 15:04:05.000")
+			out.Full = ""
+		case c.Name == "_id" || out.Link != "":
+			out.Kind, out.Full = "id", out.Text
 		}
 		r.Cells = append(r.Cells, out)
 	}

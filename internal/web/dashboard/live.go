@@ -45,6 +45,7 @@ type picture struct {
 	order   []string
 	wake    []<-chan struct{}
 	every   time.Duration
+	stop    []func()
 }
 
 // stream keeps a page in a browser up to date: it prints the page, sends the regions
@@ -96,6 +97,9 @@ func (s *Site) stream(w http.ResponseWriter, r *http.Request, p *page) error {
 			err = out.wait(r.Context(), changed, pic)
 		}
 		stop()
+		for _, f := range pic.stop {
+			f()
+		}
 		if err != nil {
 			return nil // the browser went away
 		}
@@ -117,7 +121,12 @@ func (s *Site) look(ctx context.Context, w http.ResponseWriter, r *http.Request,
 	if _, err := v.body(shown); err != nil {
 		return nil, err
 	}
-	return &picture{title: shown.heading(), regions: v.regions, order: v.order, wake: v.wake, every: v.every}, nil
+	pic := &picture{title: shown.heading(), regions: v.regions, order: v.order, wake: v.wake, every: v.every}
+	for _, f := range v.watch {
+		c, stop := f()
+		pic.wake, pic.stop = append(pic.wake, c), append(pic.stop, stop)
+	}
+	return pic, nil
 }
 
 // explain is what the browser is told of an error.

@@ -45,6 +45,18 @@ func (s *Site) deploymentPages() []page {
 		{path: "/d/{deployment}/data", scope: inDeployment, show: s.showData, nav: "Data", group: "Deployment", icon: "data", key: "d", actions: []action{
 			change("add", s.addDocument), change("save", s.saveDocument), change("doom", s.doomDocuments), change("delete", s.deleteDocuments), change("clear", s.clearTable),
 		}},
+		{path: "/d/{deployment}/functions", scope: inDeployment, show: s.showFunctions, nav: "Functions", group: "Deployment", icon: "function", key: "f", actions: []action{
+			change("run", s.runFunction),
+		}},
+		{path: "/d/{deployment}/logs", scope: inDeployment, show: s.showLogs, nav: "Logs", group: "Deployment", icon: "logs", key: "l", actions: []action{
+			{name: "pause", need: platform.Viewer, do: s.pauseLogs},
+		}},
+		{path: "/d/{deployment}/schedules", scope: inDeployment, show: s.showSchedules, nav: "Schedules", group: "Deployment", icon: "schedule", key: "s", actions: []action{
+			change("cancel", s.cancelJob), change("all", s.cancelJobs), change("cron", s.runCron),
+		}},
+		{path: "/d/{deployment}/variables", scope: inDeployment, show: s.showVariables, nav: "Variables", group: "Deployment", icon: "variables", key: "v", actions: []action{
+			change("set", s.setVariable), change("delete", s.deleteVariable), change("paste", s.pasteVariables),
+		}},
 	}
 }
 

@@ -46,6 +46,7 @@ type Visit struct {
 	order   []string
 	wake    []<-chan struct{} // what makes the page be printed again, besides what it read
 	every   time.Duration     // likewise, after this time
+	watch   []func() (<-chan struct{}, func())
 	say     string
 
 	// Deployments are those of the project, to change between.
@@ -204,6 +205,10 @@ func (v *Visit) Say(format string, args ...any) { v.say = fmt.Sprintf(format, ar
 
 // Again makes the page be printed again when c is closed or ready.
 func (v *Visit) Again(c <-chan struct{}) { v.wake = append(v.wake, c) }
+
+// Watch is Again for what has to be given up when it is not waited for any more: f is
+// called by event streams alone.
+func (v *Visit) Watch(f func() (changed <-chan struct{}, stop func())) { v.watch = append(v.watch, f) }
 
 // Region prints a template as a part of the page that is kept up to date by itself.
 func (v *Visit) Region(name string, data any) (template.HTML, error) {
