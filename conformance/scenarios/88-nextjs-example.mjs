@@ -11,6 +11,17 @@ import { atBoard, close, documentFiles, example, live, openExample, signIn, sign
 export const setUp = openExample;
 export const tearDown = close;
 
+/** Writes down every moment at which a page that was live is not, or offers to sign in. */
+const watch = (page) =>
+  page.evaluate(() => {
+    window.signedOut = [];
+    new MutationObserver(() => {
+      if (document.querySelector("ul[data-live=false], a[href='/sign-in']") || !document.querySelector(".who")) {
+        window.signedOut.push(document.body.innerText);
+      }
+    }).observe(document.body, { childList: true, subtree: true, attributes: true });
+  });
+
 export const scenarios = {
   "the app's files are the document's, byte for byte": async () => {
     for (const [name, text] of Object.entries(documentFiles())) {
@@ -104,6 +115,55 @@ export const scenarios = {
     await page.getByText("Fish soup", { exact: true }).waitFor();
     same(person.problems, []);
     await person.close();
+  },
+
+  "tokens of ten seconds, pages, payloads and live changes at once for a while: nobody is signed out": async (house) => {
+    await house.set({ access_token_lifetime: 10 });
+    try {
+      const { person, page } = await signIn(house, "ada@example.com");
+      await live(page);
+      await watch(page);
+      const reloading = await person.newPage();
+      const end = performance.now() + Number(process.env.LENTIL_SHORT_TOKENS_SECONDS ?? 20) * 1000;
+      const seen = {};
+      const ask = async (headers, wanted) => {
+        while (performance.now() < end) {
+          const answer = await page.request.get(`${house.url}/board${headers.RSC ? "?_rsc" : ""}`, { headers, maxRedirects: 0 });
+          const text = await answer.text();
+          const what = answer.status() === 200 && text.includes(wanted) ? "right" : `${answer.status()} ${answer.headers().location ?? text.slice(0, 200)}`;
+          seen[what] = (seen[what] ?? 0) + 1;
+        }
+      };
+      let reloads = 0;
+      let votes = 0;
+      await Promise.all([
+        ask({}, "ada@example.com"),
+        ask({}, "ada@example.com"),
+        ask({ RSC: "1" }, "ada@example.com"),
+        ask({ RSC: "1" }, "ada@example.com"),
+        (async () => {
+          for (; performance.now() < end; reloads++) {
+            await reloading.goto(`${house.url}/board`);
+            await atBoard(reloading, "ada@example.com");
+            await live(reloading);
+          }
+        })(),
+        (async () => {
+          const heart = page.getByRole("button", { name: "Vote for Red lentil soup" });
+          for (; performance.now() < end; votes++) {
+            await heart.click();
+            await until("the vote", async () => (await heart.innerText()) === (votes % 2 === 0 ? "♥ 1" : "♡ 0"));
+          }
+        })(),
+      ]);
+      same(Object.keys(seen), ["right"], `what ${JSON.stringify(seen)} requests saw`);
+      holds(seen.right > 50 && reloads > 3 && votes > 3, `${seen.right} requests, ${reloads} reloads and ${votes} votes`);
+      same(await page.evaluate(() => window.signedOut), [], "moments without a signed-in connection");
+      same(person.problems, []);
+      await person.close();
+    } finally {
+      await house.set({ access_token_lifetime: null });
+    }
   },
 
   "signing out ends the session and comes back to the welcome page": async (house) => {

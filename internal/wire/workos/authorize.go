@@ -1,6 +1,7 @@
 package workos
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -103,16 +104,28 @@ func fetched(r *http.Request) bool {
 	return h.Get("Sec-Fetch-Site") != "" && (mode == "cors" || mode == "same-origin")
 }
 
+// needsNavigation is the code of the refusal of such a request.
+const needsNavigation = "authorize_needs_navigation"
+
 // notNavigated answers such a request with something that its developer can read:
 // a redirect to the pages would only show up as a CORS failure.
 func (a *API) notNavigated(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Access-Control-Allow-Origin", "*")
 	w.Header().Add("Vary", "Origin, RSC, Next-Router-State-Tree, Next-Router-Prefetch, Sec-Fetch-Mode")
-	hint := ""
-	if strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/x-component") || r.Header.Get("RSC") != "" {
-		hint = " In Next.js, link to the page that signs in with a plain <a>, or with <Link prefetch={false}>."
+	const must = "The browser must navigate here (window.location, a link, a redirect of a page); it cannot be fetched by script."
+	switch {
+	case r.Header.Get("Next-Action") != "":
+		// Next.js throws what it reads here as the action's error, if the type is exactly
+		// this one (its server-action-reducer); JSON would be "an unexpected response".
+		w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusBadRequest)
+		_, err := io.WriteString(w, "Nobody is signed in any more, so the app sent this server action on to the sign-in page, "+
+			"which cannot be fetched by script. Reload the page to sign in again.")
+		return err
+	case strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/x-component") || r.Header.Get("RSC") != "":
+		return apierr.New(apierr.BadRequest, needsNavigation,
+			must+" In Next.js, link to the page that signs in with a plain <a>, or with <Link prefetch={false}>.")
 	}
-	return apierr.New(apierr.BadRequest, "authorize_needs_navigation",
-		"The browser must navigate here (window.location, a link, a redirect of a page); "+
-			"it cannot be fetched by script.%s", hint)
+	return apierr.New(apierr.BadRequest, needsNavigation, must)
 }
