@@ -190,7 +190,9 @@ func (d *dev) writeEnv(a server.Addresses) error {
 		d.out.notice("%s, so npx convex talks to that deployment and not to this one; remove it and start again to use Lentil, or run lentil exec -- npx convex dev", strings.Join(cloud, " and "))
 	}
 	for _, v := range f.apply(vars) {
-		if v.secret {
+		if v.least > 0 {
+			d.out.notice(".env.local has a %s of %d characters, and the sign-in package refuses fewer than %d; remove the line and start again to have it written", v.name, len(v.value), v.least)
+		} else if v.secret {
 			d.out.notice(".env.local has another %s than this house's; remove the line and start again to have it written", v.name)
 		} else {
 			d.out.notice(".env.local has %s=%s, which is not this house's; remove the line and start again to have it written", v.name, v.value)

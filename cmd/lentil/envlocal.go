@@ -27,8 +27,12 @@ const envHeader = "Written by lentil dev. Change a value and Lentil leaves it al
 type variable struct {
 	name, value string
 	secret      bool // not to be shown on a screen
-	once        bool // any present value will do
+	once        bool // any present value will do…
+	least       int  // …that has this many bytes
 }
+
+// leastCookiePassword is what authkit-nextjs and its relatives refuse to do without.
+const leastCookiePassword = 32
 
 // wantedVariables are the lines that the project needs to reach the house at a.
 // Variables whose template cannot be filled are named in the second result.
@@ -77,7 +81,7 @@ func wantedVariables(p *project, a server.Addresses, getenv func(string) string)
 			variable{name: "WORKOS_CLIENT_ID", value: a.ClientID},
 			variable{name: "WORKOS_API_KEY", value: a.APIKey, secret: true},
 			variable{name: redirectName, value: redirect},
-			variable{name: "WORKOS_COOKIE_PASSWORD", value: base64.RawURLEncoding.EncodeToString(password), secret: true, once: true})
+			variable{name: "WORKOS_COOKIE_PASSWORD", value: base64.RawURLEncoding.EncodeToString(password), secret: true, once: true, least: leastCookiePassword})
 		vars = append(vars, host...)
 	case noSignIn:
 	}
@@ -144,7 +148,7 @@ func (e *envLocal) apply(vars []variable) (foreign []variable) {
 		switch {
 		case !ok || now == "":
 			missing = append(missing, v)
-		case now == v.value || v.once:
+		case now == v.value || v.once && len(now) >= v.least:
 			e.wrote[v.name] = now
 		case now == e.wrote[v.name]:
 			e.file.Set(v.name, v.value)

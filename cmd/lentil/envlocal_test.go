@@ -116,6 +116,24 @@ VITE_CONVEX_URL=http://127.0.0.1:3210
 	}
 }
 
+func TestEnvLocalFindsAShortCookiePassword(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		password string
+		found    bool
+	}{{"too short", true}, {strings.Repeat("x", 31), true}, {strings.Repeat("x", 32), false}} {
+		line := "WORKOS_COOKIE_PASSWORD=\"" + tt.password + "\"\n"
+		dir := writeProject(t, map[string]string{"package.json": `{"dependencies":{"next":"16"}}`, ".env.local": line})
+		foreign := edit(t, dir, house)
+		if (len(foreign) == 1) != tt.found || tt.found && (foreign[0].name != "WORKOS_COOKIE_PASSWORD" || !foreign[0].secret) {
+			t.Errorf("%q: foreign = %v", tt.password, foreign)
+		}
+		if got := readEnvLocal(t, dir); !strings.HasPrefix(got, line) {
+			t.Errorf("%q: the line was changed: %s", tt.password, got)
+		}
+	}
+}
+
 func TestEnvLocalRenewsItsOwnValuesOnly(t *testing.T) {
 	t.Parallel()
 	for _, record := range []string{"kept", "lost"} {

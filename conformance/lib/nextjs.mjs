@@ -96,9 +96,13 @@ export async function close(house) {
   }
 }
 
-/** A house with the example itself. */
-export async function openExample() {
-  const house = await openHouse(copyWithPackages(example));
+/** A house with the example itself, and pages that a scenario adds to it. */
+export async function openExample(pages = {}) {
+  const dir = copyWithPackages(example);
+  for (const [name, text] of Object.entries(pages)) {
+    write(join(dir, name), text);
+  }
+  const house = await openHouse(dir);
   await serve(house);
   return house;
 }

@@ -2,13 +2,38 @@
 // live changes, kitchens, tokens that are renewed under load, signing out, and what a person sees when a setting is wrong.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { enterPassword } from "../lib/browser.mjs";
+import { enterPassword, newPerson } from "../lib/browser.mjs";
 import { contains, holds, same } from "../lib/check.mjs";
 import { until } from "../lib/lentil.mjs";
-import { password } from "../lib/next.mjs";
-import { atBoard, close, documentFiles, example, live, openExample, signIn, signUp, suggest } from "../lib/nextjs.mjs";
+import { newUser, password } from "../lib/next.mjs";
+import { atBoard, close, documentFiles, example, live, openExample, signIn, signUp, start, suggest } from "../lib/nextjs.mjs";
 
-export const setUp = openExample;
+/** A page beside the example's, with what people do wrong and what they ask for. */
+const trials = `
+import { signOut } from "@workos-inc/authkit-nextjs";
+import Link from "next/link";
+
+export default function Trials() {
+  return (
+    <main>
+      <Link href="/sign-in">By a link of Next.js</Link>
+      <form action={async () => { "use server"; await signOut({ returnTo: process.env.NEXT_PUBLIC_WORKOS_REDIRECT_URI!.replace("/callback", "/?bye") }); }}>
+        <button>Leave for a page</button>
+      </form>
+      <form action={async () => { "use server"; await signOut({ returnTo: "https://elsewhere.example/" }); }}>
+        <button>Leave for elsewhere</button>
+      </form>
+    </main>
+  );
+}
+`;
+
+export async function setUp() {
+  const house = await openExample({ "app/trials/page.tsx": trials });
+  await newUser(house, "ada@example.com");
+  await newUser(house, "bob@example.com");
+  return house;
+}
 export const tearDown = close;
 
 /** Writes down every moment at which a page that was live is not, or offers to sign in. */
@@ -51,19 +76,19 @@ export const scenarios = {
   },
 
   "sign up on Lentil's page, and the first paint has who is there and what they see": async (house) => {
-    const { person, page } = await signUp(house, "ada@example.com");
+    const { person, page } = await signUp(house, "eva@example.com");
     await suggest(page, "Red lentil soup");
     await live(page);
     const html = await (await page.request.get(`${house.url}/board`)).text();
     const shown = html.slice(0, html.indexOf("<script>self.__next_f") >>> 0);
-    contains(shown, "ada@example.com", "the page without script");
+    contains(shown, "eva@example.com", "the page without script");
     contains(shown, "Red lentil soup", "the page without script");
     contains(shown, 'class="author">you<', "the page without script");
     // And what a browser makes of it that runs no script at all.
     const plain = await house.browser.newContext({ javaScriptEnabled: false, storageState: await person.storageState() });
     const quiet = await plain.newPage();
     await quiet.goto(`${house.url}/board`);
-    await atBoard(quiet, "ada@example.com");
+    await atBoard(quiet, "eva@example.com");
     await suggest(quiet, "Said without script");
     await plain.close();
     await page.getByText("Said without script", { exact: true }).waitFor();
@@ -81,7 +106,8 @@ export const scenarios = {
 
   "a change of one person is in the other's window at once": async (house) => {
     const one = await signIn(house, "ada@example.com");
-    const other = await signUp(house, "bob@example.com");
+    const other = await signIn(house, "bob@example.com");
+    await suggest(one.page, "Barley soup");
     await live(one.page);
     await live(other.page);
     await suggest(other.page, "Leek and potato");
@@ -121,6 +147,7 @@ export const scenarios = {
     await house.set({ access_token_lifetime: 10 });
     try {
       const { person, page } = await signIn(house, "ada@example.com");
+      await suggest(page, "Soup of the hour");
       await live(page);
       await watch(page);
       const reloading = await person.newPage();
@@ -149,7 +176,7 @@ export const scenarios = {
           }
         })(),
         (async () => {
-          const heart = page.getByRole("button", { name: "Vote for Red lentil soup" });
+          const heart = page.getByRole("button", { name: "Vote for Soup of the hour" });
           for (; performance.now() < end; votes++) {
             await heart.click();
             await until("the vote", async () => (await heart.innerText()) === (votes % 2 === 0 ? "♥ 1" : "♡ 0"));
@@ -176,5 +203,102 @@ export const scenarios = {
     await enterPassword(page, "bob@example.com", password);
     await atBoard(page, "bob@example.com");
     await person.close();
+  },
+
+  "a sign-out leads where the app says if that is its own, else to its homepage": async (house) => {
+    for (const [button, to] of [["Leave for a page", "/?bye"], ["Leave for elsewhere", "/"]]) {
+      const { person, page } = await signIn(house, "bob@example.com");
+      await page.goto(`${house.url}/trials`);
+      await page.getByRole("button", { name: button }).click();
+      await page.getByRole("link", { name: "Sign in", exact: true }).waitFor();
+      same(page.url(), house.url + to, button);
+      await person.close();
+    }
+  },
+
+  "a sign-in that a Link of Next.js fetches ahead is answered readably, and the link still works": async (house) => {
+    const { person, page } = await signIn(house, "bob@example.com");
+    const fetched = page.waitForResponse((r) => r.url().includes("/user_management/authorize") && r.request().resourceType() === "fetch");
+    await page.goto(`${house.url}/trials`);
+    same((await fetched).status(), 400);
+    // What the network panel shows of it; Next.js itself does not read that far.
+    contains(await page.evaluate(async () => await (await fetch("/sign-in?_rsc", { headers: { RSC: "1" } })).text()), "<Link prefetch={false}>");
+    same(person.problems.filter((p) => p.includes("CORS")), []);
+    await page.getByRole("link", { name: "By a link of Next.js" }).click();
+    await page.waitForURL(`${house.url}/board`); // the sign-in page knows Bob, so it sends him back at once
+    await person.close();
+  },
+
+  "an action of somebody whose session is gone says what to do, and a reload asks to sign in": async (house) => {
+    const { person, page } = await signIn(house, "bob@example.com");
+    const thrown = page.waitForEvent("pageerror");
+    await person.clearCookies();
+    await page.getByPlaceholder("Suggest a soup").fill("Too late");
+    await page.getByRole("button", { name: "Suggest" }).click();
+    contains((await thrown).message, "Reload the page to sign in again", "the error that Next.js throws");
+    await page.reload();
+    await enterPassword(page, "bob@example.com", password);
+    await atBoard(page, "bob@example.com");
+    same(await page.getByText("Too late").count(), 0);
+    await person.close();
+  },
+
+  "a session that does not fit into a cookie is told to the developer": async (house) => {
+    await house.api("PUT", "/user_management/jwt_template", { content: JSON.stringify({ filler: "x".repeat(2500) }) });
+    try {
+      const person = await newPerson(house.browser);
+      const page = await person.newPage();
+      await page.goto(`${house.url}/sign-in`);
+      await enterPassword(page, "bob@example.com", password);
+      await until("a warning in the server's log", () => house.lentil.log.includes("session too large for a cookie"));
+      await person.close();
+    } finally {
+      await house.api("PUT", "/user_management/jwt_template", { content: "{}" });
+    }
+  },
+
+  "wrong settings: what the person sees, and what the developer is told": async (house) => {
+    const asked = async (path) => {
+      const answer = await fetch(house.url + path, { redirect: "manual", headers: { accept: "text/html" } });
+      return { status: answer.status, location: answer.headers.get("location") };
+    };
+    const seen = async (url) => {
+      const person = await newPerson(house.browser);
+      const page = await person.newPage();
+      await page.goto(url);
+      const text = await page.locator("main, body").first().innerText();
+      await person.close();
+      return text;
+    };
+    try {
+      await start(house, { WORKOS_COOKIE_PASSWORD: "too short" });
+      same((await asked("/")).status, 500);
+      contains(house.server.log, "at least 32 characters", "the app's log");
+
+      await start(house, { WORKOS_CLIENT_ID: "" });
+      same((await asked("/board")).status, 500);
+      contains(house.server.log, "clientId is required", "the app's log");
+
+      await start(house, { WORKOS_CLIENT_ID: "client_of_elsewhere" });
+      const { location } = await asked("/board");
+      contains(await seen(location), "client_of_elsewhere", "Lentil's page");
+      contains(await seen(location), ".env.local", "Lentil's page");
+      const other = new URL(location);
+      other.searchParams.set("client_id", house.env.WORKOS_CLIENT_ID);
+      other.searchParams.set("redirect_uri", "http://app.elsewhere.example/callback");
+      contains(await seen(other.href), "http://app.elsewhere.example/callback", "Lentil's page");
+
+      await start(house, { WORKOS_API_KEY: "sk_test_of_elsewhere" });
+      const person = await newPerson(house.browser);
+      const page = await person.newPage();
+      await page.goto(`${house.url}/sign-in`);
+      await enterPassword(page, "bob@example.com", password);
+      await page.getByText("Something went wrong").waitFor();
+      contains(house.server.log, "Invalid client secret", "the app's log");
+      contains(house.lentil.log, "the app's API key was refused", "the house's log");
+      await person.close();
+    } finally {
+      await start(house);
+    }
   },
 };

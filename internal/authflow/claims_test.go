@@ -175,6 +175,23 @@ func TestLargeSessionIsWarnedOf(t *testing.T) {
 	})
 }
 
+func TestForeignAPIKeyIsWarnedOfOnce(t *testing.T) {
+	inHouse(t, identity.Settings{}, func(t *testing.T, h *house) {
+		var log strings.Builder
+		h.flow.Log = slog.New(slog.NewTextHandler(&log, nil))
+		for range 3 {
+			_, err := h.flow.Redeem(t.Context(), authflow.GrantRequest{Type: authflow.GrantPassword, ClientID: string(h.env.ClientID),
+				ClientSecret: "sk_test_of_elsewhere", Email: "ada@example.com", Password: goodPassword})
+			if refusal(err) != "oauth:invalid_client" {
+				t.Errorf("%v", err)
+			}
+		}
+		if n := strings.Count(log.String(), "API key was refused"); n != 1 || strings.Contains(log.String(), "sk_test") {
+			t.Errorf("warned %d times: %s", n, log.String())
+		}
+	})
+}
+
 // member makes an organization with a role, and the user a member of it.
 func (h *house) member(t *testing.T, user identity.UserID, name string) (org identity.OrganizationID) {
 	t.Helper()

@@ -88,6 +88,11 @@ func (f *Flow) Redeem(ctx context.Context, r GrantRequest) (*Grant, error) {
 		return nil, oauth("invalid_client", "client_secret is missing. This grant is for servers, which send their API key as the secret.")
 	}
 	if err := f.redeemAsking(ctx, g, kind.redeem); err != nil {
+		if errors.Is(err, errSecret) && f.seldom.now("secret "+r.ClientID, time.Now()) {
+			// The app shows its own "something went wrong"; this is for its developer.
+			f.Log.Warn("the app's API key was refused: it is no key of this environment; compare WORKOS_API_KEY where the app runs",
+				"client", r.ClientID)
+		}
 		return nil, shaped(err)
 	}
 	access, err := g.sign(g.environment.Now())
