@@ -48,7 +48,7 @@ blob, database, token < filestorage;
 isolate, node, filestorage, scheduler, search < udf < deploy < backup < sysudf;
 udf < logstream < sysudf;
 sysudf, persistence/pebblestore, persistence/postgres < deployment;
-blob, database, depot < archive; # copies of a house elsewhere, of both wings
+blob, database, depot < archive < server; # copies of a house elsewhere, of both wings
 # east wing
 database, outbound, token < identity;
 identity < webhook, passkey, directory, authorization, agent, vault, auditlog, featureflag, application, integration, radar;

@@ -19,7 +19,25 @@ type env struct {
 }
 
 // commands are all commands, in the order in which help shows them.
-var commands = []func(*env) *cobra.Command{devCommand, serveCommand, emulateCommand, execCommand, seedCommand, importCommand, exportCommand, statusCommand, doctorCommand, dashboardCommand, keysCommand, versionCommand, hashesCommand, lodgeCommand, attendCommand}
+var commands = []func(*env) *cobra.Command{
+	devCommand,
+	serveCommand,
+	emulateCommand,
+	execCommand,
+	seedCommand,
+	importCommand,
+	exportCommand,
+	backupCommand,
+	restoreCommand,
+	statusCommand,
+	doctorCommand,
+	dashboardCommand,
+	keysCommand,
+	versionCommand,
+	hashesCommand,
+	lodgeCommand,
+	attendCommand,
+}
 
 func main() { os.Exit(run(os.Args[1:], &env{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv})) }
 

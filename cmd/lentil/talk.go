@@ -101,6 +101,14 @@ func (t *talk) status(st *server.Status) {
 	row("Refused", "%d %s", st.Refused, t.style(faint, "since the start"))
 	row("Memory", "%d MB", st.MemoryBytes>>20)
 	row("Disk", "%d MB %s", (st.StoreBytes+st.HouseBytes)>>20, t.style(faint, fmt.Sprintf("%d MB free", st.DiskFreeBytes>>20)))
+	if b := st.Backup; b != nil {
+		switch {
+		case b.Through.IsZero():
+			row("Backup", "%s %s", b.Depot, t.style(faint, "nothing can be restored yet"))
+		default:
+			row("Backup", "%s %s", b.Depot, t.style(faint, fmt.Sprintf("until %.0f s ago, the last whole copy %v ago", b.Behind, time.Since(b.Base).Round(time.Second))))
+		}
+	}
 	row("Retention", "%v", time.Duration(st.RetentionSeconds)*time.Second)
 	row("Up", "%v", time.Duration(st.UptimeSeconds)*time.Second)
 	b.WriteString("\n")

@@ -42,8 +42,9 @@ type Archiver struct {
 	known   map[string]*follow // by name of store; those of the chain
 	files   map[string]time.Time
 
-	mu    sync.Mutex // over state
+	mu    sync.Mutex // over what follows
 	state State
+	asks  chan ask
 }
 
 // Defaults of an Archiver.
@@ -67,9 +68,10 @@ type note struct {
 
 // follow is what is known of a store of the chain.
 type follow struct {
-	opened  int64 // as of the newest segment
+	opened  int64 // as of the newest segment; -1: not known
 	open    bool
-	release func() // of the hold at through; nil if there is none
+	db      *database.DB // which was open then
+	release func()       // of the hold at through; nil if there is none
 	pause   func() (end func())
 	resume  func()          // of the pause; nil if there is none
 	blobs   map[string]bool // what became of them, not shipped yet
@@ -89,6 +91,8 @@ type State struct {
 	Failing  time.Time `json:"failing,omitzero"` // since when; zero: it is not
 	Problem  string    `json:"problem,omitempty"`
 	Doing    string    `json:"doing,omitempty"`
+	// Newest is what the base has that was made last; zero if none was in this process.
+	Newest Summary `json:"-"`
 }
 
 // State tells how the backup stands.
@@ -267,12 +271,12 @@ func (a *Archiver) continues(ctx context.Context, v *vault, name string) (bool, 
 
 // use calls f with a store's database.
 func use(ctx context.Context, s Store, f func(*database.DB) error) error {
-	db, release, err := s.Use(ctx)
+	in, err := s.Use(ctx)
 	if err != nil {
 		return err
 	}
-	defer release()
-	return f(db)
+	defer in.Release()
+	return f(in.DB)
 }
 
 // saveNote makes the chain and its stores durable.

@@ -33,6 +33,7 @@ type job struct {
 	baseID
 	v      *vault
 	stores []inUse
+	rest   []Store // closed ones, in which nothing happens
 	files  []File
 	undo   []func()
 }
@@ -48,16 +49,19 @@ func (j *job) end() {
 // begin settles all stores at one moment and holds them there. If fresh is set, a chain
 // begins with it.
 func (a *Archiver) begin(ctx context.Context, fresh bool) (*job, error) {
-	list, _, now, err := a.active(ctx, true)
+	if fresh {
+		a.letGo()
+	}
+	list, rest, now, err := a.active(ctx, fresh)
 	if err != nil {
 		return nil, err
 	}
-	j := &job{baseID: baseID{now, a.note.Chain}, v: a.vault, stores: list}
+	j := &job{baseID: baseID{now, a.note.Chain}, v: a.vault, stores: list, rest: rest}
 	for _, s := range list {
 		if s.Pause != nil {
 			j.undo = append(j.undo, s.Pause())
 		}
-		release, err := s.db.Hold(now)
+		release, err := s.DB.Hold(now)
 		if err != nil {
 			j.end()
 			return nil, err
@@ -76,14 +80,16 @@ func (a *Archiver) begin(ctx context.Context, fresh bool) (*job, error) {
 
 // newChain makes a job's base the first of a chain.
 func (a *Archiver) newChain(j *job) error {
-	a.letGo()
 	a.note, a.through, a.shipped, a.known, a.files = note{Chain: j.at}, j.at, time.Now(), map[string]*follow{}, map[string]time.Time{}
 	j.chain = j.at
 	for _, s := range j.stores {
-		a.known[s.Name] = &follow{open: s.Open, opened: s.Opened}
+		a.known[s.Name] = &follow{open: s.Open, opened: s.Opened, db: s.DB}
 		if s.Blobs != nil && a.Follow {
 			s.Blobs.Changes() // the base lists what there is
 		}
+	}
+	for _, s := range j.rest {
+		a.known[s.Name] = &follow{opened: s.Opened}
 	}
 	a.tell(func(st *State) { st.Through, st.Base = time.Time{}, time.Time{} })
 	if err := a.holdAll(j.stores); err != nil {
@@ -94,7 +100,7 @@ func (a *Archiver) newChain(j *job) error {
 
 // base writes everything as of a job's moment.
 func (a *Archiver) base(ctx context.Context, j *job) (Summary, error) {
-	sum := Summary{At: j.at.Time(), Stores: len(j.stores)}
+	sum := Summary{At: j.at.Time()}
 	defer a.doing("")
 	there := map[string]bool{}
 	for o, err := range a.Depot.List(ctx, chunkPrefix) {
@@ -110,10 +116,11 @@ func (a *Archiver) base(ctx context.Context, j *job) (Summary, error) {
 		for _, f := range j.files {
 			r.file(f)
 		}
-		for i, s := range j.stores {
-			a.doing(fmt.Sprintf("copying %s (%d of %d stores, %d documents and %d files so far)", s.Name, i+1, len(j.stores), sum.Documents, sum.Files))
+		copyOne := func(s inUse) error {
+			a.doing(fmt.Sprintf("copying %s (%d documents and %d files so far)", s.Name, sum.Documents, sum.Files))
 			r.kind(storeRecord)
 			r.text(s.Name)
+			sum.Stores++
 			c := chunker{v: v, house: a.House.ID(), there: there, each: func(name string, documents int) {
 				sum.Documents += int64(documents)
 				sum.Chunks++
@@ -121,19 +128,34 @@ func (a *Archiver) base(ctx context.Context, j *job) (Summary, error) {
 				r.text(name)
 				r.number(uint64(documents))
 			}}
-			if err := c.copy(ctx, s.db, j.at, pace); err != nil {
+			err := c.copy(ctx, s.DB, j.at, pace)
+			if err == nil && s.Blobs != nil {
+				err = a.allBlobs(ctx, s, pace, func(b blob.Info) error {
+					sum.Files++
+					sum.FileBytes += b.Size
+					r.blob(b)
+					return r.err
+				})
+			}
+			if err != nil {
 				return fmt.Errorf("%s: %w", s.Name, err)
 			}
-			if s.Blobs == nil {
-				continue
+			return nil
+		}
+		for _, s := range j.stores {
+			if err := copyOne(s); err != nil {
+				return err
 			}
-			if err := a.allBlobs(ctx, s.Store, pace, func(b blob.Info) error {
-				sum.Files++
-				sum.FileBytes += b.Size
-				r.blob(b)
-				return r.err
-			}); err != nil {
-				return fmt.Errorf("%s: %w", s.Name, err)
+		}
+		for _, s := range j.rest {
+			in, err := s.Use(ctx)
+			if err != nil {
+				return fmt.Errorf("open %s: %w", s.Name, err)
+			}
+			err = copyOne(inUse{s, in})
+			in.Release()
+			if err != nil {
+				return err
 			}
 		}
 		return r.close()
@@ -145,7 +167,7 @@ func (a *Archiver) base(ctx context.Context, j *job) (Summary, error) {
 		return sum, err
 	}
 	a.tell(func(st *State) {
-		st.Base = j.at.Time()
+		st.Base, st.Newest = j.at.Time(), sum
 		if st.Through.IsZero() {
 			st.Through = j.at.Time()
 		}

@@ -182,8 +182,8 @@ func (h *testHouse) Files(context.Context) ([]File, error) { return slices.Clone
 func (h *testHouse) Stores(context.Context) (list []Store, err error) {
 	for _, s := range h.stores {
 		if s.removed == 0 {
-			list = append(list, Store{Name: s.name, Open: true, Opened: s.opened, Blobs: s.blobs, Use: func(context.Context) (*database.DB, func(), error) {
-				return s.db, func() {}, nil
+			list = append(list, Store{Name: s.name, Open: true, Opened: s.opened, Use: func(context.Context) (*Access, error) {
+				return &Access{DB: s.db, Blobs: s.blobs, Release: func() {}}, nil
 			}})
 		}
 	}

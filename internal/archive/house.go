@@ -20,21 +20,30 @@ type House interface {
 	Files(ctx context.Context) ([]File, error)
 }
 
-// Store is one store of a house with its blobs.
+// Store is one store of a house.
 type Store struct {
 	// Name tells it from others for good: a path below the data directory.
 	Name string
-	// Use gives the database until release is called, and opens it for that time if
-	// it is closed.
-	Use func(ctx context.Context) (db *database.DB, release func(), err error)
-	// Open tells whether it is open, and Opened how often it was.
+	// Use gives access until it is released, and opens the store for that time if it
+	// is closed.
+	Use func(ctx context.Context) (*Access, error)
+	// Open tells whether it is open, and Opened how often it was in this process.
 	Open   bool
 	Opened int64
+	// Changed tells when the files of a closed store changed last; nil if that is not
+	// known.
+	Changed func() time.Time
+}
+
+// Access is a store that is open.
+type Access struct {
+	DB *database.DB
 	// Blobs are its files; nil if it keeps none.
 	Blobs Blobs
 	// Pause keeps the bytes of deleted files until it is ended; nil if nothing
 	// deletes them.
-	Pause func() (end func())
+	Pause   func() (end func())
+	Release func()
 }
 
 // Blobs is what a store of files must tell to be backed up; *blob.Dir does.

@@ -51,10 +51,11 @@ type Restored struct {
 
 // RestoredStore is a store that was restored.
 type RestoredStore struct {
-	Name      string `json:"name"`
-	Documents int    `json:"documents"`
-	Files     int    `json:"files"`
-	FileBytes int64  `json:"fileBytes"`
+	Name string `json:"name"`
+	// Documents are counted by the name of their table.
+	Documents map[string]int `json:"documents"`
+	Files     int            `json:"files"`
+	FileBytes int64          `json:"fileBytes"`
 }
 
 // parallel is how many objects are read at a time.

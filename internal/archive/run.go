@@ -56,6 +56,68 @@ func (a *Archiver) Run(ctx context.Context) error {
 			return nil
 		case err := <-results:
 			s.finished(a, err)
+		case q := <-a.asked():
+			s.next = time.Time{}
+			if q.base {
+				s.baseNext = time.Time{}
+			}
+			a.tell(func(st *State) { st.Failing, st.Problem = time.Time{}, "" })
+			a.shipped = time.Time{} // a heartbeat is due
+			close(q.heard)
+		case <-tick.C:
+		}
+	}
+}
+
+// ask wants a backup at once.
+type ask struct {
+	base  bool
+	heard chan struct{} // closed when Run has heard it
+}
+
+// asked is where Run hears.
+func (a *Archiver) asked() chan ask {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.asks == nil {
+		a.asks = make(chan ask)
+	}
+	return a.asks
+}
+
+// Now has Run back up everything at once, and make a base if that is wanted, and returns
+// when that is done, or failed.
+func (a *Archiver) Now(ctx context.Context, base bool, doing func(string)) (Done, error) {
+	began, q := time.Now(), ask{base, make(chan struct{})}
+	d := Done{Depot: a.Depot.String()}
+	select {
+	case a.asked() <- q:
+	case <-ctx.Done():
+		return d, context.Cause(ctx)
+	}
+	<-q.heard
+	before := a.State()
+	d.First = before.Base.IsZero()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for said := began; ; {
+		st := a.State()
+		switch {
+		case !st.Failing.IsZero():
+			return d, errors.New(st.Problem)
+		case st.Through.After(began) && (!base || st.Base.After(began)):
+			d.Through, d.Bytes = st.Through, st.Bytes-before.Bytes
+			if st.Base != before.Base {
+				d.Base = &st.Newest
+			}
+			return d, nil
+		case st.Doing != "" && time.Since(said) > time.Second:
+			said = time.Now()
+			doing(st.Doing)
+		}
+		select {
+		case <-ctx.Done():
+			return d, context.Cause(ctx)
 		case <-tick.C:
 		}
 	}

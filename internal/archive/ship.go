@@ -22,17 +22,17 @@ func bytesReader(b []byte) io.Reader { return bytes.NewReader(b) }
 // errChain means that the chain cannot go on, and another must begin.
 var errChain = errors.New("the backup has a gap and begins anew")
 
-// inUse is a store whose database is open for a while.
+// inUse is a store that is open for a while.
 type inUse struct {
 	Store
-	db      *database.DB
-	release func()
+	*Access
 }
 
 // active opens the stores that may have commits after through, and settles them at one
-// moment, which it returns.
-func (a *Archiver) active(ctx context.Context, every bool) (list []inUse, all []Store, now persistence.Timestamp, err error) {
-	all, err = a.House.Stores(ctx)
+// moment, which it returns; rest are the others. If a chain begins afresh, those that are
+// closed are among them, as its base is going to open one after the other.
+func (a *Archiver) active(ctx context.Context, fresh bool) (list []inUse, rest []Store, now persistence.Timestamp, err error) {
+	all, err := a.House.Stores(ctx)
 	if err != nil {
 		return nil, nil, 0, err
 	}
@@ -43,36 +43,54 @@ func (a *Archiver) active(ctx context.Context, every bool) (list []inUse, all []
 		}
 	}()
 	for _, s := range all {
-		f := a.known[s.Name]
-		if !every && !s.Open && f != nil && !f.open && f.opened == s.Opened {
-			continue // closed since before the newest segment
+		if fresh && !s.Open || a.idle(s) {
+			rest = append(rest, s)
+			continue
 		}
-		db, release, err := s.Use(ctx)
+		in, err := s.Use(ctx)
 		if err != nil {
-			return list, all, 0, fmt.Errorf("open %s: %w", s.Name, err)
+			return list, nil, 0, fmt.Errorf("open %s: %w", s.Name, err)
 		}
-		list = append(list, inUse{s, db, release})
+		list = append(list, inUse{s, in})
 	}
 	now = max(persistence.Timestamp(time.Now().UnixNano()), a.through+1)
 	for _, s := range list {
-		if err := s.db.Settle(now); err != nil {
-			return list, all, 0, fmt.Errorf("%s: %w", s.Name, err)
+		if err := s.DB.Settle(now); err != nil {
+			return list, nil, 0, fmt.Errorf("%s: %w", s.Name, err)
 		}
 	}
-	return list, all, now, nil
+	return list, rest, now, nil
+}
+
+// idle tells whether a store was closed since before the newest segment. Of a store
+// that this process has not opened, the times of its files tell.
+func (a *Archiver) idle(s Store) bool {
+	f := a.known[s.Name]
+	switch {
+	case s.Open || f == nil || f.open:
+		return false
+	case f.opened == s.Opened:
+		return true
+	case f.opened < 0 && s.Opened == 0 && s.Changed != nil:
+		if changed := s.Changed(); !changed.IsZero() && changed.Before(a.through.Time().Add(-time.Minute)) {
+			f.opened = s.Opened
+			return true
+		}
+	}
+	return false
 }
 
 // done gives stores back.
 func done(list []inUse) {
 	for _, s := range list {
-		s.release()
+		s.Release()
 	}
 }
 
 // ship writes what was committed since the newest segment, of all stores, into the
 // next one; nothing if nothing was, unless a heartbeat is due or force is set.
 func (a *Archiver) ship(ctx context.Context, force bool) error {
-	list, all, now, err := a.active(ctx, false)
+	list, rest, now, err := a.active(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -87,12 +105,12 @@ func (a *Archiver) ship(ctx context.Context, force bool) error {
 	files = slices.DeleteFunc(files, func(f File) bool { return a.files[f.Name].Equal(f.Changed) })
 	present := map[string]bool{}
 	something := force || len(files) > 0 || time.Since(a.shipped) >= heartbeat
-	for _, s := range all {
+	for _, s := range rest {
 		present[s.Name] = true
-		something = something || a.known[s.Name] == nil
 	}
 	for _, s := range list {
-		something = something || s.db.Latest() > a.through
+		present[s.Name] = true
+		something = something || a.known[s.Name] == nil || s.DB.Latest() > a.through
 		if s.Blobs != nil {
 			something = a.learn(s) || something
 		}
@@ -139,7 +157,7 @@ func (a *Archiver) moved(list []inUse, gone []string, files []File, now persiste
 			f, changed = &follow{}, true
 			a.known[s.Name] = f
 		}
-		f.open, f.opened = s.Open, s.Opened
+		f.open, f.opened, f.db = s.Open, s.Opened, s.DB
 		f.blobs, f.all = nil, false
 		f.letGo()
 	}
@@ -168,7 +186,7 @@ func (a *Archiver) holdAll(list []inUse) error {
 	for _, s := range list {
 		f := a.known[s.Name]
 		if f == nil {
-			if s.db.Horizon() > 0 { // it has forgotten what the chain would need
+			if s.DB.Horizon() > 0 { // it has forgotten what the chain would need
 				return fmt.Errorf("%w: %s is older than the backup knows", errChain, s.Name)
 			}
 			continue
@@ -176,13 +194,13 @@ func (a *Archiver) holdAll(list []inUse) error {
 		if tooLong {
 			f.letGo()
 		} else if f.release == nil && s.Open {
-			release, err := s.db.Hold(a.through)
+			release, err := s.DB.Hold(a.through)
 			if err != nil && !errors.Is(err, database.ErrTooOld) {
 				return err
 			}
 			f.release, f.pause = release, s.Pause
 		}
-		if s.db.Horizon() > a.through {
+		if s.DB.Horizon() > a.through {
 			return fmt.Errorf("%w: %s has forgotten what was not backed up", errChain, s.Name)
 		}
 	}
@@ -211,19 +229,19 @@ func (a *Archiver) shipStore(ctx context.Context, r *recordWriter, s inUse, seg 
 	f := a.known[s.Name]
 	if f == nil {
 		after = 0
-	} else if s.db.Latest() <= after && len(f.blobs) == 0 && !f.all {
+	} else if s.DB.Latest() <= after && len(f.blobs) == 0 && !f.all {
 		return nil
 	}
 	r.kind(storeRecord)
 	r.text(s.Name)
 	if s.Blobs != nil {
 		// What commits refer to is in the depot before the segment is.
-		if err := a.shipBlobs(ctx, r, s.Store, seg.through); err != nil {
+		if err := a.shipBlobs(ctx, r, s, seg.through); err != nil {
 			return err
 		}
 	}
 	var revs []persistence.Revision
-	for rev, err := range s.db.Commits(ctx, after, seg.through) {
+	for rev, err := range s.DB.Commits(ctx, after, seg.through) {
 		if errors.Is(err, database.ErrTooOld) {
 			return fmt.Errorf("%w: %s has forgotten what was not backed up", errChain, s.Name)
 		}
@@ -264,6 +282,7 @@ func (a *Archiver) learn(s inUse) bool {
 		return true
 	}
 	news, all := s.Blobs.Changes()
+	all = all || f.db != nil && f.db != s.DB // it was opened anew, and does not know of before
 	if f.blobs == nil {
 		f.blobs = map[string]bool{}
 	}
@@ -279,7 +298,7 @@ func (a *Archiver) learn(s inUse) bool {
 
 // shipBlobs puts a store's blobs that the depot has not, and writes down which they are
 // and which are no more. Where that is not known, all are written down.
-func (a *Archiver) shipBlobs(ctx context.Context, r *recordWriter, s Store, at persistence.Timestamp) error {
+func (a *Archiver) shipBlobs(ctx context.Context, r *recordWriter, s inUse, at persistence.Timestamp) error {
 	f := a.known[s.Name]
 	if f == nil || f.all {
 		return a.allBlobs(ctx, s, nil, func(b blob.Info) error {
@@ -316,7 +335,7 @@ func (r *recordWriter) blob(b blob.Info) {
 func folderOf(key string) string { return key[:strings.LastIndexByte(key, '/')+1] }
 
 // putBlob puts one; ok is false if it is no more.
-func (a *Archiver) putBlob(ctx context.Context, s Store, key string) (size int64, ok bool, err error) {
+func (a *Archiver) putBlob(ctx context.Context, s inUse, key string) (size int64, ok bool, err error) {
 	src, err := s.Blobs.Open(ctx, key, 0)
 	if errors.Is(err, blob.ErrNotFound) {
 		return 0, false, nil
@@ -334,7 +353,7 @@ func (a *Archiver) putBlob(ctx context.Context, s Store, key string) (size int64
 
 // allBlobs goes through a store's blobs and puts those that the depot has not. The depot
 // is asked folder by folder, so that however many there are, few are in memory.
-func (a *Archiver) allBlobs(ctx context.Context, s Store, pace *pacer, each func(b blob.Info) error) error {
+func (a *Archiver) allBlobs(ctx context.Context, s inUse, pace *pacer, each func(b blob.Info) error) error {
 	folder, there := "", map[string]bool(nil)
 	for b, err := range s.Blobs.List(ctx) {
 		if err != nil {

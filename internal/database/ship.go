@@ -164,49 +164,53 @@ func (r *Refill) Flush(ctx context.Context) error {
 }
 
 // Finish builds all indexes and forgets every earlier snapshot, so that the store is as
-// if it had always been there. It tells how many documents there are.
-func (r *Refill) Finish(ctx context.Context) (documents int, err error) {
+// if it had always been there. It tells how many documents the tables of each name have,
+// of all namespaces together.
+func (r *Refill) Finish(ctx context.Context) (documents map[string]int, err error) {
 	if r.last == 0 && r.newest.TS != 0 {
 		// The log must know of the newest commit: later ones come after it.
 		r.commits = append(r.commits, persistence.Commit{TS: r.newest.TS, Revisions: []persistence.Revision{r.newest}})
 	}
 	if err := r.Flush(ctx); err != nil {
-		return 0, err
+		return nil, err
 	}
 	db, err := Open(ctx, Options{Store: r.Store})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	at, cat := db.Latest(), db.visible.Load().cat
 	if at != max(r.last, r.newest.TS) {
-		return 0, fmt.Errorf("database: restore: the newest commit is %d, not %d", at, max(r.last, r.newest.TS))
+		return nil, fmt.Errorf("database: restore: the newest commit is %d, not %d", at, max(r.last, r.newest.TS))
 	}
 	if at == 0 {
-		return 0, nil
+		return map[string]int{}, nil
 	}
+	documents = map[string]int{}
 	for _, p := range cat.places() {
 		t := cat.byPlace[p]
 		n, err := db.backfill(ctx, at, p, byCreation(p), nil)
 		if err != nil {
-			return 0, fmt.Errorf("database: restore: index table %s: %w", cmp.Or(t.Name, "?"), err)
+			return nil, fmt.Errorf("database: restore: index table %s: %w", cmp.Or(t.Name, "?"), err)
 		}
-		documents += n
+		if t.state == active && t.Name != "" {
+			documents[t.Name] += n
+		}
 		for _, ix := range t.indexes {
 			if ix.kind != Ordered || !ix.built {
 				continue // kept by a Searcher, or built when the database runs
 			}
 			if _, err := db.backfill(ctx, at, p, ix.id, ix.fields); err != nil {
-				return 0, fmt.Errorf("database: restore: index %s of table %s: %w", ix.name, t.Name, err)
+				return nil, fmt.Errorf("database: restore: index %s of table %s: %w", ix.name, t.Name, err)
 			}
 		}
 	}
 	db.commits.close()
 	if err := r.Store.SetCell(ctx, horizonCell, encodeHorizon(at)); err != nil {
-		return 0, fmt.Errorf("database: restore: %w", err)
+		return nil, fmt.Errorf("database: restore: %w", err)
 	}
 	for n := pruneChunk; n >= pruneChunk; {
 		if n, err = r.Store.Prune(ctx, at, pruneChunk); err != nil {
-			return 0, fmt.Errorf("database: restore: %w", err)
+			return nil, fmt.Errorf("database: restore: %w", err)
 		}
 	}
 	return documents, nil

@@ -78,6 +78,9 @@ func (s *Server) open(ctx context.Context) error {
 	if err := s.openPublic(ctx); err != nil {
 		return err
 	}
+	if err := s.openBackup(ring.Root); err != nil {
+		return err
+	}
 	return s.openVendorTLS(ring.Root)
 }
 

@@ -26,6 +26,7 @@ type berth struct {
 	mu      sync.Mutex // guards the rest
 	vessel  *vessel    // what is open; nil when closed
 	moving  chan struct{}
+	opened  int64     // how often a vessel came
 	uses    int       // requests and callers that hold it open
 	used    time.Time // when the last of them went
 	expires time.Time // when it will be deleted; zero for never
@@ -114,6 +115,7 @@ func (b *berth) open(ctx context.Context) {
 	}
 	b.mu.Lock()
 	b.vessel, b.used, b.due = v, time.Now(), time.Time{}
+	b.opened++
 	b.setFault(err)
 	b.settle()
 	b.mu.Unlock()

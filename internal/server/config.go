@@ -100,6 +100,8 @@ type Config struct {
 	// DeploymentsDomain is the domain in which deployments have host names: NAME and,
 	// for HTTP actions, NAME.site. Without it each has two ports of its own.
 	DeploymentsDomain string
+	// Backup says where and how the house is backed up all the time.
+	Backup Backup
 
 	// Limits bound what clients and load can take.
 	Limits Limits

@@ -20,6 +20,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, s.cfg.Version) })
+	mux.HandleFunc("POST "+BackupPath, s.backUpNow)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if api.Serves(r.URL.Path) {
 			api.ServeHTTP(w, r)

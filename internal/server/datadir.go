@@ -24,6 +24,10 @@ const (
 	nodeName        = "node"        // modules and packages of actions in Node.js; may be removed while no house runs
 )
 
+// SecretFile is the name of the file that holds a master key, in a house that was given
+// none from outside. It is never in a backup.
+const SecretFile = secretName
+
 // dataDir is a locked data directory.
 type dataDir struct {
 	path string
@@ -41,32 +45,47 @@ func openDataDir(path string, masters [][]byte) (*dataDir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
+	d := &dataDir{path: path}
+	if err := d.takeLock(); err != nil {
 		return nil, err
 	}
-	d := &dataDir{path: path, lock: f}
-	// The lock belongs to the open file and ends with the process, however it ends.
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		defer f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			by, _ := io.ReadAll(io.LimitReader(f, 20))
-			return nil, lockedBy(strings.TrimSpace(string(by)))
-		}
-		return nil, fmt.Errorf("lock: %w", err)
+	if _, err := os.Stat(filepath.Join(path, unfinishedName)); err == nil {
+		d.close()
+		return nil, &plainError{path + " " + errUnfinished.Error(), errUnfinished}
 	}
-	err = f.Truncate(0)
-	if err == nil {
-		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
-	}
-	if err == nil {
-		d.ring, err = d.readRing(masters)
-	}
+	d.ring, err = d.readRing(masters)
 	if err != nil {
 		d.close()
 		return nil, err
 	}
 	return d, nil
+}
+
+// takeLock locks the directory for this process.
+func (d *dataDir) takeLock() error {
+	f, err := os.OpenFile(filepath.Join(d.path, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	// The lock belongs to the open file and ends with the process, however it ends.
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		defer f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			by, _ := io.ReadAll(io.LimitReader(f, 20))
+			return lockedBy(strings.TrimSpace(string(by)))
+		}
+		return fmt.Errorf("lock: %w", err)
+	}
+	err = f.Truncate(0)
+	if err == nil {
+		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
+	}
+	if err != nil {
+		f.Close()
+		return err
+	}
+	d.lock = f
+	return nil
 }
 
 // lockedBy is ErrLocked with the id of the process that has the lock.
@@ -140,6 +159,8 @@ func explain(dir string, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, errUnfinished):
+		return err
 	case errors.Is(err, errNoMaster):
 		return &plainError{fmt.Sprintf("%s: %v", dir, errNoMaster), err}
 	case errors.Is(err, persistence.ErrLocked):

@@ -98,12 +98,7 @@ func (d *dataDir) peekRing(masters [][]byte) (*token.Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, key := range append(masters[:len(masters):len(masters)], inside...) {
-		if ring, err := token.UnwrapRing(key, wrapped); err == nil {
-			return ring, nil
-		}
-	}
-	return nil, errNoMaster
+	return unwrapAny(append(masters[:len(masters):len(masters)], inside...), wrapped)
 }
 
 // firstRing is the ring of a directory that has none written down: a new one, or
@@ -141,6 +136,11 @@ func (d *dataDir) insideMasters() (keys [][]byte, err error) {
 	if err != nil {
 		return nil, err
 	}
+	return mastersIn(b)
+}
+
+// mastersIn are the master keys in what secret.key holds.
+func mastersIn(b []byte) (keys [][]byte, err error) {
 	for line := range strings.Lines(string(b)) {
 		text, ok := strings.CutPrefix(strings.TrimSpace(line), masterPrefix)
 		if !ok {
@@ -153,6 +153,16 @@ func (d *dataDir) insideMasters() (keys [][]byte, err error) {
 		keys = append(keys, key)
 	}
 	return keys, nil
+}
+
+// unwrapAny opens a ring with the first key that fits.
+func unwrapAny(keys [][]byte, wrapped []byte) (*token.Ring, error) {
+	for _, key := range keys {
+		if ring, err := token.UnwrapRing(key, wrapped); err == nil {
+			return ring, nil
+		}
+	}
+	return nil, errNoMaster
 }
 
 // dropInside removes secret.key, whose part a key from outside has taken over.

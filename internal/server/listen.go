@@ -25,6 +25,15 @@ func (s *socket) port() int {
 	return s.number
 }
 
+// near is the address at which programs of this machine reach it.
+func (s *socket) near() string {
+	addr := *s.listeners[0].Addr().(*net.TCPAddr)
+	if addr.IP.IsUnspecified() {
+		addr.IP = net.IPv4(127, 0, 0, 1)
+	}
+	return addr.String()
+}
+
 // close releases the port.
 func (s *socket) close() {
 	for _, l := range s.listeners {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lentil-dev/lentil/internal/archive"
 	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/certificate"
 	"github.com/lentil-dev/lentil/internal/database"
@@ -41,6 +42,11 @@ type Addresses struct {
 	OutboxURL     string `json:"outboxUrl,omitempty"`
 	Port          int    `json:"port"`   // of the sign-in service, as the official emulator tells it
 	Health        string `json:"health"` // likewise
+
+	// ControlAddress is where programs of this machine reach the control listener,
+	// whatever its public address is, and ControlTLS whether by TLS.
+	ControlAddress string `json:"controlAddress,omitempty"`
+	ControlTLS     bool   `json:"controlTls,omitempty"`
 
 	// Where programs of this machine find the house at the vendors' names: a TLS
 	// listener on the loopback address, its authority's certificate (a file), and the
@@ -84,7 +90,10 @@ type Server struct {
 	peers     *peers
 	files     int // that the process may have open
 	began     time.Time
-	refusals  diagnosis.Ledger // of tokens, origins and redirect URIs, for the doctor
+	backup    *archive.Archiver // nil: the house is not backed up all the time
+	houseID   string            // that depots know it by
+	backing   sync.Mutex        // held while a backup is made that was asked for
+	refusals  diagnosis.Ledger  // of tokens, origins and redirect URIs, for the doctor
 
 	serving  chan struct{} // closed when Run has begun to answer
 	stopping chan struct{} // closed when Run begins to stop
@@ -157,7 +166,12 @@ func (s *Server) Run(ctx context.Context) error {
 
 	// Two rings: the rooms run until the last request is answered, the house's own
 	// store until the last room has ended.
-	stores := s.background(cancel, map[string]func(context.Context) error{"house": s.db.Run})
+	// What the last requests commit is backed up still.
+	ring := map[string]func(context.Context) error{"house": s.db.Run}
+	if s.backup != nil {
+		ring["backup"] = s.backup.Run
+	}
+	stores := s.background(cancel, ring)
 	rooms := s.background(cancel, map[string]func(context.Context) error{
 		"identity": s.identity.Run, "services": s.services.Run, "directory": s.services.directory.Run, "sso": s.services.sso.Run, "webhooks": s.services.webhooks.Run, "authflow": s.flow.Run, "fleet": s.fleet.Run,
 	})

@@ -83,6 +83,14 @@ func (c *Config) Settings() []*setting.Row {
 		{Key: "limits.retention", Flag: "retention", Variable: "LENTIL_RETENTION", Into: &l.Retention, Default: "4h", Help: "how long old revisions stay readable"},
 		{Key: "limits.deployment-idle", Flag: "deployment-idle", Variable: "LENTIL_DEPLOYMENT_IDLE", Into: &c.DeploymentIdle, Default: "5m", Help: "how long a deployment that nobody uses stays open"},
 
+		{Key: "backup.to", Flag: "backup", Variable: "LENTIL_BACKUP", Into: &c.Backup.To, Help: "where the house is backed up to all the time: a directory, or s3://bucket/prefix?endpoint=…&region=…"},
+		{Key: "backup.every", Flag: "backup-every", Variable: "LENTIL_BACKUP_EVERY", Into: &c.Backup.Every, Default: "5s", Help: "how often what was committed is shipped there"},
+		{Key: "backup.base-every", Flag: "backup-base-every", Variable: "LENTIL_BACKUP_BASE_EVERY", Into: &c.Backup.BaseEvery, Default: "24h", Help: "how often a whole copy is made, from which a restore begins"},
+		{Key: "backup.keep", Flag: "backup-keep", Variable: "LENTIL_BACKUP_KEEP", Into: &c.Backup.Keep, Default: "7d,30d,12w", Help: "what stays: every second of 7 days, a state a day of 30 days, one a week of 12 weeks"},
+		{Key: "backup.rate", Flag: "backup-rate", Variable: "LENTIL_BACKUP_RATE", Into: &c.Backup.Rate, Default: "32", Help: "MiB a second that a whole copy may read"},
+		{Key: "backup.key", Variable: "LENTIL_BACKUP_KEY", Secret: true, Serve: true, Into: backupText{&c.Backup.Key}, Default: "nothing is sealed", Help: "key that the backup is sealed by; keep it apart from the backup"},
+		{Key: "backup.key-file", Variable: "LENTIL_BACKUP_KEY_FILE", Serve: true, Into: backupFile{&c.Backup.Key}, Help: "file that holds it"},
+
 		{Key: "keys.master-key", Variable: "LENTIL_MASTER_KEY", Secret: true, Serve: true, Into: masterText{&c.MasterKeys}, Default: "one in the data directory", Help: "key that the ring of keys is wrapped under; the present one first"},
 		{Key: "keys.master-key-file", Variable: "LENTIL_MASTER_KEY_FILE", Serve: true, Into: masterFile{&c.MasterKeys}, Help: "file that holds it"},
 	}
@@ -139,6 +147,31 @@ func (m masterFile) UnmarshalText(name []byte) error {
 		return err
 	}
 	return masterText(m).UnmarshalText(text)
+}
+
+// backupText reads the key that backups are sealed by.
+type backupText struct{ key *[]byte }
+
+// UnmarshalText is part of encoding.TextUnmarshaler.
+func (b backupText) UnmarshalText(text []byte) error {
+	key, err := parseBackupKey(string(text))
+	*b.key = key
+	return err
+}
+
+// backupFile reads that key from a file, unless there is one already.
+type backupFile struct{ key *[]byte }
+
+// UnmarshalText is part of encoding.TextUnmarshaler.
+func (b backupFile) UnmarshalText(name []byte) error {
+	if *b.key != nil {
+		return nil
+	}
+	text, err := os.ReadFile(string(name))
+	if err != nil {
+		return err
+	}
+	return backupText(b).UnmarshalText(text)
 }
 
 // Check says what is wrong with a configuration, as far as that can be told without

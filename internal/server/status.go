@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lentil-dev/lentil/internal/archive"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/token"
 )
@@ -48,6 +49,8 @@ type Status struct {
 
 	// Deployments are those beside the home one; nobody but its admins sees them.
 	Deployments []DeploymentStatus `json:"deployments,omitempty"`
+	// Backup is how the backup stands; nil if none is made all the time.
+	Backup *archive.State `json:"backup,omitempty"`
 
 	Problems []string `json:"problems"` // what a person should do something about; never null
 }
@@ -93,6 +96,7 @@ func (s *Server) status(v *vessel) Status {
 			}
 		}
 	}
+	s.backupStatus(&st)
 	if st.ParkedThreads.Used >= maxParked {
 		st.problem("%d threads were lost to fatal errors of the JavaScript engine: restart the house at a quiet time to get their memory back", st.ParkedThreads.Used)
 	}
