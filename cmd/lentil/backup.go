@@ -106,7 +106,7 @@ func backUp(ctx context.Context, e *env, dir string, req *server.BackupRequest) 
 	}
 	var a server.Addresses
 	b, rerr := os.ReadFile(filepath.Join(dir, runningName))
-	if rerr != nil || json.Unmarshal(b, &a) != nil || a.ControlAddress == "" {
+	if rerr != nil || json.Unmarshal(b, &a) != nil || a.LocalControlURL == "" {
 		return done, fmt.Errorf("%w; it is running, but does not tell where: is it still starting, or an older version?", err)
 	}
 	token, err := server.HouseToken(dir, masters)
@@ -125,11 +125,7 @@ func askBackup(ctx context.Context, a server.Addresses, token string, req *serve
 	// What answers there is on this machine and knows the directory's lock; its
 	// certificate, if it has one, is for another name.
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	scheme := "http://"
-	if u, err := url.Parse(a.ControlURL); err == nil && a.ControlTLS {
-		scheme = u.Scheme + "://"
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, scheme+a.ControlAddress+server.BackupPath, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, a.LocalControlURL+server.BackupPath, bytes.NewReader(body))
 	if err != nil {
 		return done, err
 	}
@@ -139,7 +135,7 @@ func askBackup(ctx context.Context, a server.Addresses, token string, req *serve
 	r.Header.Set("Authorization", "Bearer "+token)
 	res, err := client.Do(r)
 	if err != nil {
-		return done, fmt.Errorf("the house runs, but does not answer at %s: %w", a.ControlAddress, err)
+		return done, fmt.Errorf("the house runs, but does not answer at %s: %w", a.LocalControlURL, err)
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {

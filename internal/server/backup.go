@@ -83,7 +83,11 @@ func (s *Server) openBackup(root []byte) (err error) {
 	s.houseID = id
 	for _, f := range s.fronts {
 		if f.socket == s.controlSocket {
-			s.addresses.ControlAddress, s.addresses.ControlTLS = f.socket.near(), f.tls != nil
+			scheme := "http://"
+			if f.tls != nil {
+				scheme = "https://"
+			}
+			s.addresses.LocalControlURL = scheme + f.socket.near()
 		}
 	}
 	b := &s.cfg.Backup

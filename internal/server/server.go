@@ -43,10 +43,9 @@ type Addresses struct {
 	Port          int    `json:"port"`   // of the sign-in service, as the official emulator tells it
 	Health        string `json:"health"` // likewise
 
-	// ControlAddress is where programs of this machine reach the control listener,
-	// whatever its public address is, and ControlTLS whether by TLS.
-	ControlAddress string `json:"controlAddress,omitempty"`
-	ControlTLS     bool   `json:"controlTls,omitempty"`
+	// LocalControlURL is where programs of this machine reach the control listener,
+	// whatever its public address is.
+	LocalControlURL string `json:"localControlUrl,omitempty"`
 
 	// Where programs of this machine find the house at the vendors' names: a TLS
 	// listener on the loopback address, its authority's certificate (a file), and the
