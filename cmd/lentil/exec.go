@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -78,8 +79,11 @@ the command cannot be run or is not there.`,
 				return misused{errors.New("say either --dir or --data")}
 			}
 			err := f.run(cmd, e, args)
-			if end := (ended{}); err == nil || errors.As(err, &end) || errors.As(err, &misused{}) {
+			switch end := (ended{}); {
+			case err == nil, errors.As(err, &end), errors.As(err, &misused{}):
 				return err
+			case cmd.Context().Err() != nil:
+				return ended{code: codeSignal + int(syscall.SIGINT)} // before there was a command
 			}
 			return ended{codeOurs, err}
 		},

@@ -74,6 +74,7 @@ func (t *talk) started(a server.Addresses) {
 	if a.OutboxURL != "" {
 		line += ", mail " + a.OutboxURL
 	}
+	line += "; lentil dashboard signs you in to " + a.ControlURL
 	fmt.Fprintln(t.w, line)
 }
 
