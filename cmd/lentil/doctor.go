@@ -92,7 +92,7 @@ A house of lentil dev or lentil serve is found by itself while it runs. Elsewher
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	f.BoolVar(&fix, "fix", false, "repair what can be repaired safely: shows each change and asks")
 	f.BoolVarP(&yes, "yes", "y", false, "with --fix: do not ask")
-	cmd.AddCommand(explainCommand(e))
+	cmd.AddCommand(explainCommand(e), tokenCommand(e))
 	return cmd
 }
 

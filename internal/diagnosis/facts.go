@@ -40,10 +40,12 @@ type Environment struct {
 	ClientID     string   `json:"clientId"`
 	Kind         string   `json:"kind"`     // development, staging, production
 	Issuer       string   `json:"issuer"`   // of its access tokens
-	Audience     string   `json:"audience"` // of its access tokens; "" for none
+	Audience     string   `json:"audience"` // of its access tokens; "" for none; "template" if the JWT template makes it
 	RedirectURIs []string `json:"redirectUris"`
 	CORSOrigins  []string `json:"corsOrigins"`
 	Homepage     string   `json:"homepage"`
+	// TemplateBytes is the length of the JWT template.
+	TemplateBytes int `json:"templateBytes"`
 }
 
 // Sibling is another deployment of the same project.

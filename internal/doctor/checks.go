@@ -43,6 +43,8 @@ var Checks = []Check{
 		"Required configuration, 2. Environment variables", 0, checkSecretExposed},
 	{"cookie-password", "The cookie password is long enough",
 		"The session cookie is sealed with it; AuthKit refuses one of fewer than 32 characters.", "Do", needAuthKit, checkCookiePassword},
+	{"cookie-size", "The session cookie is small enough",
+		"AuthKit keeps the access token in a cookie, and browsers drop cookies of more than 4096 bytes: a sign-in loop.", "", needAuthKit | needWorkOS, checkCookieSize},
 	{"key-kind", "API keys are of the right kind",
 		"sk_test_ is for development, sk_live_ for production; the wrong one mixes real users with tests.", "Dev vs prod configuration", 0, checkKeyKind},
 	{"two-deployments", "The official CLI and the app mean the same deployment",

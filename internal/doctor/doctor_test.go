@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -496,12 +497,12 @@ func FuzzLook(f *testing.F) {
 		"WORKOS_CLIENT_ID='a b'\nVITE_WORKOS_API_KEY=sk_live_x\n", `{"authKit": {"dev": {"configure": {"redirectUris": ["${x}"]}}}}`,
 		"import { useAuth } from '@workos-inc/authkit-react'; import { useQuery } from 'convex/react'; function A() { const { user } = useAuth(); const q = useQuery(x, user ? {} : 'skip'); return user && <B/>; }")
 	f.Fuzz(func(t *testing.T, config, env, convex, page string) {
-		dir := t.TempDir()
-		lay(t, dir, []txtar.File{{Name: "convex/auth.config.ts", Data: []byte(config)}, {Name: ".env.local", Data: []byte(env)}, {Name: "convex.json", Data: []byte(convex)},
-			{Name: "app/page.tsx", Data: []byte(page)}, {Name: "proxy.ts", Data: []byte(page)},
-			{Name: "package.json", Data: []byte(`{"dependencies": {"next": "16.0.0", "@workos-inc/authkit-nextjs": "4.3.2"}}`)}})
-		p, err := Look(t.Context(), Options{Dir: dir})
-		if err != nil {
+		files := fstest.MapFS{"package.json": {Data: []byte(`{"dependencies": {"next": "16.0.0", "@workos-inc/authkit-nextjs": "4.3.2"}}`)}}
+		for name, text := range map[string]string{"convex/auth.config.ts": config, ".env.local": env, "convex.json": convex, "app/page.tsx": page, "proxy.ts": page} {
+			files[name] = &fstest.MapFile{Data: []byte(text)}
+		}
+		p := &Patient{opts: Options{Getenv: func(string) string { return "" }}, files: files, paths: map[string]bool{}}
+		if err := p.look(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		list, err := p.Examine(t.Context())

@@ -146,6 +146,8 @@ func checkTokenAudience(_ context.Context, p *Patient, f *finding) {
 			f.say(OK, "the provider of %s asks for no audience", env.Issuer)
 		case env.Audience == q.ApplicationID:
 			f.say(OK, "tokens have aud %s", env.Audience)
+		case env.Audience == "template":
+			f.say(OK, "the JWT template makes aud; look at a token with lentil doctor token")
 		case env.Audience == "":
 			f.say(Problem, "tokens have no `aud`, and the provider of %s expects %s", q.Issuer, q.ApplicationID)
 			f.fix("Set the JWT template of the environment (in the vendor's dashboard: Authentication > Sessions > Configure JWT Template):\n"+
@@ -340,7 +342,7 @@ func checkRefusedTokens(_ context.Context, p *Patient, f *finding) {
 func (p *Patient) fixedSince() bool {
 	env := p.House.Facts.Environment
 	return env != nil && slices.ContainsFunc(p.House.Providers, func(q token.Provider) bool {
-		return strings.TrimRight(q.Issuer, "/") == strings.TrimRight(env.Issuer, "/") && (q.ApplicationID == "" || q.ApplicationID == env.Audience)
+		return strings.TrimRight(q.Issuer, "/") == strings.TrimRight(env.Issuer, "/") && (q.ApplicationID == "" || q.ApplicationID == env.Audience || env.Audience == "template")
 	})
 }
 

@@ -3,8 +3,8 @@ package doctor
 import (
 	"context"
 	"encoding/json"
-	"os"
-	"path/filepath"
+	"io/fs"
+	"path"
 	"slices"
 	"strings"
 )
@@ -79,29 +79,28 @@ func lastOf(r string) string {
 // identity of one are not those of the other.
 func checkConvexCopies(_ context.Context, p *Patient, f *finding) {
 	copies := []string{}
-	root := filepath.Join(p.opts.Dir, "node_modules")
+	const root = "node_modules"
 	look := func(dir string) {
-		b, err := os.ReadFile(filepath.Join(dir, "node_modules", "convex", "package.json"))
+		at := path.Join(dir, root, "convex")
 		var q Package
-		if err == nil && json.Unmarshal(b, &q) == nil && q.Name == "convex" {
-			rel, _ := filepath.Rel(p.opts.Dir, filepath.Join(dir, "node_modules", "convex"))
-			copies = append(copies, filepath.ToSlash(rel)+" "+q.Version)
+		if b := p.read(at + "/package.json"); b != nil && json.Unmarshal(b, &q) == nil && q.Name == "convex" {
+			copies = append(copies, at+" "+q.Version)
 		}
 	}
-	look(p.opts.Dir)
-	entries, _ := os.ReadDir(root)
+	look(".")
+	entries, _ := fs.ReadDir(p.files, root)
 	for i, e := range entries {
 		if i > 5000 {
 			break
 		}
 		if strings.HasPrefix(e.Name(), "@") {
-			inner, _ := os.ReadDir(filepath.Join(root, e.Name()))
+			inner, _ := fs.ReadDir(p.files, path.Join(root, e.Name()))
 			for _, s := range inner {
-				look(filepath.Join(root, e.Name(), s.Name()))
+				look(path.Join(root, e.Name(), s.Name()))
 			}
 			continue
 		}
-		look(filepath.Join(root, e.Name()))
+		look(path.Join(root, e.Name()))
 	}
 	switch len(copies) {
 	case 0:

@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -87,6 +87,7 @@ type Options struct {
 // Patient is a project, read once.
 type Patient struct {
 	opts      Options
+	files     fs.FS
 	Package   Package
 	Framework Framework
 	Env       []EnvFile // .env.local first
@@ -126,7 +127,12 @@ func Look(ctx context.Context, o Options) (*Patient, error) {
 	} else if !st.IsDir() {
 		return nil, fmt.Errorf("%s is not a directory", o.Dir)
 	}
-	p := &Patient{opts: o, paths: map[string]bool{}}
+	p := &Patient{opts: o, files: os.DirFS(o.Dir), paths: map[string]bool{}}
+	return p, p.look(ctx)
+}
+
+// look reads the project's files and asks the houses.
+func (p *Patient) look(ctx context.Context) error {
 	if p.opts.Getenv == nil {
 		p.opts.Getenv = func(string) string { return "" }
 	}
@@ -135,7 +141,7 @@ func Look(ctx context.Context, o Options) (*Patient, error) {
 	}
 	if b := p.read("package.json"); b != nil {
 		if err := json.Unmarshal(projectfile.PlainJSON(b), &p.Package); err != nil {
-			return nil, fmt.Errorf("package.json: %w", err)
+			return fmt.Errorf("package.json: %w", err)
 		}
 	}
 	p.Framework = Framework{Name: "none"}
@@ -153,17 +159,16 @@ func Look(ctx context.Context, o Options) (*Patient, error) {
 	p.walk(ctx)
 	p.readAuthConfig()
 	p.ask(ctx)
-	return p, ctx.Err()
+	return ctx.Err()
 }
 
 // read gives a file of the project, nil if it is not there, too long, or not a file.
 func (p *Patient) read(name string) []byte {
-	path := filepath.Join(p.opts.Dir, filepath.FromSlash(name))
-	st, err := os.Stat(path)
+	st, err := fs.Stat(p.files, name)
 	if err != nil || !st.Mode().IsRegular() || st.Size() > maxFile {
 		return nil
 	}
-	b, err := os.ReadFile(path)
+	b, err := fs.ReadFile(p.files, name)
 	if err != nil {
 		return nil
 	}
@@ -176,18 +181,13 @@ func (p *Patient) read(name string) []byte {
 // walk reads the project's sources.
 func (p *Patient) walk(ctx context.Context) {
 	n := 0
-	filepath.WalkDir(p.opts.Dir, func(path string, d fs.DirEntry, err error) error {
+	fs.WalkDir(p.files, ".", func(rel string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return nil // what cannot be read is not looked at
 		}
 		if n++; n > maxFiles || ctx.Err() != nil {
 			return fs.SkipAll
 		}
-		rel, err := filepath.Rel(p.opts.Dir, path)
-		if err != nil {
-			return nil
-		}
-		rel = filepath.ToSlash(rel)
 		if d.IsDir() {
 			if rel != "." && (strings.HasPrefix(d.Name(), ".") || slices.Contains(passedOver, d.Name())) {
 				return fs.SkipDir
@@ -195,7 +195,7 @@ func (p *Patient) walk(ctx context.Context) {
 			return nil
 		}
 		p.paths[rel] = true
-		switch filepath.Ext(rel) {
+		switch path.Ext(rel) {
 		case ".ts", ".tsx", ".mts", ".js", ".jsx", ".mjs":
 		default:
 			return nil
@@ -247,7 +247,7 @@ func (p *Patient) usesAuthKit() bool {
 
 // installed reports whether the project's packages are there.
 func (p *Patient) installed() bool {
-	st, err := os.Stat(filepath.Join(p.opts.Dir, "node_modules"))
+	st, err := fs.Stat(p.files, "node_modules")
 	return err == nil && st.IsDir()
 }
 

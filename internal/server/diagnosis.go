@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
@@ -74,6 +75,16 @@ func (s *Server) toldEnvironment(ctx context.Context, client identity.ClientID) 
 	}
 	told := &diagnosis.Environment{ID: string(e.ID), ClientID: string(e.ClientID), Kind: string(e.Kind), Issuer: e.Issuer(),
 		Audience: e.TokenAudience(), Homepage: e.Settings.HomepageURL, RedirectURIs: []string{}, CORSOrigins: []string{}}
+	template, err := s.identity.JWTTemplate(ctx, e.ID)
+	switch {
+	case err == nil && template != nil:
+		told.TemplateBytes = len(template.Content)
+		if told.Audience == "" && strings.Contains(template.Content, `"aud"`) {
+			told.Audience = "template"
+		}
+	case err != nil && apierr.KindOf(err) != apierr.NotFound:
+		return nil, err
+	}
 	redirects, err := s.identity.RedirectURIs(ctx, e.ID, identity.Page{Limit: maxTold})
 	if err != nil {
 		return nil, err
