@@ -76,7 +76,7 @@ func (s *Service) analyze(ctx context.Context, all []moduleSource, b *bundle, in
 			modules = append(modules, m.forIsolate())
 		}
 	}
-	p, err := s.Engine.Load(ctx, modules, world)
+	p, err := s.Engine.Load(isolate.WithGroup(ctx, s.Runner.Deployment), modules, world)
 	if err != nil {
 		return loadFailure(err)
 	}

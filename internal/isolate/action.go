@@ -130,7 +130,7 @@ func (v *invocation) enter() error {
 	if v.borrowed {
 		return nil
 	}
-	err := v.pool.reacquire(v.ctx)
+	err := v.pool.reacquire(v.ctx, v.program.group)
 	if err == nil {
 		v.placed.Store(true)
 	}

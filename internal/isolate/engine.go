@@ -50,6 +50,7 @@ type Engine struct {
 	alive  atomic.Int64 // isolates
 	acting atomic.Int64 // top-level actions
 	nested atomic.Int64 // actions that actions called
+	groups sync.Map     // name of a group → *atomic.Int64, its top-level actions
 	reused atomic.Int64 // invocations in kept contexts
 	held   atomic.Int64 // bytes that the heaps of waiting actions occupy
 	busy   sync.WaitGroup

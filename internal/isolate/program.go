@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 )
@@ -40,6 +41,8 @@ type Import struct {
 // reference-counted: Load returns it with one reference.
 type Program struct {
 	engine *Engine
+	group  string        // see WithGroup
+	acting *atomic.Int64 // top-level actions of the group
 	world  Import
 	paths  []string
 	maps   SourceMaps
@@ -85,7 +88,7 @@ type environment struct {
 }
 
 func (e *Engine) load(ctx context.Context, modules []Module, world Import, r rules) (*Program, error) {
-	p := &Program{engine: e, world: world, maps: NewSourceMaps(modules), failed: map[string]*Exception{}, refs: 1}
+	p := &Program{engine: e, group: groupOf(ctx), acting: e.actingOf(groupOf(ctx)), world: world, maps: NewSourceMaps(modules), failed: map[string]*Exception{}, refs: 1}
 	if world.Env == nil {
 		world.Env = map[string]string{}
 	}
@@ -111,7 +114,7 @@ func (e *Engine) load(ctx context.Context, modules []Module, world Import, r rul
 		packed = appendString(appendString(packed, m.Path), m.Source)
 		p.paths = append(p.paths, m.Path)
 	}
-	if err := e.slots.acquire(ctx); err != nil {
+	if err := e.slots.acquire(ctx, p.group); err != nil {
 		return nil, err
 	}
 	defer e.slots.release()

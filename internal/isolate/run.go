@@ -111,7 +111,7 @@ func (p *Program) Run(ctx context.Context, c Call) (Result, error) {
 	}
 	defer e.busy.Done()
 	if c.Kind == Action {
-		leave, err := e.enterAction(mine, above)
+		leave, err := e.enterAction(p, mine, above)
 		defer leave()
 		if err != nil {
 			return Result{}, err
@@ -123,7 +123,7 @@ func (p *Program) Run(ctx context.Context, c Call) (Result, error) {
 		pool = e.acts
 	}
 	if !borrowed {
-		if err := pool.acquire(ctx); err != nil {
+		if err := pool.acquire(ctx, p.group); err != nil {
 			return Result{}, err
 		}
 	}
@@ -168,13 +168,14 @@ func limits(c *Call) {
 
 // enterAction counts an action, which keeps an isolate for as long as it waits,
 // unless too many are under way. What it gives back counts it out again, always.
-func (e *Engine) enterAction(mine, above *loan) (leave func(), err error) {
+func (e *Engine) enterAction(p *Program, mine, above *loan) (leave func(), err error) {
 	if above == nil {
-		if e.acting.Add(1) > int64(e.opt.Actions) {
+		all, own, most := e.acting.Add(1), p.acting.Add(1), int64(e.opt.Actions)
+		if all > most && (own > most/smallLine || all > most+most/smallLine) { // a group with few finds room in a crowd
 			err = apierr.New(apierr.Overloaded, "TooManyConcurrentRequests",
 				"Too many actions are running. Try again in a moment.")
 		}
-		return func() { e.acting.Add(-1) }, err
+		return func() { e.acting.Add(-1); p.acting.Add(-1) }, err
 	}
 	all, family := e.nested.Add(1), mine.family.Add(1)
 	switch {

@@ -83,7 +83,7 @@ func (r *Runner) Open(ctx context.Context) error {
 	r.cache = newCache(r.CacheBytes)
 	r.programs, r.node = &programs{}, &programs{}
 	r.loader = func(ctx context.Context, m []isolate.Module, world isolate.Import) (javascript, error) {
-		return r.Engine.Load(ctx, m, world)
+		return r.Engine.Load(isolate.WithGroup(ctx, r.Deployment), m, world)
 	}
 	r.logs = newLogStream(r.LogEntries)
 	if err := r.DB.EnsureTables(ctx, slices.Concat(tables, scheduler.Tables)); err != nil {
