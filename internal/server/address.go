@@ -45,6 +45,26 @@ func (f *fleet) named(host string) (name string, site bool) {
 	return "", false
 }
 
+// share makes the names of deployments in the house's domain names of the listener
+// that all host names share.
+func (f *fleet) share(h *hosts) {
+	domain := f.server.cfg.DeploymentsDomain
+	if domain == "" {
+		return
+	}
+	at := func(front func(*berth) http.Handler) func(context.Context, string) http.Handler {
+		return func(ctx context.Context, name string) http.Handler {
+			b, err := f.berth(ctx, name)
+			if err != nil {
+				return nil
+			}
+			return front(b)
+		}
+	}
+	h.addDomain(domain, "a deployment", at((*berth).functions))
+	h.addDomain(strings.TrimPrefix(siteLabel, ".")+"."+domain, "HTTP actions of a deployment", at((*berth).site))
+}
+
 // checkDomain says whether deployments can have names in the domain.
 func (c *Config) checkDomain() error {
 	c.DeploymentsDomain = strings.ToLower(strings.Trim(c.DeploymentsDomain, "."))

@@ -287,6 +287,7 @@ func (s *Server) openPublic(ctx context.Context) error {
 		}
 		return nil
 	})
+	s.fleet.share(&s.hosts)
 	s.hosts.anywhere = s.probe
 	if c.TLS.ByProxy {
 		s.fronts = append(s.fronts, front{socket: s.httpSocket, handler: &s.hosts})
