@@ -41,6 +41,19 @@ func (s *Service) updateEnvironment(ctx context.Context, r *UpdateEnvironmentReq
 	if tx.ReadOnly() {
 		return nil
 	}
+	owned, err := udf.Environment(ctx, tx)
+	if err != nil {
+		return err
+	}
+	var texts []string
+	for _, c := range r.Changes {
+		if c.Value != nil {
+			texts = append(texts, *c.Value)
+		}
+	}
+	if err := s.guard(ctx, owned, texts); err != nil {
+		return err
+	}
 	modules, err := udf.LiveModules(ctx, tx)
 	if err != nil {
 		return err

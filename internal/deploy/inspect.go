@@ -56,6 +56,9 @@ func (s *Service) inspect(ctx context.Context, b *bundle) (*inspection, error) {
 		if in.providers, err = s.evaluateAuth(ctx, m.Module, b.env); err != nil {
 			return nil, err
 		}
+		if err := s.guard(ctx, b.env, namedBy(in.providers)); err != nil {
+			return nil, err
+		}
 	}
 	var err error
 	if in.schema, err = s.evaluateSchema(ctx, app.Schema, world); err != nil {

@@ -21,6 +21,10 @@ type Service struct {
 	Runner *udf.Runner
 	Engine *isolate.Engine
 	Log    *slog.Logger
+	// Guard is asked whether the deployment may be given texts that may name an identity
+	// environment: values of variables, and what auth providers are made of. Nil lets
+	// everything pass.
+	Guard func(ctx context.Context, texts []string) error
 
 	mu    sync.Mutex
 	walks map[string]*walk // documents being checked, by id of the push

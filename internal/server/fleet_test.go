@@ -115,3 +115,25 @@ func TestControlListener(t *testing.T) {
 		t.Error("another token does as well")
 	}
 }
+
+func TestFleetKeepsEnvironmentsApart(t *testing.T) {
+	t.Parallel()
+	s, _ := start(t, nil)
+	prod := create(t, s, platform.NewDeployment{Kind: platform.Prod, Default: true})
+	url, _, err := s.Platform().Fleet.Addresses(t.Context(), prod.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(name, value string) (int, string) {
+		return fetch(t, "POST", url+"/api/v1/update_environment_variables", `{"changes":[{"name":"`+name+`","value":"`+value+`"}]}`, admin(t, s, prod.Name))
+	}
+	if status, body := set("WORKOS_CLIENT_ID", s.Addresses().ClientID); status != 409 && status != 400 || !strings.Contains(body, "SharedWorkOSEnvironment") {
+		t.Errorf("home's client id: %d %s", status, body)
+	}
+	if status, body := set("LENTIL_ALLOW_SHARED_ENVIRONMENT", "true"); status != 200 {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, body := set("WORKOS_CLIENT_ID", s.Addresses().ClientID); status != 200 {
+		t.Errorf("deliberately: %d %s", status, body)
+	}
+}

@@ -26,6 +26,9 @@ func (s *Server) openVessel(ctx context.Context, secret []byte, row *platform.De
 	if err != nil {
 		return nil, err
 	}
+	d.Deploy.Guard = func(ctx context.Context, texts []string) error {
+		return s.platform.GuardEnvironment(ctx, row.Name, texts)
+	}
 	if err := s.prepare(ctx, d, row); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
