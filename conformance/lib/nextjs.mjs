@@ -64,10 +64,10 @@ export async function openHouse(dir) {
 }
 
 /** Builds the app and serves what came of it; addresses and keys are in its .env.local. */
-export async function serve(house, env = {}) {
-  const build = next(["build"], env, house.dir);
+export async function serve(house, flags = []) {
+  const build = next(["build", ...flags], {}, house.dir);
   same(await build.ended, 0, `next build: ${build.log}`);
-  await start(house, env);
+  await start(house);
 }
 
 /** Serves what was built, in place of the server before. */
@@ -108,7 +108,7 @@ export async function openExample(pages = {}) {
 }
 
 /** A house with the example on Next.js 15, where the document's middleware.ts has its name, and another major version of the package. */
-export async function openOlder(major) {
+export async function openOlder(major, flags) {
   const modules = join(root, "conformance", "apps", "next-15", "node_modules");
   const dir = copyWithPackages(example, modules);
   renameSync(join(dir, "node_modules", `authkit-nextjs-${major}`), join(dir, "node_modules", "@workos-inc", "authkit-nextjs"));
@@ -117,7 +117,7 @@ export async function openOlder(major) {
     write(join(dir, name), text);
   }
   const house = await openHouse(dir);
-  await serve(house);
+  await serve(house, flags);
   return house;
 }
 

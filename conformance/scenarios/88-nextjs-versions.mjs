@@ -3,8 +3,8 @@ import { holds, same } from "../lib/check.mjs";
 import { atBoard, close, live, openOlder, signIn, signUp, suggest } from "../lib/nextjs.mjs";
 
 /** The app's way through, shorter than the example's own. */
-const way = (major) => async () => {
-  const house = await openOlder(major);
+const way = (major, ...flags) => async () => {
+  const house = await openOlder(major, flags);
   try {
     const ada = await signUp(house, "ada@example.com");
     await suggest(ada.page, "Red lentil soup");
@@ -34,6 +34,6 @@ const way = (major) => async () => {
 };
 
 export const scenarios = {
-  "authkit-nextjs 2 on Next.js 15": way(2),
-  "authkit-nextjs 3 on Next.js 15": way(3),
+  "authkit-nextjs 2 on Next.js 15, built by Turbopack": way(2, "--turbopack"),
+  "authkit-nextjs 3 on Next.js 15, built by webpack": way(3),
 };
