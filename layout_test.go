@@ -75,6 +75,7 @@ certificate, setting, systemd < server; # what serve alone needs
 forward, web/dashboard, web/login, web/portal, web/testidp, wire/convexhttp, wire/convexsync, wire/management, wire/scim, wire/workos < server < cmd/lentil;
 NONE < doctor/source; # reads TypeScript
 projectfile, doctor/source, token < doctor < cmd/lentil; # asks a house over its own address, as anybody could
+NONE < scaffold < cmd/lentil; # new projects, from the examples
 # public
 value < /convex;
 token < /authkit;

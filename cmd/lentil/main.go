@@ -20,6 +20,7 @@ type env struct {
 
 // commands are all commands, in the order in which help shows them.
 var commands = []func(*env) *cobra.Command{
+	initCommand,
 	devCommand,
 	serveCommand,
 	emulateCommand,
