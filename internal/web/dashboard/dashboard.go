@@ -84,11 +84,14 @@ func (s *Site) Open() error {
 // plain are the routes that are not pages: assets, signing in, downloads.
 func (s *Site) plain() map[string]wire.Handler {
 	return map[string]wire.Handler{
-		"GET " + AssetsPath + "{name}": s.asset,
-		"GET " + LinkPath + "{token}":  s.useLink,
-		"POST " + NewLinkPath:          s.newLink,
-		"POST /sign-out":               s.signOut,
-		"GET /version":                 s.version,
+		"GET " + AssetsPath + "{name}":       s.asset,
+		"GET " + LinkPath + "{token}":        s.useLink,
+		"POST " + NewLinkPath:                s.newLink,
+		"GET " + AssetsPath + "places":       s.listPlaces,
+		"GET /d/{deployment}/files/raw/{id}": s.rawFile,
+		"GET /d/{deployment}/backups/{id}":   s.downloadExport,
+		"POST /sign-out":                     s.signOut,
+		"GET /version":                       s.version,
 	}
 }
 

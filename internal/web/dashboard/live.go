@@ -46,6 +46,7 @@ type picture struct {
 	wake    []<-chan struct{}
 	every   time.Duration
 	stop    []func()
+	holds   string // the deployment whose pages these are
 }
 
 // stream keeps a page in a browser up to date: it prints the page, sends the regions
@@ -64,10 +65,12 @@ func (s *Site) stream(w http.ResponseWriter, r *http.Request, p *page) error {
 	r.URL.RawQuery = q.Encode()
 
 	out := &events{w: w, control: http.NewResponseController(w)}
+	memory := map[string]any{}
+	held := ""
 	var sent map[string]string
 	for {
 		ctx, seen := database.Observe(r.Context())
-		pic, err := s.look(ctx, w, r, p)
+		pic, err := s.look(ctx, w, r, p, memory)
 		if r.Context().Err() != nil {
 			return nil
 		}
@@ -76,6 +79,14 @@ func (s *Site) stream(w http.ResponseWriter, r *http.Request, p *page) error {
 				return err
 			}
 			return out.send("gone", map[string]string{"message": s.explain(r, err)})
+		}
+		if pic.holds != held && s.Platform.Fleet != nil {
+			// Between two pictures, too, the deployment must stay open: what is subscribed to is
+			// the open one's.
+			if _, err := s.Platform.Fleet.Open(r.Context(), pic.holds); err != nil {
+				return err
+			}
+			held = pic.holds
 		}
 		changed, stop := seen.Changed()
 		switch {
@@ -107,13 +118,14 @@ func (s *Site) stream(w http.ResponseWriter, r *http.Request, p *page) error {
 }
 
 // look prints a page's regions as they are now.
-func (s *Site) look(ctx context.Context, w http.ResponseWriter, r *http.Request, p *page) (*picture, error) {
+func (s *Site) look(ctx context.Context, w http.ResponseWriter, r *http.Request, p *page, memory map[string]any) (*picture, error) {
 	ctx, cancel := context.WithTimeout(ctx, liveLook)
 	defer cancel()
 	v, err := s.visit(w, r.WithContext(ctx), p)
 	if err != nil {
 		return nil, err
 	}
+	v.memory = memory
 	shown, err := p.show(v)
 	if err != nil {
 		return nil, err
@@ -122,6 +134,9 @@ func (s *Site) look(ctx context.Context, w http.ResponseWriter, r *http.Request,
 		return nil, err
 	}
 	pic := &picture{title: shown.heading(), regions: v.regions, order: v.order, wake: v.wake, every: v.every}
+	if v.Row != nil {
+		pic.holds = v.Row.Name
+	}
 	for _, f := range v.watch {
 		c, stop := f()
 		pic.wake, pic.stop = append(pic.wake, c), append(pic.stop, stop)

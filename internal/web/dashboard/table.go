@@ -57,6 +57,16 @@ func (s *Site) deploymentPages() []page {
 		{path: "/d/{deployment}/variables", scope: inDeployment, show: s.showVariables, nav: "Variables", group: "Deployment", icon: "variables", key: "v", actions: []action{
 			change("set", s.setVariable), change("delete", s.deleteVariable), change("paste", s.pasteVariables),
 		}},
+		{path: "/d/{deployment}/files", scope: inDeployment, show: s.showFiles, nav: "Files", group: "Deployment", icon: "files", key: "i", actions: []action{
+			{name: "upload", need: platform.Developer, prod: platform.Administrator, file: s.uploadFile}, change("delete", s.deleteFile),
+		}},
+		{path: "/d/{deployment}/backups", scope: inDeployment, show: s.showBackups, nav: "Backups", group: "Deployment", icon: "download", key: "b", actions: []action{
+			{name: "export", need: platform.Developer, do: s.export}, {name: "import", need: platform.Developer, prod: platform.Administrator, file: s.importZip}, change("confirm", s.confirmImport),
+		}},
+		{path: "/d/{deployment}/settings", scope: inDeployment, show: s.showSettings, nav: "Settings", group: "Deployment", icon: "settings", key: "t", actions: []action{
+			change("key", s.createKey), change("revoke", s.revokeKey), change("expiry", s.setExpiry), {name: "delete", need: platform.Administrator, do: s.deleteDeployment},
+			change("stream", s.createStream), change("unstream", s.deleteStream),
+		}},
 	}
 }
 

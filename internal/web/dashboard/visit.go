@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"html/template"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"strings"
@@ -48,6 +49,7 @@ type Visit struct {
 	every   time.Duration     // likewise, after this time
 	watch   []func() (<-chan struct{}, func())
 	say     string
+	memory  map[string]any // what one picture of an event stream leaves to the next; nil elsewhere
 
 	// Deployments are those of the project, to change between.
 	Deployments []platform.Deployment
@@ -86,6 +88,8 @@ type action struct {
 	prod platform.Role // in a production deployment; need if empty
 	// owner says that only owners of the house may.
 	owner bool
+	// file takes a file that a form uploads, in place of do.
+	file func(*Visit, *multipart.Part) (string, error)
 	// do returns where to go next; "" for the page itself.
 	do func(*Visit) (string, error)
 }
@@ -256,7 +260,7 @@ func (v *Visit) Form(action string) template.HTML {
 
 // checkForm refuses a post without the session's secret.
 func (v *Visit) checkForm() error {
-	if subtle.ConstantTimeCompare([]byte(v.PostFormValue(formField)), []byte(v.Secret())) != 1 {
+	if subtle.ConstantTimeCompare([]byte(v.PostForm.Get(formField)), []byte(v.Secret())) != 1 {
 		return apierr.New(apierr.Forbidden, "StaleForm", "This form is from an earlier session. Load the page again and send it once more.")
 	}
 	return nil
