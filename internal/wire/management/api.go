@@ -22,8 +22,8 @@ type API struct {
 	// Trusted says that only people on this machine reach this address: whoever does
 	// may confirm a login as the owner without having signed in.
 	Trusted bool
-	// SignIn is where people sign in to the dashboard; it gets the parameter "return_to".
-	// "" where there is no such page: they are asked for a one-time link then.
+	// SignIn is the dashboard's page where people sign in; its parameter "next" says
+	// where they go from there. "/sign-in" if empty.
 	SignIn string
 	// Invite sends the letter of an invitation to a workspace.
 	Invite func(ctx context.Context, i Invitation) error
@@ -53,6 +53,9 @@ func (a *API) Open() error {
 	}
 	if a.Log == nil {
 		a.Log = slog.New(slog.DiscardHandler)
+	}
+	if a.SignIn == "" {
+		a.SignIn = "/sign-in"
 	}
 	a.BaseURL = strings.TrimRight(a.BaseURL, "/")
 	a.devices.now = a.now

@@ -13,28 +13,37 @@ import (
 	"github.com/lentil-dev/lentil/internal/wire"
 )
 
-// SessionCookie is the dashboard's: a session token of an operator.
+// SessionCookie is the dashboard's: a session token of an operator. Over https its
+// name has the prefix that keeps it to one host.
 const SessionCookie = "lentil_dashboard"
+
+// sessionCookie is the name where this house answers.
+func (a *API) sessionCookie() string {
+	if strings.HasPrefix(a.BaseURL, "https:") {
+		return "__Host-" + SessionCookie
+	}
+	return SessionCookie
+}
 
 //go:embed confirm.html confirm.css
 var confirmFiles embed.FS
 
 // confirmPage is what the page shows; one of its states each time.
 type confirmPage struct {
-	State    string // code, ask, link, done, denied
-	UserCode string
-	Client   string
-	Who      string // who would be signed in
-	Trusted  bool   // nobody is signed in, and none need be
-	SignIn   string // where to sign in, for the state link
-	Problem  string
+	State     string // code, ask, done, denied
+	UserCode  string
+	Client    string
+	Who       string // who would be signed in
+	Trusted   bool   // nobody is signed in, and none need be
+	elsewhere string // where to go instead, to sign in first
+	Problem   string
 }
 
 // mountConfirm puts the page where a login is confirmed on the mux. A form that comes
 // from another origin is refused before it is read.
 func (a *API) mountConfirm() {
 	page := template.Must(template.ParseFS(confirmFiles, "confirm.html"))
-	show := func(w http.ResponseWriter, status int, p confirmPage) error {
+	render := func(w http.ResponseWriter, status int, p confirmPage) error {
 		var b bytes.Buffer
 		if err := page.Execute(&b, p); err != nil {
 			return err
@@ -48,26 +57,30 @@ func (a *API) mountConfirm() {
 		_, _ = w.Write(b.Bytes())
 		return nil
 	}
+	show := func(w http.ResponseWriter, r *http.Request, p confirmPage, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case p.elsewhere != "":
+			http.Redirect(w, r, p.elsewhere, http.StatusSeeOther)
+			return nil
+		}
+		return render(w, http.StatusOK, p)
+	}
 	a.mux.HandleFunc("GET "+stylePath, func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFileFS(w, r, confirmFiles, "confirm.css")
 	})
 	refuse := func(w http.ResponseWriter, _ *http.Request, e *apierr.Error) {
-		_ = show(w, wire.Status(e.Kind), confirmPage{State: "code", Problem: e.Message})
+		_ = render(w, wire.Status(e.Kind), confirmPage{State: "code", Problem: e.Message})
 	}
 	front := wire.Front{Dialect: refuse, Log: a.Log}
 	a.mux.Handle("GET "+confirmPath, front.Handle(func(w http.ResponseWriter, r *http.Request) error {
 		p, err := a.confirmState(r, r.URL.Query().Get("user_code"))
-		if err != nil {
-			return err
-		}
-		return show(w, http.StatusOK, p)
+		return show(w, r, p, err)
 	}))
 	post := front.Handle(func(w http.ResponseWriter, r *http.Request) error {
 		p, err := a.confirm(w, r)
-		if err != nil {
-			return err
-		}
-		return show(w, http.StatusOK, p)
+		return show(w, r, p, err)
 	})
 	a.mux.Handle("POST "+confirmPath, http.NewCrossOriginProtection().Handler(post))
 }
@@ -78,7 +91,7 @@ const confirmPolicy = "default-src 'none'; style-src 'self'; form-action 'self';
 // signedIn finds the operator of the page: by the dashboard's cookie, or the owner
 // where only this machine reaches the page.
 func (a *API) signedIn(r *http.Request) (o *platform.Operator, trusted bool, err error) {
-	if c, err := r.Cookie(SessionCookie); err == nil && c.Value != "" {
+	if c, err := r.Cookie(a.sessionCookie()); err == nil && c.Value != "" {
 		actor, err := a.Platform.Authenticate(r.Context(), c.Value)
 		if err == nil && actor.Credential != nil && actor.Credential.Kind == platform.SessionToken {
 			return actor.Operator, false, nil
@@ -109,11 +122,8 @@ func (a *API) confirmState(r *http.Request, code string) (confirmPage, error) {
 		return p, err
 	}
 	if o == nil {
-		p.State = "link"
-		if a.SignIn != "" {
-			p.SignIn = a.SignIn + "?return_to=" + url.QueryEscape(confirmPath+"?user_code="+url.QueryEscape(code))
-		}
-		return p, nil
+		back := confirmPath + "?" + url.Values{"user_code": {code}}.Encode()
+		return confirmPage{elsewhere: a.SignIn + "?" + url.Values{"next": {back}}.Encode()}, nil
 	}
 	p.Trusted, p.Who = trusted, o.Email
 	return p, nil
@@ -129,9 +139,6 @@ func (a *API) confirm(w http.ResponseWriter, r *http.Request) (confirmPage, erro
 		return confirmPage{}, apierr.New(apierr.BadRequest, "BadForm", "The form could not be read.").Wrap(err)
 	}
 	code := r.PostForm.Get("user_code")
-	if link := strings.TrimSpace(r.PostForm.Get("link")); link != "" {
-		return a.confirmByLink(w, r, code, link)
-	}
 	o, _, err := a.signedIn(r)
 	if err != nil {
 		return confirmPage{}, err
@@ -151,36 +158,4 @@ func (a *API) confirm(w http.ResponseWriter, r *http.Request) (confirmPage, erro
 	}
 	a.Log.Info("confirmed a login", "operator", o.ID)
 	return confirmPage{State: "done", Who: o.Email}, nil
-}
-
-// confirmByLink signs in by a one-time link, of which people paste the whole or only
-// the text in it.
-func (a *API) confirmByLink(w http.ResponseWriter, r *http.Request, code, link string) (confirmPage, error) {
-	text := link
-	if u, err := url.Parse(link); err == nil && u.Scheme != "" {
-		text = u.Path[strings.LastIndexByte(u.Path, '/')+1:]
-		for _, name := range []string{"token", "link"} {
-			if v := u.Query().Get(name); v != "" {
-				text = v
-			}
-		}
-	}
-	o, session, err := a.Platform.UseLink(r.Context(), text)
-	if err != nil {
-		if k := apierr.KindOf(err); k == apierr.Internal {
-			return confirmPage{}, err
-		}
-		p, stateErr := a.confirmState(r, code)
-		if e, ok := apierr.As(err); ok {
-			p.Problem = e.Message
-		}
-		return p, stateErr
-	}
-	http.SetCookie(w, &http.Cookie{Name: SessionCookie, Value: session, Path: "/", HttpOnly: true,
-		Secure: strings.HasPrefix(a.BaseURL, "https:"), SameSite: http.SameSiteLaxMode})
-	client, ok := a.devices.waiting(code)
-	if !ok {
-		return confirmPage{}, errNoCode
-	}
-	return confirmPage{State: "ask", UserCode: code, Client: client, Who: o.Email}, nil
 }

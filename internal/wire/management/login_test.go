@@ -145,43 +145,37 @@ func TestLoginByDeviceFlow(t *testing.T) {
 
 func TestLoginNeedsAnOperatorWhereOthersReachThePage(t *testing.T) {
 	t.Parallel()
-	h := open(t, func(a *API) { a.SignIn = "/sign-in" })
+	h := open(t, nil)
 	code, user := h.begin()
+	signIn := "/sign-in?next=" + url.QueryEscape(confirmPath+"?user_code="+user)
 	w := httptest.NewRecorder()
 	h.api.ServeHTTP(w, httptest.NewRequest("GET", confirmPath+"?user_code="+user, nil))
-	if !strings.Contains(w.Body.String(), `data-state="link"`) || !strings.Contains(w.Body.String(), "/sign-in?return_to=") {
-		t.Errorf("page: %s", w.Body)
-	}
-	if !strings.Contains(w.Header().Get("Content-Security-Policy"), "default-src 'none'") {
-		t.Errorf("policy %q", w.Header().Get("Content-Security-Policy"))
-	}
-	// Nobody: the answer counts for nothing.
-	if page, _ := h.form(confirmPath, "", "user_code", user, "answer", "yes"); !strings.Contains(page.Body.String(), `data-state="link"`) {
-		t.Errorf("page: %s", page.Body)
+	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != signIn {
+		t.Errorf("a stranger is sent to %q, not %q", w.Header().Get("Location"), signIn)
 	}
 	owner, err := h.api.Platform.Owner(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A personal token is not a session, nor is a wrong link a link.
+	// Nobody's answer counts for nothing, nor does that of a token for programs.
 	personal := h.key(platform.NewCredential{Kind: platform.PersonalToken, Operator: owner.ID})
-	if page, _ := h.form(confirmPath, personal, "user_code", user, "answer", "yes"); !strings.Contains(page.Body.String(), `data-state="link"`) {
-		t.Errorf("page: %s", page.Body)
-	}
-	if page, _ := h.form(confirmPath, "", "user_code", user, "link", "wrong"); !strings.Contains(page.Body.String(), `role="alert"`) {
-		t.Errorf("page: %s", page.Body)
+	for _, cookie := range []string{"", "nonsense", personal} {
+		if w, _ := h.form(confirmPath, cookie, "user_code", user, "answer", "yes"); w.Code != http.StatusSeeOther {
+			t.Errorf("%q: %d %s", cookie, w.Code, w.Body)
+		}
 	}
 	h.want(code, "authorization_pending")
-	link := h.key(platform.NewCredential{Kind: platform.LinkToken, Operator: owner.ID})
-	page, _ := h.form(confirmPath, "", "user_code", user, "link", "http://localhost:6789/sign-in?token="+link)
-	if !strings.Contains(page.Body.String(), `data-state="ask"`) {
-		t.Fatalf("page: %s", page.Body)
+	session := h.key(platform.NewCredential{Kind: platform.SessionToken, Operator: owner.ID})
+	cookie := &http.Cookie{Name: SessionCookie, Value: session}
+	r := httptest.NewRequest("GET", confirmPath+"?user_code="+user, nil)
+	r.AddCookie(cookie)
+	w = httptest.NewRecorder()
+	h.api.ServeHTTP(w, r)
+	if !strings.Contains(w.Body.String(), `data-state="ask"`) || !strings.Contains(w.Body.String(), owner.Email) ||
+		!strings.Contains(w.Header().Get("Content-Security-Policy"), "default-src 'none'") {
+		t.Errorf("page: %s", w.Body)
 	}
-	cookie := page.Result().Cookies()[0]
-	if cookie.Name != SessionCookie || !cookie.HttpOnly {
-		t.Errorf("cookie %v", cookie)
-	}
-	if page, _ := h.form(confirmPath, cookie.Value, "user_code", user, "answer", "yes"); !strings.Contains(page.Body.String(), `data-state="done"`) {
+	if page, _ := h.form(confirmPath, session, "user_code", user, "answer", "yes"); !strings.Contains(page.Body.String(), `data-state="done"`) {
 		t.Errorf("page: %s", page.Body)
 	}
 	h.now = h.now.Add(time.Second)
@@ -191,7 +185,7 @@ func TestLoginNeedsAnOperatorWhereOthersReachThePage(t *testing.T) {
 
 	// A page of another origin may not press the button.
 	_, user = h.begin()
-	r := httptest.NewRequest("POST", confirmPath, strings.NewReader("answer=yes&user_code="+user))
+	r = httptest.NewRequest("POST", confirmPath, strings.NewReader("answer=yes&user_code="+user))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	r.AddCookie(cookie)

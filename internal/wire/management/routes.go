@@ -144,15 +144,15 @@ var routes = []Route{
 	served("GET", "/v1/local_backend_version", anyone, noFile("NoLocalBackend", "Backends to download")),
 
 	// known, and not offered
-	notOffered("/api/dashboard/teams/{team}/usage/query", "InsightsNotOffered", "Insights (conflicts and limits over the last days)"),
+	notOffered("/api/dashboard/teams/{team}/usage/query", "InsightsNotOffered", "The list of insights (conflicts and limits of the last days)"),
 	notOffered("/v1/teams/{team}/list_local_deployments", "LocalDeploymentsNotKept", "Listing the deployments on people's own machines, which are not told here,"),
 	notOffered("/v1/deployments/{deployment}/transfer", "TransferNotOffered", "Moving a deployment to another project"),
-	notOffered("/v1/deployments/{deployment}/custom_domains", "CustomDomainsNotOffered", "Custom domains by this API (give the house a domain, see docs/PRODUCTION.md)"),
-	notOffered("/v1/deployments/{deployment}/create_custom_domain", "CustomDomainsNotOffered", "Custom domains by this API (give the house a domain, see docs/PRODUCTION.md)"),
-	notOffered("/v1/deployments/{deployment}/delete_custom_domain", "CustomDomainsNotOffered", "Custom domains by this API (give the house a domain, see docs/PRODUCTION.md)"),
-	notOffered("/v1/teams/{team}/create_access_token", "TeamTokensNotOffered", "Access tokens of teams (make one of your own, or a project's key)"),
+	notOffered("/v1/deployments/{deployment}/custom_domains", "CustomDomainsNotOffered", "A custom domain by this API (give the house a domain, see docs/PRODUCTION.md)"),
+	notOffered("/v1/deployments/{deployment}/create_custom_domain", "CustomDomainsNotOffered", "A custom domain by this API (give the house a domain, see docs/PRODUCTION.md)"),
+	notOffered("/v1/deployments/{deployment}/delete_custom_domain", "CustomDomainsNotOffered", "A custom domain by this API (give the house a domain, see docs/PRODUCTION.md)"),
+	notOffered("/v1/teams/{team}/create_access_token", "TeamTokensNotOffered", "A token of a team (make one of your own, or a project's key)"),
 	notOffered("/v1/teams/{team}/list_audit_log_events", "TeamAuditLogNotOffered", "The audit log of a team"),
-	notOffered("/v1/teams/{team}/create_custom_role", "CustomRolesNotOffered", "Custom roles (a team has admin, developer and viewer)"),
+	notOffered("/v1/teams/{team}/create_custom_role", "CustomRolesNotOffered", "A custom role (a team has admin, developer and viewer)"),
 }
 
 // Coverage is the table, as docs/SUPPORTED.md shows it.
