@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lentil-dev/lentil/internal/forward"
+	"github.com/lentil-dev/lentil/internal/projectfile"
 	"github.com/lentil-dev/lentil/internal/server"
 )
 
@@ -91,8 +92,10 @@ func (l *lodging) variables(proxyURL string, getenv func(string) string) ([]vari
 	}
 	vars = append(vars,
 		variable{name: "CONVEX_PROVISION_HOST", value: r.ControlURL},
-		variable{name: "CONVEX_VERSION_API_ORIGIN", value: r.ControlURL},
-		variable{name: "CONVEX_OVERRIDE_ACCESS_TOKEN", value: token, secret: true})
+		variable{name: "CONVEX_VERSION_API_ORIGIN", value: r.ControlURL})
+	if !withProjectKey(".", getenv) {
+		vars = append(vars, variable{name: "CONVEX_OVERRIDE_ACCESS_TOKEN", value: token, secret: true})
+	}
 	if !asksBack(os.Stdin) && l.dir != "" && !chosen(getenv) {
 		// Without a terminal and without a deployment the official CLI would download a
 		// backend of its own. At a terminal it asks, as it does everywhere.
@@ -102,6 +105,20 @@ func (l *lodging) variables(proxyURL string, getenv func(string) string) ([]vari
 		vars = append(vars, h, variable{name: "VITE_" + h.name, value: h.value})
 	}
 	return append(vars, variable{name: "LENTIL_HOUSE_URL", value: r.URL}), nil
+}
+
+// withProjectKey says whether the official CLI, run in dir, has a project's key. It
+// insists on being nobody else then.
+func withProjectKey(dir string, getenv func(string) string) bool {
+	key := getenv("CONVEX_DEPLOY_KEY")
+	for _, name := range []string{".env.local", ".env"} {
+		if key != "" {
+			break
+		}
+		b, _ := os.ReadFile(filepath.Join(dir, name))
+		key, _ = projectfile.ParseDotenv(b).Get("CONVEX_DEPLOY_KEY")
+	}
+	return strings.HasPrefix(key, "project:")
 }
 
 // asksBack says whether a person can answer questions there; /dev/null is a device

@@ -14,12 +14,12 @@ export class Operator {
   #folders = [];
 
   /** Starts a house without a project and gives its owner. */
-  static async open() {
+  static async open(flags = []) {
     const o = new Operator();
     o.house = o.folder("lentil-house-");
     write(join(o.house, "package.json"), "{}");
     o.home = o.folder("lentil-home-");
-    o.lentil = await new Lentil(o.house, await portFlags()).start();
+    o.lentil = await new Lentil(o.house, [...(await portFlags()), ...flags]).start();
     o.url = o.lentil.info.controlUrl;
     return o;
   }
@@ -39,6 +39,16 @@ export class Operator {
     const dir = scratchApp(join(root, "conformance", "apps", name), modules);
     this.#folders.push(dir);
     return dir;
+  }
+
+  /** Takes what needs api.workos.com out of an app's convex.json. */
+  bare(dir) {
+    const path = join(dir, "convex.json");
+    const config = JSON.parse(readFileSync(path, "utf8"));
+    for (const kind of Object.values(config.authKit)) {
+      kind.configure = false;
+    }
+    write(path, JSON.stringify(config));
   }
 
   async close() {
@@ -62,12 +72,13 @@ export class Operator {
   }
 
   /** Runs the CLI without a terminal; gives what it printed. */
-  async cli(dir, args, { code = 0, env = {}, timeoutMs = 60_000, ...how } = {}) {
+  async cli(dir, args, { code = 0, env = {}, timeoutMs = 60_000, seen = () => {}, ...how } = {}) {
     const [program, ...rest] = this.#line(args, how);
     const child = spawn(program, rest, { cwd: dir, stdio: ["ignore", "pipe", "pipe"], env: this.env(how.direct ? { ...this.addresses, ...env } : env) });
     let text = "";
-    child.stdout.on("data", (chunk) => (text += chunk));
-    child.stderr.on("data", (chunk) => (text += chunk));
+    const add = (chunk) => seen((text += chunk));
+    child.stdout.on("data", add);
+    child.stderr.on("data", add);
     const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
     const end = await new Promise((done) => child.once("exit", (c, signal) => done(c ?? signal)));
     clearTimeout(timer);
@@ -94,6 +105,14 @@ export class Operator {
     return this.access;
   }
 
+  /** Says yes or no to a login on the page, as a person at this machine would. */
+  async confirm(code, answer) {
+    const page = await fetch(`${this.url}/activate`, { method: "POST", body: new URLSearchParams({ user_code: code, answer }) });
+    if (page.status !== 200) {
+      throw new Error(`the page answered ${page.status}: ${await page.text()}`);
+    }
+  }
+
   /** Asks the management API as the owner; gives the status and the answer. */
   async ask(method, path, body, token) {
     const answer = await fetch(this.url + path, {
@@ -117,3 +136,8 @@ export class Operator {
   }
 }
 
+/** The variables of a deployment, by the CLI. */
+export async function variables(o, dir, ...args) {
+  const text = await o.cli(dir, ["env", "list", ...args]);
+  return Object.fromEntries(text.split("\n").filter((line) => /^[A-Z_]+=/.test(line)).map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
+}

@@ -1,19 +1,13 @@
 // The guide's auto-provisioning with the official CLI, unchanged, against a house: projects, deployments of every kind and
 // their WorkOS environments, at a terminal and without one.
 import { contains, fails, holds, lacks, same } from "../lib/check.mjs";
-import { Operator } from "../lib/operator.mjs";
+import { Operator, variables } from "../lib/operator.mjs";
 import { keys } from "../lib/terminal.mjs";
 
 /** Asks the sign-in service as a program with an environment's key. */
 async function settings(o, apiKey, path) {
   const answer = await fetch(`${o.lentil.info.authkitUrl}${path}`, { headers: { Authorization: `Bearer ${apiKey}` } });
   return JSON.stringify(await answer.json());
-}
-
-/** The variables of a deployment, by the CLI. */
-async function variables(o, dir, ...args) {
-  const text = await o.cli(dir, ["env", "list", ...args]);
-  return Object.fromEntries(text.split("\n").filter((line) => /^[A-Z_]+=/.test(line)).map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
 }
 
 const world = {};
@@ -87,43 +81,6 @@ export const scenarios = {
     lacks(await o.cli(world.dir, ["data", "notes"]), "in production");
   },
 
-  "keys deploy without a login: production's, a deployment's, the project's": async (o) => {
-    const { items } = await o.get("/v1/projects/2/list_deployments");
-    const named = Object.fromEntries(items.map((d) => [d.deploymentType, d.name]));
-    const build = { VERCEL_PROJECT_PRODUCTION_URL: "shop.example.com" };
-    const bare = { direct: true }; // neither logged in nor below exec
-    for (const [type, env] of [["prod", build], ["dev", {}]]) {
-      const { deployKey } = await o.get(`/v1/deployments/${named[type]}/create_deploy_key`, { name: "CI" });
-      contains(deployKey, `${type}:${named[type]}|`);
-      const dir = o.app();
-      const text = await o.cli(dir, ["deploy", "-y", "--skip-workos-check"], { ...bare, env: { ...env, CONVEX_DEPLOY_KEY: deployKey } });
-      contains(text, "Deployed Convex functions");
-      contains(text, "my-team:shop");
-      contains(await o.cli(dir, ["run", "notes:environment"], { ...bare, env: { CONVEX_DEPLOY_KEY: deployKey } }), (type === "prod" ? world.prod : world.dev).WORKOS_CLIENT_ID);
-    }
-    const { deployKey } = await o.get("/v1/projects/2/create_project_deploy_key", { name: "everything" });
-    const text = await o.cli(o.app(), ["deploy", "-y"], { env: { ...build, CONVEX_DEPLOY_KEY: deployKey } });
-    contains(text, "Deployed Convex functions");
-    contains(await o.cli(o.app(), ["deploy", "-y"], { ...bare, code: 1, env: { CONVEX_DEPLOY_KEY: `prod:${named.prod}|${"0".repeat(52)}` } }), "npx convex login");
-  },
-
-  "each branch has its preview, which can be used again or made anew": async (o) => {
-    const { previewDeployKey } = await o.get("/v1/projects/2/create_preview_deploy_key", { name: "CI" });
-    contains(previewDeployKey, "preview:my-team:shop|");
-    const dir = o.app();
-    const deploy = (...args) => o.cli(dir, ["deploy", ...args], { direct: true, env: { CONVEX_DEPLOY_KEY: previewDeployKey, VERCEL_BRANCH_URL: "branch.example.com" } });
-    contains(await deploy("--preview-create", "Feature/Log-in", "--preview-run", "notes:seed"), "preview/feature-log-in");
-    const notes = async () => await o.cli(world.dir, ["run", "--preview-name", "Feature/Log-in", "notes:list"]);
-    same((await notes()).match(/seeded/g).length, 1);
-    await deploy("--preview-name", "Feature/Log-in");
-    same((await notes()).match(/seeded/g).length, 1, "what was there is kept");
-    const env = await variables(o, world.dir, "--preview-name", "Feature/Log-in");
-    contains(env.WORKOS_API_KEY, "sk_test_");
-    holds(![world.dev.WORKOS_CLIENT_ID, world.prod.WORKOS_CLIENT_ID].includes(env.WORKOS_CLIENT_ID), "an environment of its own");
-    const { items } = await o.get("/v1/projects/2/list_deployments?deploymentType=preview");
-    holds(items.length === 1 && items[0].expiresAt > Date.now(), JSON.stringify(items));
-  },
-
   "a team without a WorkOS workspace is asked, and told what to do where nobody can be": async (o) => {
     await o.get("/v1/teams/create_team", { name: "Acme", defaultRegion: "local" });
     const dir = (world.acme = o.app());
@@ -140,26 +97,22 @@ export const scenarios = {
   },
 
   "\"Platform not authorized\" is cured by disconnect-team and provision-team": async (o) => {
-    const before = await variables(o, world.acme);
     await o.get("/api/workos/authorize_platform", { teamId: 2, authorized: false });
-    for (const name of Object.keys(before).filter((name) => name.startsWith("WORKOS_"))) {
-      await o.cli(world.acme, ["env", "remove", name]);
-    }
-    const provision = ["integration", "workos", "provision-environment"];
-    const refused = await o.cli(world.acme, provision, { code: 1 });
+    const build = { env: { VERCEL_PROJECT_PRODUCTION_URL: "acme.example.com" } };
+    const refused = await o.cli(world.acme, ["deploy", "-y"], { ...build, code: 1 });
     contains(refused, "Platform not authorized");
     contains(refused, "npx convex integration workos disconnect-team");
     const off = o.terminal(world.acme, ["integration", "workos", "disconnect-team"]);
     await off.answer("Are you sure you want to disconnect this WorkOS team?", `y${keys.enter}`);
     await off.says("Successfully disconnected WorkOS team");
     same(await off.ends(), 0, off.out);
+    contains(await o.cli(world.acme, ["integration", "workos", "status"]), "WorkOS team: Not provisioned");
     const on = o.terminal(world.acme, ["integration", "workos", "provision-team"]);
     await on.answer('provisioning for team "acme"?', `y${keys.enter}`);
     await on.answer("owner+2@lentil.localhost");
     await on.says("Successfully created WorkOS team");
     same(await on.ends(), 0, on.out);
-    contains(await o.cli(world.acme, provision), "WorkOS AuthKit environment ready");
-    same(await variables(o, world.acme), before, "the environment that there was");
+    contains(await o.cli(world.acme, ["deploy", "-y"], build), "Deployed Convex functions");
   },
 
   "what is wrong is said at once": async (o) => {

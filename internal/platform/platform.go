@@ -123,6 +123,14 @@ func (s *Service) settle(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		// Its home deployment has an environment from the start, and so shall its others.
+		f, err := projectRow(tx, p.ID)
+		if err == nil {
+			err = tx.Patch(f, identity.Row{identity.Flag("authkit", true)})
+		}
+		if err != nil {
+			return err
+		}
 		old, err := tx.All(tableDeployments, "by_name")
 		for _, f := range old {
 			if err = tx.Patch(&f, identity.Row{identity.Number("project", p.ID), identity.Text("reference", "dev"), identity.Flag("default", true), identity.Flag("home", true)}); err != nil {
