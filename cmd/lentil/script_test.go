@@ -27,13 +27,21 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"lentil": main, "get": get, "newer": newer, "writes": writes, "certificate": certificateFile, "gone": gone})
+	testscript.Main(m, map[string]func(){"lentil": main, "get": get, "newer": newer, "writes": writes, "certificate": certificateFile, "gone": gone, "variable": setVariable})
 }
 
-// get prints the body of the URL that is its argument and fails if the status is
-// not 200: scripts cannot count on curl.
+// get prints the body of the URL that is its argument, asked for with the
+// Authorization that may follow, and fails if the status is not 200: scripts cannot
+// count on curl.
 func get() {
-	res, err := http.Get(os.Args[1])
+	req, err := http.NewRequest(http.MethodGet, os.Args[1], nil)
+	if err != nil {
+		panic(err)
+	}
+	if len(os.Args) > 2 {
+		req.Header.Set("Authorization", os.Args[2])
+	}
+	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -65,6 +73,22 @@ func certificateFile() {
 	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})...)
 	if err := os.WriteFile(os.Args[1], text, 0o600); err != nil {
 		panic(err)
+	}
+}
+
+// setVariable sets one environment variable of the deployment at a URL, with its admin key.
+func setVariable() {
+	body := fmt.Sprintf(`{"changes":[{"name":%q,"value":%q}]}`, os.Args[3], os.Args[4])
+	req, err := http.NewRequest(http.MethodPost, os.Args[1]+"/api/update_environment_variables", strings.NewReader(body))
+	if err != nil {
+		panic(err)
+	}
+	req.Header.Set("Authorization", "Convex "+os.Args[2])
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil || res.StatusCode != http.StatusOK {
+		fmt.Fprintln(os.Stderr, res, err)
+		os.Exit(1)
 	}
 }
 

@@ -72,6 +72,7 @@ type follow struct {
 	open    bool
 	db      *database.DB // which was open then
 	release func()       // of the hold at through; nil if there is none
+	held    *database.DB // of which that is
 	pause   func() (end func())
 	resume  func()          // of the pause; nil if there is none
 	blobs   map[string]bool // what became of them, not shipped yet

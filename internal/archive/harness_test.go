@@ -341,6 +341,16 @@ func (h *testHouse) compare(site *memorySite, ts persistence.Timestamp) {
 	}
 }
 
+// openStore opens a database over a restored store.
+func openStore(t *testing.T, store persistence.Store) *database.DB {
+	t.Helper()
+	db, err := database.Open(t.Context(), database.Options{Store: store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
 // nothing is a settle of a house where nothing else goes on.
 func nothing(context.Context) error { return nil }
 

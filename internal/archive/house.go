@@ -8,6 +8,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/blob"
 	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/persistence"
 )
 
 // House is what is backed up.
@@ -30,6 +31,8 @@ type Store struct {
 	// Open tells whether it is open, and Opened how often it was in this process.
 	Open   bool
 	Opened int64
+	// Newest is the newest commit of a store that was closed; 0 if that is not known.
+	Newest persistence.Timestamp
 	// Changed tells when the files of a closed store changed last; nil if that is not
 	// known.
 	Changed func() time.Time

@@ -67,7 +67,11 @@ func (a *Archiver) active(ctx context.Context, fresh bool) (list []inUse, rest [
 func (a *Archiver) idle(s Store) bool {
 	f := a.known[s.Name]
 	switch {
-	case s.Open || f == nil || f.open:
+	case s.Open || f == nil:
+		return false
+	case s.Newest != 0:
+		return s.Newest <= a.through
+	case f.open:
 		return false
 	case f.opened == s.Opened:
 		return true
@@ -191,14 +195,15 @@ func (a *Archiver) holdAll(list []inUse) error {
 			}
 			continue
 		}
-		if tooLong {
+		if tooLong || f.held != s.DB {
 			f.letGo()
-		} else if f.release == nil && s.Open {
+		}
+		if !tooLong && f.release == nil && s.Open {
 			release, err := s.DB.Hold(a.through)
 			if err != nil && !errors.Is(err, database.ErrTooOld) {
 				return err
 			}
-			f.release, f.pause = release, s.Pause
+			f.release, f.held, f.pause = release, s.DB, s.Pause
 		}
 		if s.DB.Horizon() > a.through {
 			return fmt.Errorf("%w: %s has forgotten what was not backed up", errChain, s.Name)

@@ -3,6 +3,8 @@ package depot
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -218,6 +220,12 @@ func (s *S3) whole(ctx context.Context, name string, b []byte) (int64, error) {
 	return int64(len(b)), nil
 }
 
+// checked has storage check a part against its SHA-256, which is signed.
+func checked(b []byte) minio.PutObjectPartOptions {
+	sum := sha256.Sum256(b)
+	return minio.PutObjectPartOptions{Sha256Hex: hex.EncodeToString(sum[:]), DisableContentSha256: true}
+}
+
 // parts puts a large object, one part after the other; buf holds the first.
 func (s *S3) parts(ctx context.Context, name string, buf []byte, r io.Reader) (size int64, err error) {
 	key := s.prefix + name
@@ -234,7 +242,7 @@ func (s *S3) parts(ctx context.Context, name string, buf []byte, r io.Reader) (s
 	}()
 	var done []minio.CompletePart
 	for n := len(buf); n > 0; {
-		part, err := s.core.PutObjectPart(ctx, s.bucket, key, id, len(done)+1, bytes.NewReader(buf[:n]), int64(n), minio.PutObjectPartOptions{})
+		part, err := s.core.PutObjectPart(ctx, s.bucket, key, id, len(done)+1, bytes.NewReader(buf[:n]), int64(n), checked(buf[:n]))
 		if err != nil {
 			return 0, s.explain(err)
 		}

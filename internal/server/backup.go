@@ -162,7 +162,9 @@ func (s *Server) Stores(ctx context.Context) ([]archive.Store, error) {
 		s.fleet.mu.Unlock()
 		if b != nil {
 			b.mu.Lock()
-			st.Open, st.Opened = b.vessel != nil, b.opened
+			if st.Open, st.Opened = b.vessel != nil, b.opened; !st.Open {
+				st.Newest = b.newest
+			}
 			b.mu.Unlock()
 		}
 		st.Use = func(ctx context.Context) (*archive.Access, error) {
@@ -170,7 +172,7 @@ func (s *Server) Stores(ctx context.Context) ([]archive.Store, error) {
 			if err != nil {
 				return nil, err
 			}
-			v, release, err := b.acquire(ctx)
+			v, release, err := b.inspect(ctx)
 			if err != nil {
 				return nil, err
 			}

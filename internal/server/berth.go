@@ -9,6 +9,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/deployment"
+	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/wire"
 	"github.com/lentil-dev/lentil/internal/wire/convexsync"
 )
@@ -26,14 +27,15 @@ type berth struct {
 	mu      sync.Mutex // guards the rest
 	vessel  *vessel    // what is open; nil when closed
 	moving  chan struct{}
-	opened  int64     // how often a vessel came
-	uses    int       // requests and callers that hold it open
-	used    time.Time // when the last of them went
-	expires time.Time // when it will be deleted; zero for never
-	due     time.Time // when it must be opened for a job; zero for never, or while open
-	gone    bool      // the deployment was deleted, or the house has closed
-	fault   error     // why it could not be opened, or stopped
-	faulty  time.Time // since when
+	opened  int64                 // how often a vessel came
+	newest  persistence.Timestamp // of what was committed when the last one went; 0: unknown
+	uses    int                   // requests and callers that hold it open
+	used    time.Time             // when the last of them went
+	expires time.Time             // when it will be deleted; zero for never
+	due     time.Time             // when it must be opened for a job; zero for never, or while open
+	gone    bool                  // the deployment was deleted, or the house has closed
+	fault   error                 // why it could not be opened, or stopped
+	faulty  time.Time             // since when
 }
 
 // vessel is an open deployment with what answers for it.
@@ -89,6 +91,16 @@ func (b *berth) release() {
 	b.uses--
 	b.used = time.Now()
 	b.mu.Unlock()
+}
+
+// inspect is acquire for what must not keep a deployment open that nobody uses.
+func (b *berth) inspect(ctx context.Context) (v *vessel, release func(), err error) {
+	v, _, err = b.acquire(ctx)
+	return v, sync.OnceFunc(func() {
+		b.mu.Lock()
+		b.uses--
+		b.mu.Unlock()
+	}), err
 }
 
 // reason is why the berth is empty; err if that is not known.
@@ -183,9 +195,13 @@ func (b *berth) empty(ctx context.Context, v *vessel, fault error) error {
 		due = b.fleet.note(ctx, b, v)
 	}
 	cancel()
+	newest := v.deployment.DB.Latest()
 	err := v.deployment.Close()
+	if err != nil {
+		newest = 0
+	}
 	b.mu.Lock()
-	b.vessel, b.due = nil, due
+	b.vessel, b.due, b.newest = nil, due, newest
 	b.setFault(fault)
 	b.settle()
 	b.mu.Unlock()
