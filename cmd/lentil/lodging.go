@@ -383,14 +383,18 @@ func (l *lodging) watch(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if answers(ctx, l.house().Addresses) == nil {
+		name, err := nameAt(ctx, l.house().URL)
+		if slow := net.Error(nil); errors.As(err, &slow) && slow.Timeout() {
+			continue // it is there, and busy
+		}
+		if err == nil && name == l.house().Deployment {
 			if gone {
 				l.out.notice("the house is back")
 			}
 			gone = false
 			continue
 		}
-		err := l.again(ctx)
+		err = l.again(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return

@@ -96,22 +96,31 @@ func askStatus(ctx context.Context, e *env, state string, a server.Addresses) (s
 	return st, json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&st)
 }
 
-// answers asks the deployment for its name.
+// answers says whether a house is the one that answers at its address.
 func answers(ctx context.Context, a server.Addresses) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL+"/instance_name", nil)
-	if err != nil {
-		return err
-	}
-	res, err := http.DefaultClient.Do(req)
+	name, err := nameAt(ctx, a.URL)
 	if err != nil {
 		return fmt.Errorf("%s is not running (nothing answers at %s)", a.Deployment, a.URL)
 	}
-	defer res.Body.Close()
-	name, err := io.ReadAll(io.LimitReader(res.Body, 1<<10))
-	if err != nil || strings.TrimSpace(string(name)) != a.Deployment {
+	if name != a.Deployment {
 		return fmt.Errorf("something else answers at %s; %s is not running", a.URL, a.Deployment)
 	}
 	return nil
+}
+
+// nameAt asks the deployment at an address for its name.
+func nameAt(ctx context.Context, address string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/instance_name", nil)
+	if err != nil {
+		return "", err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	name, err := io.ReadAll(io.LimitReader(res.Body, 1<<10))
+	return strings.TrimSpace(string(name)), err
 }

@@ -22,7 +22,6 @@ import (
 type world struct {
 	proxy     *Proxy
 	authority *Authority
-	house     *http.Server
 }
 
 // newWorld starts a house that tells what it was asked, and a proxy before it.

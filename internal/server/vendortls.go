@@ -27,7 +27,7 @@ func (s *Server) bindVendorTLS(ctx context.Context, last int) (err error) {
 	// Always the loopback address: nobody else may take this house for the vendors.
 	const host, purpose = "127.0.0.1", "the vendors' names"
 	if !wish.Fixed && last != 0 {
-		s.vendorTLSSocket, err = bind(ctx, host, purpose, last)
+		s.vendorTLSSocket, _ = bind(ctx, host, purpose, last) // or any other
 	}
 	if s.vendorTLSSocket == nil {
 		if s.vendorTLSSocket, err = bind(ctx, host, purpose, wish.Number); err != nil {
