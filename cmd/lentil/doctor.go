@@ -181,11 +181,29 @@ func (d *doctorFlags) houses(e *env, dir string) []doctor.Address {
 				if d.data != "" {
 					return []doctor.Address{found}
 				}
+				// A project of the control plane has a deployment of its own in the house.
+				if name := deploymentName(get("CONVEX_DEPLOYMENT")); name != "" && name != a.Deployment {
+					for _, variable := range []string{"VITE_CONVEX_URL", "NEXT_PUBLIC_CONVEX_URL", "CONVEX_URL"} {
+						url := get(variable)
+						if key, err := server.AdminKey(state, name, masters); err == nil && url != "" {
+							list = append(list, doctor.Address{URL: strings.TrimRight(url, "/"), AdminKey: key, From: variable})
+							break
+						}
+					}
+				}
 				list = append(list, found)
 			}
 		}
 	}
 	return list
+}
+
+// deploymentName is the name in CONVEX_DEPLOYMENT, without the kind before it.
+func deploymentName(text string) string {
+	if i := strings.LastIndexByte(text, ':'); i >= 0 {
+		return text[i+1:]
+	}
+	return text
 }
 
 // dotenvOf reads a variable of the process, of .env.local or of .env.
