@@ -30,7 +30,7 @@ var commands = []func(*env) *cobra.Command{
 	exportCommand,
 	backupCommand,
 	restoreCommand,
-	statusCommand,
+	statusCommand, deploymentsCommand,
 	doctorCommand,
 	dashboardCommand,
 	keysCommand,

@@ -21,6 +21,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, s.cfg.Version) })
 	mux.HandleFunc("POST "+BackupPath, s.backUpNow)
+	s.roster(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if api.Serves(r.URL.Path) {
 			api.ServeHTTP(w, r)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/persistence/pebblestore"
+	"github.com/lentil-dev/lentil/internal/platform"
 	"github.com/lentil-dev/lentil/internal/server"
 	"github.com/lentil-dev/lentil/internal/value"
 )
@@ -63,6 +64,28 @@ func TestRotateSealsEverythingAnewAndSignsNobodyOut(t *testing.T) {
 	here := func(c *server.Config) { c.Data = dir }
 	s, stop := start(t, here)
 	before := s.Addresses()
+	// Every deployment is covered: its row is sealed in the house's store, and what its
+	// own store seals is under a key that follows from the root.
+	prod := create(t, s, platform.NewDeployment{Kind: platform.Prod, Default: true})
+	env, err := s.Platform().ProvisionEnvironment(t.Context(), prod.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asAdmin := admin(t, s, prod.Name)
+	url, _, err := s.Platform().Fleet.Addresses(t.Context(), prod.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stillProd := func() {
+		t.Helper()
+		if status, body := fetch(t, "GET", url+"/api/v1/list_environment_variables", "", asAdmin); status != 200 || !strings.Contains(body, env.APIKey) {
+			t.Errorf("the other deployment: %d %s", status, body)
+		}
+		if row, err := s.Platform().Deployment(t.Context(), prod.Name); err != nil || row.APIKey != env.APIKey {
+			t.Errorf("its row: %+v, %v", row, err)
+		}
+	}
+	stillProd()
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -104,6 +127,7 @@ func TestRotateSealsEverythingAnewAndSignsNobodyOut(t *testing.T) {
 	if got := s.Addresses(); got.APIKey != before.APIKey || got.AdminKey != before.AdminKey || got.ClientID != before.ClientID {
 		t.Errorf("after the rotation %+v, before %+v", got, before)
 	}
+	stillProd()
 	if _, err := (server.Rotation{Data: dir}).Rotate(t.Context()); err == nil || !strings.Contains(err.Error(), "already open") {
 		t.Errorf("rotating a house that runs: %v", err)
 	}
