@@ -8,6 +8,7 @@ export CGO_CXXFLAGS = -I$(V8)/deps/include
 STEP    := .ci/step
 EXAMPLE := examples/react-vite-authkit
 NEXTJS  := examples/nextjs-authkit
+START   := examples/tanstack-start-authkit
 
 # Rooms where goroutines meet; they are examined once more with the race
 # detector and the invariants that are too dear for production.
@@ -23,7 +24,7 @@ NPM := $(dir $(wildcard conformance/package-lock.json conformance/apps/*/package
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@latest
 
-.PHONY: run run-next build test test-long bench env help modules tools npm example-npm $(NPM)
+.PHONY: run run-next run-start build test test-long bench env help modules tools npm example-npm $(NPM)
 .DEFAULT_GOAL := help
 
 run: build example-npm ## start Lentil with the React example, then open the printed address
@@ -31,6 +32,9 @@ run: build example-npm ## start Lentil with the React example, then open the pri
 
 run-next: build $(NEXTJS)/ ## the same with the Next.js example
 	@bin/lentil dev $(NEXTJS) --start 'npm run dev'
+
+run-start: build $(START)/ ## the same with the TanStack Start example
+	@bin/lentil dev $(START) --start 'npm run dev'
 
 build: modules ## compile the binary to bin/lentil
 	@$(STEP) 'build bin/lentil' go build -ldflags=-w -o bin/lentil ./cmd/lentil

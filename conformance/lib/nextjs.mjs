@@ -150,7 +150,7 @@ export async function atBoard(page, email) {
 }
 
 /** Waits until the page's own connection is signed in. */
-export const live = (page) => page.locator("ul[data-live=true]").waitFor();
+export const live = (page) => page.locator("ul[data-live=true]").waitFor({ state: "attached" });
 
 export async function suggest(page, text) {
   await page.getByPlaceholder("Suggest a soup").fill(text);
