@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -80,7 +81,7 @@ func askStatus(ctx context.Context, e *env, state string, a server.Addresses) (s
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL+"/_lentil/status", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, localURL(a)+"/_lentil/status", nil)
 	if err != nil {
 		return st, err
 	}
@@ -98,7 +99,7 @@ func askStatus(ctx context.Context, e *env, state string, a server.Addresses) (s
 
 // answers says whether a house is the one that answers at its address.
 func answers(ctx context.Context, a server.Addresses) error {
-	name, err := nameAt(ctx, a.URL)
+	name, err := nameAt(ctx, localURL(a))
 	if err != nil {
 		return fmt.Errorf("%s is not running (nothing answers at %s)", a.Deployment, a.URL)
 	}
@@ -124,3 +125,6 @@ func nameAt(ctx context.Context, address string) (string, error) {
 	name, err := io.ReadAll(io.LimitReader(res.Body, 1<<10))
 	return strings.TrimSpace(string(name)), err
 }
+
+// localURL is where this machine finds the deployment of a house.
+func localURL(a server.Addresses) string { return cmp.Or(a.LocalURL, a.URL) }

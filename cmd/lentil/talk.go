@@ -111,6 +111,23 @@ func (t *talk) status(st *server.Status) {
 		}
 	}
 	row("Retention", "%v", time.Duration(st.RetentionSeconds)*time.Second)
+	for _, l := range st.Listeners {
+		note := l.Purpose
+		if l.TLS {
+			note += ", TLS"
+		}
+		if len(l.Hosts) > 0 {
+			note += ": " + strings.Join(l.Hosts, ", ")
+		}
+		row("Listens", "%s  %s", l.Address, t.style(faint, note))
+	}
+	for _, c := range st.Certificates {
+		until := "none yet"
+		if !c.Until.IsZero() {
+			until = fmt.Sprintf("until %s, %d days", c.Until.Format(time.DateOnly), int(time.Until(c.Until).Hours()/24))
+		}
+		row("Certificate", "%s  %s", strings.Join(c.Names, ", "), t.style(faint, until+"; "+c.Source))
+	}
 	row("Up", "%v", time.Duration(st.UptimeSeconds)*time.Second)
 	b.WriteString("\n")
 	io.WriteString(t.w, b.String())

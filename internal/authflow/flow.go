@@ -46,14 +46,17 @@ func SSOCookie(client identity.ClientID) string {
 type Flow struct {
 	Identity *identity.Service
 	Mail     mail.Sender
-	Hasher   *Hasher // nil means one with its defaults
-	Log      *slog.Logger
-	Policy   Policy           // of new passwords
-	Flags    FlagSource       // nil means that there are none
-	Rules    EntryRules       // nil means that there are none
-	Actions  Actions          // nil means that there are none
-	SSO      *sso.Service     // nil means that nobody signs in through others
-	Passkeys *passkey.Service // nil means that there are none
+	// Refreshed is told what became of an attempt to renew a session: renewed or
+	// refused; nil for nobody.
+	Refreshed func(outcome string)
+	Hasher    *Hasher // nil means one with its defaults
+	Log       *slog.Logger
+	Policy    Policy           // of new passwords
+	Flags     FlagSource       // nil means that there are none
+	Rules     EntryRules       // nil means that there are none
+	Actions   Actions          // nil means that there are none
+	SSO       *sso.Service     // nil means that nobody signs in through others
+	Passkeys  *passkey.Service // nil means that there are none
 
 	templates templateCache
 	seldom    seldom

@@ -307,12 +307,21 @@ func (f *Flow) again(tx *identity.Tx, g *grantCall, c *grantCode) (bool, error) 
 }
 
 // redeemRefresh is the refresh_token grant.
-func (f *Flow) redeemRefresh(ctx context.Context, g *grantCall) error {
+func (f *Flow) redeemRefresh(ctx context.Context, g *grantCall) (err error) {
+	defer func() {
+		switch {
+		case f.Refreshed == nil:
+		case err == nil:
+			f.Refreshed("renewed")
+		default:
+			f.Refreshed("refused")
+		}
+	}()
 	if g.RefreshToken == "" {
 		return oauth("invalid_request", "Missing refresh token. It was neither in the request nor in a cookie; if the app runs on another site than this host, its browser sends no cookie here.")
 	}
 	var refusal error
-	err := f.Identity.Update(ctx, func(tx *identity.Tx) error {
+	err = f.Identity.Update(ctx, func(tx *identity.Tx) error {
 		refusal = nil
 		if err := g.enter(tx); err != nil {
 			return err

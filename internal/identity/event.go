@@ -69,6 +69,7 @@ func (tx *Tx) record(id EnvironmentID, name string, data any, more map[string]an
 	if err != nil {
 		return err
 	}
+	tx.rec.names = append(tx.rec.names, name)
 	if at.Sub(tx.now) > time.Second { // a test's clock was put back: ids go on, times do not
 		at = tx.now
 	}

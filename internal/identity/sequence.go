@@ -43,6 +43,7 @@ type chronicle struct {
 type recording struct {
 	first map[EnvironmentID]string // the least id given, over all runs of the closure
 	done  chan struct{}            // made with the first event
+	names []string                 // of the events of the closure's last run
 }
 
 // sequence makes ULIDs each of which is greater than all before it, also within one

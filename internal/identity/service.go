@@ -42,6 +42,9 @@ type Service struct {
 	// own: neither a reset nor its deletion touches them.
 	Foreign []string
 
+	// Observe is told the name of every event that was committed; nil for nobody.
+	Observe func(event string)
+
 	events chronicle
 	ids    rising // of nouns whose newest must be the last
 

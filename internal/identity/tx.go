@@ -33,8 +33,16 @@ func (s *Service) Update(ctx context.Context, f func(*Tx) error) error {
 	rec := &recording{}
 	committed := false
 	defer func() { s.events.end(rec, committed) }() // also if f panics
-	_, err := s.DB.Update(ctx, func(tx *database.Tx) error { return f(s.wrap(ctx, tx, rec)) })
+	_, err := s.DB.Update(ctx, func(tx *database.Tx) error {
+		rec.names = rec.names[:0]
+		return f(s.wrap(ctx, tx, rec))
+	})
 	committed = err == nil
+	if committed && s.Observe != nil {
+		for _, name := range rec.names {
+			s.Observe(name)
+		}
+	}
 	return err
 }
 

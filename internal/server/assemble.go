@@ -101,7 +101,7 @@ func (s *Server) openHouse(ctx context.Context, ring *token.Ring) error {
 		return errors.Join(err, store.Close())
 	}
 	s.onClose(s.db.Close)
-	s.identity = &identity.Service{DB: s.db, Sealer: seal, Log: s.log}
+	s.identity = &identity.Service{DB: s.db, Sealer: seal, Observe: s.countEvent, Log: s.log}
 	if err := s.identity.Open(ctx); err != nil {
 		return err
 	}
@@ -130,6 +130,8 @@ func (s *Server) openHouse(ctx context.Context, ring *token.Ring) error {
 		s.onClose(policy.Breached.Close)
 	}
 	s.flow = &authflow.Flow{Identity: s.identity, Hasher: hasher, Policy: policy, Flags: &s.services.flags, Actions: authflow.Guarded{Radar: &s.services.radar, Next: &s.services.webhooks}, Log: s.log}
+	s.flow.Refreshed = func(outcome string) { s.tally.add("lentil_refreshes_total", outcome, "") }
+	s.services.webhooks.Attempted = func(outcome string) { s.tally.add("lentil_webhook_attempts_total", outcome, "") }
 	s.flow.SSO, s.flow.Rules = &s.services.sso, &s.services.sso
 	s.flow.Passkeys = &s.services.passkeys
 	if s.cfg.SMTP != "" {
@@ -140,6 +142,7 @@ func (s *Server) openHouse(ctx context.Context, ring *token.Ring) error {
 		s.outbox = &mail.Outbox{Keep: authflow.OutboxKeeper{Identity: s.identity}}
 		s.flow.Mail = s.outbox
 	}
+	s.flow.Mail = countedMail{s.flow.Mail, &s.tally}
 	return s.flow.Open(ctx)
 }
 
@@ -278,12 +281,13 @@ func (s *Server) openFronts(ctx context.Context) error {
 	if s.private() {
 		authKit = ownHost(base, "authkit-url", s.ownDomain, authKit)
 	}
+	authKit = s.traffic.authKit.counted(authKit)
 	if err := s.openControl(ctx); err != nil {
 		return err
 	}
 	s.fronts = []front{
 		{socket: s.deploymentSocket, handler: s.probed(s.fleet.functions())}, {socket: s.siteSocket, handler: s.fleet.site()},
-		{socket: s.authKitSocket, handler: s.probed(authKit)}, {socket: s.controlSocket, handler: s.probed(s.controlFront())},
+		{socket: s.authKitSocket, handler: s.probed(authKit)}, {socket: s.controlSocket, handler: here(s.probed(s.controlFront()))},
 	}
 	return s.fleet.moorAll(context.Background())
 }

@@ -23,6 +23,7 @@ type berth struct {
 	// sockets are the deployment's own listeners, for functions and for HTTP actions;
 	// none where it is addressed by host name.
 	sockets []*socket
+	traffic [2]traffic // of functions and of HTTP actions
 
 	mu      sync.Mutex // guards the rest
 	vessel  *vessel    // what is open; nil when closed
@@ -265,11 +266,11 @@ func (b *berth) crowded() bool {
 
 // functions and site are the two addresses of a deployment.
 func (b *berth) functions() http.Handler {
-	return b.serve(func(v *vessel) http.Handler { return v.functions })
+	return b.traffic[0].counted(b.serve(func(v *vessel) http.Handler { return v.functions }))
 }
 
 func (b *berth) site() http.Handler {
-	return b.serve(func(v *vessel) http.Handler { return v.site })
+	return b.traffic[1].counted(b.serve(func(v *vessel) http.Handler { return v.site }))
 }
 
 // refuse answers for a deployment that does not answer itself, in its words.

@@ -60,6 +60,10 @@ type Config struct {
 	Listeners  []net.Listener
 	publicHost string
 
+	// MetricsToken lets whoever shows it see the figures of the house; "" leaves them
+	// to programs of this machine.
+	MetricsToken string
+
 	// DrainDelay is how long a house that stops goes on as before, not ready any more,
 	// so that balancers send nobody here; DrainTime how long it then waits for what
 	// runs, 5 seconds by default.

@@ -19,6 +19,7 @@ func (s *Server) openControl(ctx context.Context) error {
 		return err
 	}
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /metrics", s.answerMetrics)
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, s.cfg.Version) })
 	mux.HandleFunc("POST "+BackupPath, s.backUpNow)
 	s.roster(mux)
@@ -29,7 +30,7 @@ func (s *Server) openControl(ctx context.Context) error {
 		}
 		dashboard.ServeHTTP(w, r)
 	})
-	s.control = mux
+	s.control = s.traffic.control.counted(mux)
 	return nil
 }
 

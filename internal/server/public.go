@@ -289,6 +289,7 @@ func (s *Server) openPublic(ctx context.Context) error {
 	})
 	s.fleet.share(&s.hosts)
 	s.hosts.anywhere = s.probe
+	s.addresses.LocalURL = address("", c.Host, s.deploymentSocket.number)
 	if c.TLS.ByProxy {
 		s.fronts = append(s.fronts, front{socket: s.httpSocket, handler: &s.hosts})
 		return nil

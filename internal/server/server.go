@@ -40,8 +40,11 @@ type Addresses struct {
 	ClientID      string `json:"clientId"`
 	APIKey        string `json:"apiKey"`
 	OutboxURL     string `json:"outboxUrl,omitempty"`
-	Port          int    `json:"port"`   // of the sign-in service, as the official emulator tells it
-	Health        string `json:"health"` // likewise
+	// LocalURL is where programs of this machine find the deployment, where URL is a
+	// name for the world.
+	LocalURL string `json:"localUrl,omitempty"`
+	Port     int    `json:"port"`   // of the sign-in service, as the official emulator tells it
+	Health   string `json:"health"` // likewise
 
 	// LocalControlURL is where programs of this machine reach the control listener,
 	// whatever its public address is.
@@ -92,7 +95,9 @@ type Server struct {
 	backup    *archive.Archiver // nil: the house is not backed up all the time
 	houseID   string            // that depots know it by
 	backing   sync.Mutex        // held while a backup is made that was asked for
-	refusals  diagnosis.Ledger  // of tokens, origins and redirect URIs, for the doctor
+	tally     tally
+	traffic   struct{ authKit, control traffic }
+	refusals  diagnosis.Ledger // of tokens, origins and redirect URIs, for the doctor
 
 	serving  chan struct{} // closed when Run has begun to answer
 	stopping chan struct{} // closed when Run begins to stop

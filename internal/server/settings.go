@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/lentil-dev/lentil/internal/setting"
 )
@@ -49,6 +50,8 @@ func (c *Config) Settings() []*setting.Row {
 
 		{Key: "drain.delay", Flag: "drain-delay", Variable: "LENTIL_DRAIN_DELAY", Serve: true, Into: &c.DrainDelay, Default: "0", Help: "how long a house that stops goes on, not ready any more, before it takes nobody in"},
 		{Key: "drain.time", Flag: "drain-time", Variable: "LENTIL_DRAIN_TIME", Serve: true, Into: &c.DrainTime, Default: "5s", Help: "how long it then waits for what runs"},
+
+		{Key: "metrics.token", Variable: "LENTIL_METRICS_TOKEN", Serve: true, Secret: true, Into: &c.MetricsToken, Default: "programs of this machine alone", Help: "what shows the figures of the house to whoever has it"},
 
 		{Key: "public.url", Flag: "url", Variable: "LENTIL_URL", Into: &c.URL, Help: "public address of the deployment, behind a proxy"},
 		{Key: "public.site-url", Flag: "site-url", Variable: "LENTIL_SITE_URL", Into: &c.SiteURL, Help: "public address of the HTTP actions, behind a proxy"},
@@ -94,6 +97,23 @@ func (c *Config) Settings() []*setting.Row {
 		{Key: "keys.master-key", Variable: "LENTIL_MASTER_KEY", Secret: true, Serve: true, Into: masterText{&c.MasterKeys}, Default: "one in the data directory", Help: "key that the ring of keys is wrapped under; the present one first"},
 		{Key: "keys.master-key-file", Variable: "LENTIL_MASTER_KEY_FILE", Serve: true, Into: masterFile{&c.MasterKeys}, Help: "file that holds it"},
 	}
+}
+
+// SettingsTable is the table of settings for the documentation, in Markdown.
+func SettingsTable() string {
+	var b strings.Builder
+	b.WriteString("| key | flag | variable | default | what |\n|---|---|---|---|---|\n")
+	for _, r := range new(Config).Settings() {
+		flag, secret := "", ""
+		if r.Flag != "" {
+			flag = "`--" + r.Flag + "`"
+		}
+		if r.Secret {
+			secret = " (a secret)"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | `%s` | %s | %s%s |\n", r.Key, flag, r.Variable, r.Default, strings.ReplaceAll(r.Help, "<clientId>", "`<clientId>`"), secret)
+	}
+	return b.String()
 }
 
 // UnmarshalText reads the number of a port that nothing else will do for.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/archive"
+	"github.com/lentil-dev/lentil/internal/certificate"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/token"
 )
@@ -50,7 +51,9 @@ type Status struct {
 	// Deployments are those beside the home one; nobody but its admins sees them.
 	Deployments []DeploymentStatus `json:"deployments,omitempty"`
 	// Backup is how the backup stands; nil if none is made all the time.
-	Backup *archive.State `json:"backup,omitempty"`
+	Backup       *archive.State      `json:"backup,omitempty"`
+	Listeners    []Listener          `json:"listeners,omitempty"`
+	Certificates []certificate.State `json:"certificates,omitempty"`
 
 	Problems []string `json:"problems"` // what a person should do something about; never null
 }
@@ -66,6 +69,15 @@ const lowDisk = 512 << 20
 func (s *Server) Status() Status {
 	st := s.status(s.home)
 	st.Deployments = s.fleet.status(&st)
+	st.Listeners = s.told()
+	if s.keeper != nil {
+		st.Certificates = s.keeper.States()
+		for _, c := range st.Certificates {
+			if c.Problem != "" {
+				st.problem("the certificate for %s needs a look: %s (%s)", strings.Join(c.Names, ", "), c.Problem, c.Source)
+			}
+		}
+	}
 	return st
 }
 
@@ -111,6 +123,29 @@ func (s *Server) status(v *vessel) Status {
 		st.problem("%d of %d files are open: raise the process's limit (ulimit -n, LimitNOFILE) and restart", g.Used, g.Limit)
 	}
 	return st
+}
+
+// Listener is a port where the house answers.
+type Listener struct {
+	Purpose string   `json:"purpose"`
+	Address string   `json:"address"`
+	TLS     bool     `json:"tls,omitempty"`
+	Hosts   []string `json:"hosts,omitempty"` // that share it
+}
+
+// told are the house's own listeners, for people.
+func (s *Server) told() []Listener {
+	var all []Listener
+	for _, f := range s.fronts {
+		l := Listener{Purpose: f.socket.purpose, Address: f.socket.listeners[0].Addr().String(), TLS: f.tls != nil}
+		if f.socket == s.httpsSocket || s.httpsSocket == nil && f.socket == s.httpSocket {
+			for _, h := range s.cfg.Hosts.all() {
+				l.Hosts = append(l.Hosts, h.names...)
+			}
+		}
+		all = append(all, l)
+	}
+	return all
 }
 
 // problem notes something for a person.

@@ -328,6 +328,13 @@ func clip(s string) string {
 // record writes down an attempt, and with it when the next one is and what the
 // endpoint's health is.
 func (s *Service) record(ctx context.Context, env *identity.Environment, d *Delivery, a Attempt, arrived bool) error {
+	if s.Attempted != nil {
+		outcome := "failed"
+		if arrived {
+			outcome = "delivered"
+		}
+		s.Attempted(outcome)
+	}
 	wait, again := backoff(env.Kind, d.Attempts+1)
 	var disabled *Endpoint
 	err := s.Identity.Update(context.WithoutCancel(ctx), func(tx *identity.Tx) error {

@@ -42,7 +42,10 @@ type Service struct {
 	Identity *identity.Service
 	// Ways give the client for an environment's policy; nil means some of its own.
 	Ways Ways
-	Log  *slog.Logger
+	// Attempted is told what became of each attempt: delivered or failed; nil for
+	// nobody.
+	Attempted func(outcome string)
+	Log       *slog.Logger
 
 	kick chan struct{} // something besides events changed; holds one
 
