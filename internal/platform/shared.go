@@ -74,6 +74,13 @@ func (s *Service) guard(ctx context.Context, d **Deployment, name, what string, 
 		name, mine, what, owner, theirs, name)
 }
 
+// DeploymentOf is the name of the deployment that an environment belongs to; "" if it
+// is nobody's.
+func (s *Service) DeploymentOf(ctx context.Context, id identity.EnvironmentID) (string, error) {
+	owner, _, err := s.ownerOf(ctx, id)
+	return owner, err
+}
+
 // ownerOf finds out whose an environment is, and whether it is for production; owner
 // is "" if it is nobody's.
 func (s *Service) ownerOf(ctx context.Context, id identity.EnvironmentID) (owner string, production bool, err error) {

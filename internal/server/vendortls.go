@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/lentil-dev/lentil/internal/forward"
+	"github.com/lentil-dev/lentil/internal/identity"
 )
 
 // authorityName is the file of a data directory with the certificate of the
@@ -80,9 +81,7 @@ func (s *Server) openAuthority(secret []byte) (*forward.Authority, error) {
 func (s *Server) vendorHosts() *hosts {
 	h := &hosts{}
 	h.add(forward.WorkOSAPI, "sign-in", s.vendorAPI())
-	h.add(forward.WorkOSDashboard, "the dashboard", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, s.controlURL()+r.URL.RequestURI(), http.StatusFound)
-	}))
+	h.add(forward.WorkOSDashboard, "the dashboard", http.HandlerFunc(s.vendorDashboard))
 	for _, name := range []string{forward.ConvexAPI, forward.ConvexVersion, forward.ConvexAuth} {
 		h.add(name, "the management API", s.control)
 	}
@@ -101,6 +100,22 @@ func (s *Server) vendorAPI() http.Handler {
 		}
 		s.api.ServeHTTP(w, r)
 	})
+}
+
+// vendorDashboard sends on those who follow a link such as the one that the official
+// CLI leaves in .env.local, https://dashboard.workos.com/ENVIRONMENT/authentication:
+// in this house's dashboard an environment is part of its deployment.
+func (s *Server) vendorDashboard(w http.ResponseWriter, r *http.Request) {
+	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	name, err := s.platform.DeploymentOf(r.Context(), identity.EnvironmentID(first))
+	if err != nil {
+		s.log.Error("deployment of an environment could not be read", "environment", first, "err", err)
+	}
+	to := s.controlURL() + "/"
+	if name != "" {
+		to += "d/" + name
+	}
+	http.Redirect(w, r, to, http.StatusFound)
 }
 
 // visited says whether a path is one that browsers are sent to.

@@ -76,6 +76,16 @@ func TestVendorNamesAreAnsweredOverTLS(t *testing.T) {
 			t.Errorf("people who visit %s are sent to %s", path, res.Header.Get("Location"))
 		}
 	}
+	for path, want := range map[string]string{"/" + a.EnvironmentID + "/authentication": "/d/" + a.Deployment, "/environment_x/users": "/", "/": "/"} {
+		if res, _ := ask("GET", "https://dashboard.workos.com"+path, "", "", nil); res.Header.Get("Location") != a.ControlURL+want {
+			t.Errorf("people who visit the dashboard's %s are sent to %s", path, res.Header.Get("Location"))
+		}
+	}
+	for _, url := range []string{"https://api.convex.dev/version", "https://version.convex.dev/version", "https://auth.convex.dev/version"} {
+		if res, body := ask("GET", url, "", "", nil); res.StatusCode != 200 || body != "test" {
+			t.Errorf("%s: %s %s", url, res.Status, body)
+		}
+	}
 	if res, body := ask("GET", "https://api.workos.com/", "localhost", "", nil); res.StatusCode != http.StatusMisdirectedRequest {
 		t.Errorf("another host name: %s %s", res.Status, body)
 	}
