@@ -143,7 +143,7 @@ func (p *Patient) lacks(n need) string {
 	case n&(needHouse|needFacts|needWorkOS) != 0 && p.House == nil:
 		return p.HouseWhy
 	case n&(needFacts|needWorkOS) != 0 && p.House.Facts == nil:
-		return "the deployment is not Lentil's, so this cannot be asked"
+		return "the deployment is not Lentil's, or its admin key is not known, so this cannot be asked"
 	case n&needWorkOS != 0 && p.House.Facts.Environment == nil:
 		return "the deployment's WORKOS_CLIENT_ID names no environment of this house"
 	}

@@ -72,10 +72,14 @@ var errNoKey = errors.New("its admin key is not known")
 
 // meet asks for the facts.
 func (h *House) meet(ctx context.Context) error {
-	if h.AdminKey == "" {
-		return errNoKey
-	}
 	began := time.Now()
+	if h.AdminKey == "" { // whom it trusts it tells everybody whom it refuses
+		var err error
+		if h.Providers, err = h.provoke(ctx); err == nil && h.Providers == nil {
+			err = errNoKey
+		}
+		return err
+	}
 	var facts diagnosis.Facts
 	res, err := h.get(ctx, diagnosis.FactsPath, &facts)
 	took := time.Since(began)

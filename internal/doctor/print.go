@@ -87,8 +87,12 @@ func fixable(list []Finding) int {
 // printFinding writes one finding in full.
 func printFinding(w io.Writer, f *Finding, style Style) {
 	m := marks[f.Status]
-	fmt.Fprintf(w, "\n  %s %s  %s\n", style(m[1], m[0]), style(bold, f.Title), style(faint, f.ID))
+	// What is wrong is the headline; the title says what should be.
+	fmt.Fprintf(w, "\n  %s %s  %s\n", style(m[1], m[0]), style(bold, append(f.Detail, f.Title)[0]), style(faint, f.ID))
 	for i, d := range f.Detail {
+		if i == 0 {
+			continue
+		}
 		if i == 12 {
 			fmt.Fprintf(w, "      %s\n", style(faint, fmt.Sprintf("and %d more", len(f.Detail)-i)))
 			break

@@ -321,6 +321,40 @@ func matches(pattern, at string) (covers, known bool) {
 	return re.MatchString(at), true
 }
 
+// matcherOf are the patterns of a middleware's matcher; matcher is nil if it has
+// none, known false if they cannot be told.
+func matcherOf(file *source.File) (patterns []string, matcher *source.Value, known bool) {
+	config, ok := file.Constant("config")
+	m, has := config.Object["matcher"]
+	if !ok || !has {
+		return nil, nil, true
+	}
+	list := m.List
+	if !m.IsList() {
+		list = append(list, m)
+	}
+	for _, v := range list {
+		if v.Object != nil {
+			v = v.Object["source"]
+		}
+		text, missing := v.Fill(func(string) (string, bool) { return "", false })
+		if !v.Known() || len(missing) > 0 {
+			return nil, &m, false
+		}
+		patterns = append(patterns, text)
+	}
+	return patterns, &m, true
+}
+
+// covers reports whether a pattern covers a path, or may: what is not known is no
+// fault.
+func covers(patterns []string, at string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		yes, known := matches(pattern, at)
+		return yes || !known
+	})
+}
+
 // checkMatcher looks for pages that ask who is signed in where no middleware ran.
 func checkMatcher(_ context.Context, p *Patient, f *finding) {
 	files := p.middlewareFiles()
@@ -333,35 +367,14 @@ func checkMatcher(_ context.Context, p *Patient, f *finding) {
 		f.say(Skipped, "%s cannot be read", files[0])
 		return
 	}
-	config, ok := file.Constant("config")
-	matcher, has := config.Object["matcher"]
-	if !ok || !has {
+	patterns, matcher, known := matcherOf(file)
+	switch {
+	case matcher == nil:
 		f.say(OK, "%s has no matcher, so it covers everything", file.Path)
 		return
-	}
-	var patterns []string
-	list := matcher.List
-	if !matcher.IsList() {
-		list = append(list, matcher)
-	}
-	for _, v := range list {
-		if v.Object != nil {
-			v = v.Object["source"]
-		}
-		text, missing := v.Fill(func(string) (string, bool) { return "", false })
-		if !v.Known() || len(missing) > 0 {
-			f.say(Skipped, "%s: the matcher is computed in a way that cannot be followed", place(file, matcher.From))
-			return
-		}
-		patterns = append(patterns, text)
-	}
-	covered := func(at string) bool {
-		for _, pattern := range patterns {
-			if yes, known := matches(pattern, at); yes || !known {
-				return true
-			}
-		}
-		return false
+	case !known:
+		f.say(Skipped, "%s: the matcher is computed in a way that cannot be followed", place(file, matcher.From))
+		return
 	}
 	n := 0
 	for at, name := range p.routes("page") {
@@ -370,7 +383,7 @@ func checkMatcher(_ context.Context, p *Patient, f *finding) {
 			continue
 		}
 		n++
-		if !covered(at) {
+		if !covers(patterns, at) {
 			f.at(Problem, place(file, matcher.From), "the matcher does not cover %s, and %s calls withAuth there, which then throws", at, name)
 			f.fix("Take the guide's matcher in %s:\n  matcher: ['/((?!.*\\\\..*|_next).*)', '/', '/(api|trpc)(.*)']", file.Path)
 		}
@@ -434,6 +447,10 @@ func checkOpenPaths(_ context.Context, p *Patient, f *finding) {
 		}
 		if slices.ContainsFunc(open, func(o string) bool { yes, known := matches(o, at); return yes || !known }) {
 			f.say(OK, "%s is open", at)
+			continue
+		}
+		if patterns, matcher, known := matcherOf(file); matcher != nil && (!known || !covers(patterns, at)) {
+			f.say(OK, "the middleware does not see %s", at)
 			continue
 		}
 		f.at(Warning, Place{Path: file.Path}, "%s is not among unauthenticatedPaths, so the middleware answers in its place", at)
