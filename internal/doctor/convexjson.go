@@ -69,7 +69,9 @@ func checkConvexJSON(_ context.Context, p *Patient, f *finding) {
 		return
 	}
 	v := &convexShape{f: f}
-	for name, section := range v.object("authKit", kit, "dev", "preview", "prod") {
+	sections := v.object("authKit", kit, "dev", "preview", "prod")
+	for _, name := range slices.Sorted(maps.Keys(sections)) {
+		section := sections[name]
 		at := "authKit." + name
 		members := []string{"configure", "environmentType"}
 		if name == "dev" {
@@ -91,7 +93,9 @@ func checkConvexJSON(_ context.Context, p *Patient, f *finding) {
 			}
 		}
 		if vars, ok := s["localEnvVars"]; ok && vars != false {
-			for name, val := range v.object(at+".localEnvVars", vars) {
+			values := v.object(at+".localEnvVars", vars)
+			for _, name := range slices.Sorted(maps.Keys(values)) {
+				val := values[name]
 				v.text(at+".localEnvVars."+name, val)
 				for _, prefix := range publicPrefixes {
 					if strings.HasPrefix(name, prefix) && strings.Contains(fmt.Sprint(val), "WORKOS_API_KEY") {

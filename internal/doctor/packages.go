@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -49,7 +50,8 @@ func checkPackageVersions(_ context.Context, p *Patient, f *finding) {
 		if !strings.HasPrefix(name, "@workos") && !strings.HasPrefix(name, "@convex-dev") {
 			continue
 		}
-		for peer, want := range q.PeerDependencies {
+		for _, peer := range slices.Sorted(maps.Keys(q.PeerDependencies)) {
+			want := q.PeerDependencies[peer]
 			have := p.installedPackage(peer)
 			if have == nil {
 				if !q.PeerMeta[peer].Optional && slices.Contains(watchedPackages, peer) {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/lentil-dev/lentil/internal/diagnosis"
@@ -138,7 +140,8 @@ func checkProviderShape(_ context.Context, p *Patient, f *finding) {
 			f.at(Problem, at, "type is %q; the types are customJwt and oidc", typ)
 			continue
 		}
-		for name, v := range e.Members {
+		for _, name := range slices.Sorted(maps.Keys(e.Members)) {
+			v := e.Members[name]
 			if !strings.Contains(" "+known+" ", " "+name+" ") {
 				hint := ""
 				if strings.EqualFold(name, "applicationID") {

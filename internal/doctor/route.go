@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"maps"
 	"net/url"
 	"path"
 	"regexp"
@@ -169,7 +170,7 @@ func (p *Patient) checkRoute(f *finding, at, guide, why string) {
 	if name := p.routes("page")[at]; name != "" {
 		f.say(Problem, "%s is a page, and has to be a route: a redirect with a session's cookie is no page", name)
 	} else {
-		for known := range routes {
+		for _, known := range slices.Sorted(maps.Keys(routes)) {
 			if strings.Contains(known, "[...") && strings.HasPrefix(at, known[:strings.Index(known, "[")]) {
 				f.say(OK, "%s answers %s", routes[known], at)
 				return
@@ -377,7 +378,9 @@ func checkMatcher(_ context.Context, p *Patient, f *finding) {
 		return
 	}
 	n := 0
-	for at, name := range p.routes("page") {
+	pages := p.routes("page")
+	for _, at := range slices.Sorted(maps.Keys(pages)) {
+		name := pages[at]
 		page := p.source(name)
 		if page == nil || strings.Contains(at, "[") || page.Imported(authKitNext, "withAuth") == "" {
 			continue
