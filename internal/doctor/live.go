@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -359,6 +360,11 @@ func checkHost(_ context.Context, p *Patient, f *finding) {
 		f.say(OK, "CONVEX_DEPLOYMENT in %s: below lentil exec the app finds it without settings", from)
 		return
 	}
+	prefix := ""
+	if p.Framework.SignIn == Browser {
+		prefix = p.Framework.Prefix
+	}
+	p.checkHostSettings(f, prefix)
 	if p.Framework.SignIn == Server {
 		if v, from := p.env("WORKOS_API_HOSTNAME"); v != "" {
 			f.say(OK, "WORKOS_API_HOSTNAME=%s in %s", v, from)
@@ -389,6 +395,40 @@ func checkHost(_ context.Context, p *Patient, f *finding) {
 		"apiHostname={import.meta.env.VITE_WORKOS_API_HOSTNAME}\n" +
 		"port={import.meta.env.VITE_WORKOS_API_PORT ? Number(import.meta.env.VITE_WORKOS_API_PORT) : undefined}\n" +
 		"https={import.meta.env.VITE_WORKOS_API_HTTPS !== \"false\"}")
+}
+
+// checkHostSettings holds the variables that name the sign-in service's address
+// against where it is: they outlive a house that has moved.
+func (p *Patient) checkHostSettings(f *finding, prefix string) {
+	host, from := p.env(prefix + "WORKOS_API_HOSTNAME")
+	port, _ := p.env(prefix + "WORKOS_API_PORT")
+	u, err := url.Parse(p.House.Facts.AuthKitURL)
+	if host == "" || err != nil {
+		return
+	}
+	want := portOf(u)
+	if port == "" || port == want && (host == u.Hostname() || loopback(host) && loopback(u.Hostname())) {
+		return
+	}
+	f.say(Warning, "%sWORKOS_API_HOSTNAME and %sWORKOS_API_PORT in %s name %s:%s, and sign-in is at %s", prefix, prefix, from, host, port, p.House.Facts.AuthKitURL)
+	f.fix("Write where it is, unless there is a proxy in between:\n%sWORKOS_API_HOSTNAME=%s\n%sWORKOS_API_PORT=%s", prefix, u.Hostname(), prefix, want)
+	if from == ".env.local" {
+		f.editEnv(p.envLocal(), func(d *projectfile.Dotenv) {
+			d.Set(prefix+"WORKOS_API_HOSTNAME", u.Hostname())
+			d.Set(prefix+"WORKOS_API_PORT", want)
+		})
+	}
+}
+
+// portOf is the port that an address means.
+func portOf(u *url.URL) string {
+	if p := u.Port(); p != "" {
+		return p
+	}
+	if u.Scheme == "https" {
+		return "443"
+	}
+	return "80"
 }
 
 // startOf is the usual command that starts the project.

@@ -349,6 +349,10 @@ func checkTwoDeployments(_ context.Context, p *Patient, f *finding) {
 	default:
 		f.say(OK, "npx convex asks which deployment to use")
 	}
+	if self != "" && p.House != nil && p.House.From != ".env.local" && strings.TrimRight(self, "/") != p.House.URL && !sameAddress(self, p.House.URL) {
+		f.say(Problem, "nothing answers at %s (CONVEX_SELF_HOSTED_URL in %s); the deployment is at %s", self, selfFrom, p.House.URL)
+		f.fix("Start lentil dev again, which corrects what it wrote, or write:\nCONVEX_SELF_HOSTED_URL=%s", p.House.URL)
+	}
 	url, from := p.env(p.Framework.Prefix + "CONVEX_URL")
 	if self != "" && url != "" && strings.TrimRight(self, "/") != strings.TrimRight(url, "/") && !sameAddress(self, url) {
 		f.say(Problem, "the app calls %s (%sCONVEX_URL in %s), and npx convex pushes to %s", url, p.Framework.Prefix, from, self)
