@@ -1,11 +1,11 @@
 // The one command: `lentil dev --start 'npm run dev'` for the Next.js example, with the official CLI watching the functions and
-// Next.js the pages.
-import { readFileSync } from "node:fs";
+// Next.js the pages; with the document's middleware.ts, whose name Next.js 16 still reads.
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { openBrowser } from "../lib/browser.mjs";
 import { same } from "../lib/check.mjs";
 import { Lentil, freePort, portFlags, removeFolder, until, write } from "../lib/lentil.mjs";
-import { copyWithPackages, example, live, movePort, signUp, suggest } from "../lib/nextjs.mjs";
+import { copyWithPackages, documentFiles, example, live, movePort, signUp, suggest } from "../lib/nextjs.mjs";
 
 const edit = (path, from, to) => write(path, readFileSync(path, "utf8").replace(from, to));
 
@@ -14,6 +14,8 @@ export const scenarios = {
     const dir = copyWithPackages(example);
     const port = await freePort();
     movePort(dir, port);
+    rmSync(join(dir, "proxy.ts"));
+    write(join(dir, "middleware.ts"), documentFiles()["middleware.ts"]);
     const lentil = await new Lentil(dir, [...(await portFlags()), "--start", "npm run dev"]).start();
     const browser = await openBrowser();
     try {

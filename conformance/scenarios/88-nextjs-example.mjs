@@ -1,10 +1,11 @@
 // The document's app for Next.js App Router in a production build, in a real browser: identity and data in the first paint,
 // live changes, kitchens, tokens that are renewed under load, signing out, and what a person sees when a setting is wrong.
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { enterPassword, newPerson } from "../lib/browser.mjs";
 import { contains, holds, same } from "../lib/check.mjs";
-import { until } from "../lib/lentil.mjs";
+import { binary, until } from "../lib/lentil.mjs";
 import { newUser, password } from "../lib/next.mjs";
 import { atBoard, close, documentFiles, example, live, openExample, signIn, signUp, start, suggest } from "../lib/nextjs.mjs";
 
@@ -73,6 +74,12 @@ export const scenarios = {
     // The official CLI and a second start leave them as they are: sessions outlive both.
     const before = house.env.WORKOS_COOKIE_PASSWORD;
     contains(readFileSync(join(house.dir, ".env.local"), "utf8"), before);
+  },
+
+  "the doctor finds nothing wrong but the link that the page of trials has": async (house) => {
+    const { stdout } = spawnSync(binary, ["doctor", house.dir, "--json"], { encoding: "utf8" });
+    const wrong = JSON.parse(stdout).findings.filter((f) => !["ok", "skipped"].includes(f.status));
+    same(wrong.map((f) => f.id).filter((id) => id !== "node-version"), ["link-prefetch"], JSON.stringify(wrong));
   },
 
   "sign up on Lentil's page, and the first paint has who is there and what they see": async (house) => {

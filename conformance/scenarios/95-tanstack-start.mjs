@@ -1,8 +1,9 @@
 // The example for TanStack Start in a production build, in a real browser: identity and data in the first paint, live changes,
 // tokens that are renewed under load, signing out.
+import { spawnSync } from "node:child_process";
 import { newPerson } from "../lib/browser.mjs";
 import { contains, holds, same } from "../lib/check.mjs";
-import { until } from "../lib/lentil.mjs";
+import { binary, until } from "../lib/lentil.mjs";
 import { newUser } from "../lib/next.mjs";
 import { atBoard, live, signIn, signUp, suggest } from "../lib/nextjs.mjs";
 import { closeTanStack, openTanStack } from "../lib/tanstack.mjs";
@@ -24,6 +25,12 @@ export const scenarios = {
       [info.clientId, info.apiKey, `${house.url}/callback`, info.url, hostname, port, "false"],
     );
     holds(house.env.WORKOS_COOKIE_PASSWORD.length >= 32, "the cookie password's length");
+  },
+
+  "the doctor finds nothing wrong": async (house) => {
+    const { stdout } = spawnSync(binary, ["doctor", house.dir, "--json"], { encoding: "utf8" });
+    const wrong = JSON.parse(stdout).findings.filter((f) => !["ok", "skipped"].includes(f.status));
+    same(wrong.map((f) => f.id).filter((id) => id !== "node-version"), [], JSON.stringify(wrong));
   },
 
   "sign up on Lentil's page, and the first paint has who is there and what they see": async (house) => {
