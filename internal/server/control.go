@@ -38,7 +38,7 @@ func (s *Server) openControl(ctx context.Context) error {
 // says so.
 func (s *Server) controlRooms(ctx context.Context) (api *management.API, dashboard http.Handler, err error) {
 	api = &management.API{
-		Platform: s.platform, BaseURL: s.controlURL(), Trusted: onlyHere(s.controlSocket, s.controlURL()), Invite: s.inviteToWorkspace, Log: s.log,
+		Platform: s.platform, BaseURL: s.controlURL(), Trusted: s.outbox != nil && onlyHere(s.controlSocket, s.controlURL()), Invite: s.inviteToWorkspace, Log: s.log,
 	}
 	if err := api.Open(); err != nil {
 		return nil, nil, err

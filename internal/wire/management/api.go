@@ -19,8 +19,8 @@ type API struct {
 	Platform *platform.Service
 	// BaseURL is the control plane's public address, which is the issuer of logins too.
 	BaseURL string
-	// Trusted says that only people on this machine reach this address: whoever does
-	// may confirm a login as the owner without having signed in.
+	// Trusted says that this is for development and only people on this machine reach
+	// this address: whoever does may confirm a login as the owner without having signed in.
 	Trusted bool
 	// SignIn is the dashboard's page where people sign in; its parameter "next" says
 	// where they go from there. "/sign-in" if empty.

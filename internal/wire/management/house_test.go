@@ -52,7 +52,7 @@ const houseToken = "the token of the house"
 
 // house is a control plane with its API.
 type house struct {
-	t     *testing.T
+	t     testing.TB
 	api   *API
 	fleet *fleet
 	home  *platform.Deployment
@@ -61,7 +61,7 @@ type house struct {
 }
 
 // open makes a house in memory. edit may set further fields of the API.
-func open(t *testing.T, edit func(*API)) *house {
+func open(t testing.TB, edit func(*API)) *house {
 	t.Helper()
 	db, err := database.Open(t.Context(), database.Options{Store: persistence.NewMemory()})
 	if err != nil {

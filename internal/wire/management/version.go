@@ -7,7 +7,8 @@ import "github.com/lentil-dev/lentil/internal/apierr"
 
 // versionNews has no message for people, and no files for their assistants.
 func versionNews(*API, *request) (any, error) {
-	return object{"message": nil, "guidelinesHash": nil, "agentSkillsSha": nil, "disableSkillsCli": true}, nil
+	return object{"message": nil, "guidelinesHash": nil, "agentSkillsSha": nil, "disableSkillsCli": true,
+		"disableSkillsCliMessage": "Skills for agents come from the vendor; this house does not hand them out."}, nil
 }
 
 // agentSkills is an empty catalogue.
