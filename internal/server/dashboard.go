@@ -13,7 +13,7 @@ import (
 // openDashboard makes the dashboard, and the link of a house that nobody has signed
 // in to yet.
 func (s *Server) openDashboard(ctx context.Context) (*dashboard.Site, error) {
-	site := &dashboard.Site{Platform: s.platform, Identity: s.identity, Log: s.log, BaseURL: s.controlURL(), Health: s.health}
+	site := &dashboard.Site{Platform: s.platform, Identity: s.identity, Log: s.log, BaseURL: s.controlURL(), Health: s.health, Accounts: s.flow, AuthKitURL: s.authKitURL()}
 	site.Refusals = func(d *platform.Deployment) []diagnosis.Entry { return s.refusals.List(d.Name, string(d.Environment)) }
 	if err := site.Open(); err != nil {
 		return nil, err

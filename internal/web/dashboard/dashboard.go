@@ -1,7 +1,6 @@
 package dashboard
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -40,8 +39,10 @@ type Site struct {
 	// Refusals tells which tokens, origins and redirect URIs of a deployment and its
 	// environment were refused lately; nil for none.
 	Refusals func(*platform.Deployment) []diagnosis.Entry
-	// Invite tells a person that they may sign in; nil tells nobody.
-	Invite func(ctx context.Context, o *platform.Operator) error
+	// Accounts lets operators sign in with accounts at the hosted pages, whose address
+	// is AuthKitURL; nil leaves links alone.
+	Accounts   Accounts
+	AuthKitURL string
 	// Files replaces the embedded templates and assets; with Reread they are read
 	// anew for every page, for working on them.
 	Files  fs.FS
@@ -90,6 +91,8 @@ func (s *Site) plain() map[string]wire.Handler {
 		"GET " + AssetsPath + "places":       s.listPlaces,
 		"GET /d/{deployment}/files/raw/{id}": s.rawFile,
 		"GET /d/{deployment}/backups/{id}":   s.downloadExport,
+		"GET " + accountPath:                 s.signInAccount,
+		"GET " + callbackPath:                s.signedIn,
 		"POST /sign-out":                     s.signOut,
 		"GET /version":                       s.version,
 	}

@@ -32,10 +32,8 @@ func (s *Site) invite(v *Visit) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if s.Invite != nil {
-		if err := s.Invite(v.Context(), o); err != nil {
-			return "", err
-		}
+	if err := s.inviteAccount(v.Context(), o, v.Operator.Name); err != nil {
+		return "", err
 	}
 	v.Say("%s is in the team.", o.Email)
 	return "", nil

@@ -24,6 +24,9 @@ func (s *Site) showSignIn(v *Visit) (view, error) {
 		return v.redirect(next)
 	}
 	out := &signInView{Visit: v, Next: next}
+	if s.haveAccounts(v.Context()) {
+		out.AuthKit = address(accountPath, url.Values{"next": {next}})
+	}
 	return out, nil
 }
 

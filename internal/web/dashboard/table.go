@@ -20,7 +20,7 @@ func (s *Site) table() []page {
 		}},
 		{path: "/you", scope: house, show: s.showYou, actions: []action{
 			{name: "create", do: s.createToken},
-			{name: "revoke", do: s.revokeMine},
+			{name: "revoke", do: s.revokeMine}, {name: "account", do: s.makeAccount},
 		}},
 		{path: "/t/{team}/{project}", scope: inProject, show: s.showProject, actions: []action{
 			{name: "create", need: platform.Developer, do: s.createDeployment},
