@@ -465,6 +465,7 @@ func (v *dataView) readEditor(ctx context.Context, tx *database.Tx) error {
 	}
 	if v.Posted == "save" {
 		e.Text, e.Was = v.PostForm.Get("value"), v.PostForm.Get("was")
+		v.Still("data-rows")
 	}
 	if e.Field != "" {
 		for i := range v.Rows {

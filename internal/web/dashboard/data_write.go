@@ -179,10 +179,7 @@ func (s *Site) doomDocuments(v *Visit) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := s.printPage(v, shown, 200); err != nil {
-		return "", err
-	}
-	return "", errDone
+	return "", s.shown(v, shown)
 }
 
 // deleteDocuments deletes those that were chosen and confirmed.

@@ -286,10 +286,8 @@ func (s *Site) runFunction(v *Visit) (string, error) {
 	if page.Result, err = v.run(d, page.Here.Path, page.Args, page.Acting, false); err != nil {
 		return "", err
 	}
-	if err := s.printPage(v, page, 200); err != nil {
-		return "", err
-	}
-	return "", errDone
+	v.Still("function-result")
+	return "", s.shown(v, page)
 }
 
 // measure counts what the log holds of the functions.

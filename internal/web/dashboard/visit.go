@@ -49,6 +49,7 @@ type Visit struct {
 	every   time.Duration     // likewise, after this time
 	watch   []func() (<-chan struct{}, func())
 	say     string
+	still   map[string]bool
 	memory  map[string]any // what one picture of an event stream leaves to the next; nil elsewhere
 
 	// Deployments are those of the project, to change between.
@@ -228,7 +229,19 @@ func (v *Visit) Region(name string, data any) (template.HTML, error) {
 	}
 	v.regions[name] = b.String()
 	v.order = append(v.order, name)
+	if v.still[name] {
+		return template.HTML(`<div id="` + name + `-still">` + b.String() + `</div>`), nil //nolint:gosec // likewise
+	}
 	return template.HTML(`<div id="` + name + `" data-region>` + b.String() + `</div>`), nil //nolint:gosec // printed by a template just now
+}
+
+// Still keeps a region as this answer shows it: what a form was answered with is in no
+// later picture of the page.
+func (v *Visit) Still(name string) {
+	if v.still == nil {
+		v.still = map[string]bool{}
+	}
+	v.still[name] = true
 }
 
 // digest is short for what the regions show.

@@ -365,7 +365,7 @@ function step(move) {
   row.scrollIntoView({ block: "nearest" });
 }
 
-let went = 0;
+let went = -Infinity; // when g was pressed
 
 document.addEventListener("keydown", (e) => {
   if ((mac ? e.metaKey : e.ctrlKey) && e.key.toLowerCase() === "k" && !e.shiftKey && !e.altKey) {
@@ -390,7 +390,7 @@ document.addEventListener("keydown", (e) => {
   }
   if (typing) return;
   const go = performance.now() - went < 1500 && $(`[data-go="${CSS.escape(e.key)}"]`);
-  went = e.key === "g" && !go ? performance.now() : 0;
+  went = e.key === "g" && !go ? performance.now() : -Infinity;
   if (go) return go.click();
   const act = { "?": openKeys, "/": () => $("[data-search]")?.focus(), n: () => $("[data-new]")?.click(), j: () => step(1), k: () => step(-1), e: () => document.activeElement.closest("[data-row]")?.querySelector("[data-edit]")?.click() }[e.key];
   if (!act) return;
