@@ -31,6 +31,7 @@ func (s *Site) table() []page {
 		{path: "/d/{deployment}", scope: inDeployment, show: s.toHealth},
 	}
 	rows = append(rows, s.deploymentPages()...)
+	rows = append(rows, s.signInPages()...)
 	return rows
 }
 

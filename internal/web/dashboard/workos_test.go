@@ -1,0 +1,122 @@
+package dashboard_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/lentil-dev/lentil/internal/diagnosis"
+	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/platform"
+)
+
+// provisioned gives a deployment its environment, through the page.
+func (p *person) provisioned(d *platform.Deployment) *identity.Environment {
+	p.Helper()
+	if text := p.get("/d/" + d.Name + "/users"); !strings.Contains(text, "Provision an environment") {
+		p.Fatalf("a deployment without an environment: %s", brief(text))
+	}
+	if r := p.post("/d/"+d.Name+"/users", "provision"); r.StatusCode != http.StatusSeeOther {
+		p.Fatalf("provision: %d %s", r.StatusCode, brief(r.text))
+	}
+	row, err := p.platform.Deployment(p.Context(), d.Name)
+	must(p.T, err)
+	env, err := p.identity.Environment(p.Context(), row.Environment)
+	must(p.T, err)
+	return env
+}
+
+func TestSignInPagesShowAndChangeTheEnvironment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.as(platform.Developer)
+	env := p.provisioned(w.dev)
+	at := "/d/" + w.dev.Name
+	hostile := `"><script>alert(1)</script>`
+
+	if r := p.post(at+"/users", "create", "email", "ada@example.com", "first", hostile, "verified", "yes"); r.StatusCode != http.StatusSeeOther {
+		t.Fatalf("create user: %d %s", r.StatusCode, brief(r.text))
+	}
+	if r := p.post(at+"/users", "create", "email", "no address"); r.StatusCode/100 != 4 || !strings.Contains(r.text, `role="alert"`) || !strings.Contains(r.text, `value="no address"`) {
+		t.Errorf("a bad address: %d %s", r.StatusCode, brief(r.text))
+	}
+	u, err := w.identity.UserByEmail(t.Context(), env.ID, "ada@example.com")
+	must(t, err)
+	for _, path := range []string{"/users", "/users?email=ada@example.com", "/users/" + string(u.ID)} {
+		if text := p.get(at + path); strings.Contains(text, "<script>alert") || !strings.Contains(text, "ada@example.com") {
+			t.Errorf("%s: %s", path, brief(text))
+		}
+	}
+	if r := p.post(at+"/users/"+string(u.ID), "edit", "first", "Ada"); r.StatusCode != http.StatusSeeOther {
+		t.Errorf("edit: %d", r.StatusCode)
+	}
+	if r := p.post(at+"/users/"+string(u.ID), "delete", "confirm", "ada"); r.StatusCode/100 != 4 {
+		t.Errorf("delete without the whole address: %d", r.StatusCode)
+	}
+	if r := p.post(at+"/users/"+string(u.ID), "delete", "confirm", "ada@example.com"); r.StatusCode != http.StatusSeeOther {
+		t.Errorf("delete: %d", r.StatusCode)
+	}
+
+	// The guide's steps: Sessions > CORS > Manage > add the domain. What was refused is offered.
+	refused := diagnosis.Entry{Refusal: diagnosis.Refusal{Kind: diagnosis.Origin, Value: "https://app.example.com"}, Times: 2}
+	w.site.Refusals = func(*platform.Deployment) []diagnosis.Entry { return []diagnosis.Entry{refused} }
+	if text := p.get(at + "/sessions"); !strings.Contains(text, "Cross-Origin Resource Sharing (CORS)") || !strings.Contains(text, "Add https://app.example.com") {
+		t.Errorf("sessions: %s", brief(text))
+	}
+	if r := p.post(at+"/sessions", "origin", "origin", "https://app.example.com"); r.StatusCode != http.StatusSeeOther {
+		t.Errorf("add origin: %d %s", r.StatusCode, brief(r.text))
+	}
+	if text := p.get(at + "/sessions?manage=1"); strings.Contains(text, "Add https://app.example.com") || !strings.Contains(text, "Remove https://app.example.com") {
+		t.Errorf("with the origin: %s", brief(text))
+	}
+	if r := p.post(at+"/sessions", "origin", "origin", "not an origin"); r.StatusCode/100 != 4 || !strings.Contains(r.text, "aria-invalid") {
+		t.Errorf("a bad origin: %d", r.StatusCode)
+	}
+	if r := p.post(at+"/sessions", "times", "access", "90s", "inactivity", "", "length", "", "reuse", ""); r.StatusCode != http.StatusSeeOther {
+		t.Errorf("times: %d %s", r.StatusCode, brief(r.text))
+	}
+	if r := p.post(at+"/redirects", "uri", "uri", "https://app.example.com/callback"); r.StatusCode != http.StatusSeeOther {
+		t.Errorf("redirect: %d %s", r.StatusCode, brief(r.text))
+	}
+	if r := p.post(at+"/jwt-template", "template", "content", `{"email": "{{user.email}}"}`); r.StatusCode != http.StatusSeeOther {
+		t.Errorf("template: %d %s", r.StatusCode, brief(r.text))
+	}
+	if r := p.post(at+"/jwt-template", "template", "content", `{"sub": "x"}`); r.StatusCode/100 != 4 {
+		t.Errorf("a template that says who it is: %d", r.StatusCode)
+	}
+	now, err := w.identity.Environment(t.Context(), env.ID)
+	must(t, err)
+	if now.Settings.AccessTokenLifetime.Seconds() != 90 || !strings.Contains(now.Settings.JWTTemplate.Content, "user.email") {
+		t.Errorf("settings = %+v", now.Settings)
+	}
+	// Whose doing it was is in the history.
+	l, err := w.identity.Events(t.Context(), env.ID, []string{"user.created"}, identity.Page{})
+	must(t, err)
+	if len(l.Data) != 1 || !strings.Contains(string(l.Data[0].Context)+string(l.Data[0].Data), "ada@example.com") {
+		t.Errorf("events = %+v", l.Data)
+	}
+}
+
+func TestUsersOfOtherEnvironmentsDoNotExist(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.as("")
+	dev := p.provisioned(w.dev)
+	p.provisioned(w.prod)
+	u, err := w.identity.CreateUser(t.Context(), dev.ID, identity.NewUser{Email: "ada@example.com"})
+	must(t, err)
+	if r := p.do(http.MethodGet, "/d/"+w.prod.Name+"/users/"+string(u.ID), nil); r.StatusCode != http.StatusNotFound {
+		t.Errorf("a user of development in production: %d", r.StatusCode)
+	}
+	if text := p.get("/d/" + w.prod.Name + "/api-keys"); !strings.Contains(text, "sk_live_") || strings.Contains(text, string(dev.ClientID)) {
+		t.Errorf("production's keys: %s", brief(text))
+	}
+	r := p.do(http.MethodPost, "/d/"+w.dev.Name+"/api-keys", url.Values{"form": {p.form}, "do": {"create"}, "name": {"CI"}})
+	if r.StatusCode != http.StatusOK || strings.Count(r.text, "sk_test_") < 2 {
+		t.Errorf("make a key: %d %s", r.StatusCode, brief(r.text))
+	}
+	if text := p.get("/d/" + w.dev.Name + "/api-keys"); strings.Contains(text, `data-testid="fresh"`) {
+		t.Error("the key is shown twice")
+	}
+}
