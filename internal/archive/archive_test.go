@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -225,10 +226,10 @@ func TestDepotThatFails(t *testing.T) {
 		if i%3 == 0 {
 			s.upload(t, fmt.Sprintf("files/aa/%d", i), strings.Repeat("y", 100*i))
 		}
-		bad.left = i * 37 % 400
+		bad.left.Store(int64(i * 37 % 400))
 		bad.fails = i%4 != 3
 		err := a.ship(t.Context(), true)
-		if bad.fails && err == nil && bad.left <= 0 {
+		if bad.fails && err == nil && bad.left.Load() <= 0 {
 			t.Fatal("a failure was not told")
 		}
 		if !bad.fails && err != nil {
@@ -250,7 +251,7 @@ func TestDepotThatFails(t *testing.T) {
 type failing struct {
 	depot.Depot
 	fails bool
-	left  int
+	left  atomic.Int64
 }
 
 var errFails = errors.New("the place is away")
@@ -271,11 +272,12 @@ type limited struct {
 
 // Read is part of io.Reader.
 func (l limited) Read(p []byte) (int, error) {
-	if l.f.left <= 0 {
+	left := l.f.left.Load()
+	if left <= 0 {
 		return 0, errFails
 	}
-	n, err := l.r.Read(p[:min(len(p), l.f.left)])
-	l.f.left -= n
+	n, err := l.r.Read(p[:min(len(p), int(left))])
+	l.f.left.Add(-int64(n))
 	return n, err
 }
 

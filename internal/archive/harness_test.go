@@ -325,8 +325,12 @@ func (h *testHouse) compare(site *memorySite, ts persistence.Timestamp) {
 		if !slices.Equal(order, before) {
 			h.t.Errorf("%s: the indexes have another order", s.name)
 		}
-		if db.Latest() > want.ts { // it is less after a deletion, of which a base does not tell
-			h.t.Errorf("%s: newest commit %d, want %d", s.name, db.Latest(), want.ts)
+		newest, err := persistence.Newest(h.t.Context(), store)
+		if err != nil || newest > want.ts { // it is less after a deletion, of which a base does not tell
+			h.t.Errorf("%s: newest commit %d, want %d, %v", s.name, newest, want.ts, err)
+		}
+		if last := s.history[len(s.history)-1].ts; db.Latest() < last {
+			h.t.Errorf("%s: begins at %d, when %d had been seen", s.name, db.Latest(), last)
 		}
 		for key, text := range want.blobs {
 			var b []byte

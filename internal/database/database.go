@@ -99,6 +99,14 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cell, err = db.store.Cell(ctx, restoredCell); err != nil {
+		return nil, fmt.Errorf("database: open: %w", err)
+	}
+	restored, err := decodeHorizon(cell)
+	if err != nil {
+		return nil, err
+	}
+	last = max(last, restored)
 	db.horizon.Store(int64(horizon))
 	db.cache = newCache(o.CacheSize, last)
 	cat, err := db.loadCatalog(ctx, last)

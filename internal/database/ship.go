@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/lentil-dev/lentil/internal/persistence"
 )
@@ -109,6 +110,11 @@ type Refill struct {
 	last    persistence.Timestamp
 }
 
+// restoredCell names the cell with the time at which a store was restored; 8 bytes as
+// the horizon's. Its history begins there: whoever has seen what was lost, and does not
+// want to go back in time, has seen nothing later.
+const restoredCell = "database.restored"
+
 // refillBatch is how many revisions are appended at a time.
 const refillBatch = 5000
 
@@ -183,7 +189,7 @@ func (r *Refill) Finish(ctx context.Context) (documents map[string]int, err erro
 		return nil, fmt.Errorf("database: restore: the newest commit is %d, not %d", at, max(r.last, r.newest.TS))
 	}
 	if at == 0 {
-		return map[string]int{}, nil
+		return map[string]int{}, nil // nothing was ever there
 	}
 	documents = map[string]int{}
 	for _, p := range cat.places() {
@@ -205,6 +211,10 @@ func (r *Refill) Finish(ctx context.Context) (documents map[string]int, err erro
 		}
 	}
 	db.commits.close()
+	now := max(at, persistence.Timestamp(time.Now().UnixNano()))
+	if err := r.Store.SetCell(ctx, restoredCell, encodeHorizon(now)); err != nil {
+		return nil, fmt.Errorf("database: restore: %w", err)
+	}
 	if err := r.Store.SetCell(ctx, horizonCell, encodeHorizon(at)); err != nil {
 		return nil, fmt.Errorf("database: restore: %w", err)
 	}
