@@ -22,6 +22,7 @@ type house struct {
 	info struct {
 		URL        string `json:"url"`
 		AuthKitURL string `json:"authkitUrl"`
+		ControlURL string `json:"controlUrl"`
 		AdminKey   string `json:"adminKey"`
 		ClientID   string `json:"clientId"`
 		APIKey     string `json:"apiKey"`

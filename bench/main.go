@@ -41,6 +41,7 @@ var scenarios = []scenario{
 	{"stalled", benchStalled},
 	{"idle", benchIdle},
 	{"churn", benchChurn},
+	{"fleet", benchFleet},
 }
 
 // bench is what every scenario gets.
