@@ -40,6 +40,9 @@ const (
 	lodgeLinger = 3 * time.Second // that a house waits for somebody new
 )
 
+// maxRelay is how much of a house's talk is passed on at once.
+const maxRelay = 64 << 10
+
 // running is what a house leaves in running.json.
 type running struct {
 	server.Addresses
@@ -68,8 +71,9 @@ type lodging struct {
 
 	lock *os.File // on the lodgers' file, shared; held to the end of the process
 
-	mu  sync.Mutex // guards now
-	now running
+	mu    sync.Mutex // guards the fields below
+	now   running
+	heard int64 // of what a house that was started here has said
 }
 
 // lodge finds the house, or starts one.
@@ -249,7 +253,7 @@ func (l *lodging) start(ctx context.Context) error {
 	}
 	defer log.Close()
 	c := exec.Command(self, slices.Concat([]string{lodgeName, "--dir=" + l.dir}, l.flags, l.house().sameAddresses())...)
-	c.Stderr, c.Dir = log, l.dir
+	c.Stderr = log
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	said, err := c.StdoutPipe()
 	if err != nil {
@@ -270,9 +274,10 @@ func (l *lodging) start(ctx context.Context) error {
 		if !ok {
 			return saidBy(text)
 		}
-		if !l.quiet {
-			l.env.stderr.Write(text) // notes, such as of ports that were taken
-		}
+		l.mu.Lock()
+		l.heard = 0
+		l.mu.Unlock()
+		l.relay()
 		return nil
 	case <-ctx.Done():
 		c.Process.Kill()
@@ -292,6 +297,26 @@ func (r running) sameAddresses() (flags []string) {
 		flags = append(flags, "--vendor-tls-port="+strconv.Itoa(r.VendorTLSPort))
 	}
 	return flags
+}
+
+// relay passes on what a house that was started here has said since the last time:
+// notes, and why it refused what a program asked.
+func (l *lodging) relay() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.quiet {
+		return
+	}
+	f, err := os.Open(filepath.Join(l.state, lodgeLogName))
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err != nil || st.Size() < l.heard {
+		l.heard = 0 // another command has started it anew
+	}
+	n, _ := io.Copy(l.env.stderr, io.NewSectionReader(f, l.heard, maxRelay))
+	l.heard += n
 }
 
 // saidBy makes an error of what a house said that did not start.
@@ -336,6 +361,9 @@ func (l *lodging) set(r running) {
 
 // leave gives up the place.
 func (l *lodging) leave() {
+	if l.started {
+		l.relay()
+	}
 	if l.lock != nil {
 		l.lock.Close()
 	}
@@ -382,6 +410,9 @@ func (l *lodging) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+		if l.started {
+			l.relay()
 		}
 		name, err := nameAt(ctx, l.house().URL)
 		if slow := net.Error(nil); errors.As(err, &slow) && slow.Timeout() {

@@ -27,7 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"lentil": main, "get": get, "newer": newer, "writes": writes, "certificate": certificateFile, "gone": gone, "variable": setVariable})
+	testscript.Main(m, map[string]func(){"lentil": main, "get": get, "newer": newer, "writes": writes, "certificate": certificateFile, "gone": gone, "preflight": preflight, "variable": setVariable})
 }
 
 // get prints the body of the URL that is its argument, asked for with the
@@ -114,6 +114,22 @@ func writes() {
 			return
 		}
 	}
+}
+
+// preflight asks the URL that is its argument as the page of an origin would.
+func preflight() {
+	req, err := http.NewRequest(http.MethodOptions, os.Args[1], nil)
+	if err != nil {
+		panic(err)
+	}
+	req.Header.Set("Origin", os.Args[2])
+	req.Header.Set("Access-Control-Request-Method", http.MethodPost)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	res.Body.Close()
 }
 
 // gone waits until no process has the house in a directory open.
