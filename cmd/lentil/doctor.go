@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -164,8 +165,8 @@ func (d *doctorFlags) houses(e *env, dir string) []doctor.Address {
 	var list []doctor.Address
 	get := dotenvOf(e, dir)
 	// What the project itself addresses comes first, with the key that stands beside it.
-	if url := get("CONVEX_SELF_HOSTED_URL"); url != "" {
-		list = append(list, doctor.Address{URL: strings.TrimRight(url, "/"), AdminKey: get("CONVEX_SELF_HOSTED_ADMIN_KEY"), From: ".env.local"})
+	if address := get("CONVEX_SELF_HOSTED_URL"); address != "" {
+		list = append(list, doctor.Address{URL: strings.TrimRight(address, "/"), AdminKey: get("CONVEX_SELF_HOSTED_ADMIN_KEY"), From: ".env.local"})
 	}
 	state, from := filepath.Join(dir, stateName), filepath.Join(stateName, runningName)
 	if d.data != "" {
@@ -184,9 +185,12 @@ func (d *doctorFlags) houses(e *env, dir string) []doctor.Address {
 				// A project of the control plane has a deployment of its own in the house.
 				if name := deploymentName(get("CONVEX_DEPLOYMENT")); name != "" && name != a.Deployment {
 					for _, variable := range []string{"VITE_CONVEX_URL", "NEXT_PUBLIC_CONVEX_URL", "CONVEX_URL"} {
-						url := get(variable)
-						if key, err := server.AdminKey(state, name, masters); err == nil && url != "" {
-							list = append(list, doctor.Address{URL: strings.TrimRight(url, "/"), AdminKey: key, From: variable})
+						address := get(variable)
+						if address == "" || !neighbours(address, a.URL) {
+							continue
+						}
+						if key, err := server.AdminKey(state, name, masters); err == nil {
+							list = append(list, doctor.Address{URL: strings.TrimRight(address, "/"), AdminKey: key, From: variable})
 							break
 						}
 					}
@@ -196,6 +200,21 @@ func (d *doctorFlags) houses(e *env, dir string) []doctor.Address {
 		}
 	}
 	return list
+}
+
+// neighbours reports whether an address is one that the house at home may have given
+// to another of its deployments: on this machine, or at the same name or below it. A
+// derived key goes nowhere else, whatever a project's files say.
+func neighbours(address, home string) bool {
+	u, err1 := url.Parse(address)
+	v, err2 := url.Parse(home)
+	if err1 != nil || err2 != nil || u.Host == "" {
+		return false
+	}
+	host := u.Hostname()
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback() ||
+		host == v.Hostname() || net.ParseIP(v.Hostname()) == nil && strings.HasSuffix(host, "."+v.Hostname())
 }
 
 // deploymentName is the name in CONVEX_DEPLOYMENT, without the kind before it.

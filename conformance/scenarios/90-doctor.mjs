@@ -1,13 +1,13 @@
 // lentil doctor: the guide's project is broken in each way of its troubleshooting table. The browser, or the official CLI, is
 // seen to fail; the doctor says why, its fix is applied, and it is seen to work.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { scratchReactApp, serveVite } from "../lib/app.mjs";
 import { enterCode, enterPassword, newPerson, openBrowser } from "../lib/browser.mjs";
 import { contains, holds, lacks, same } from "../lib/check.mjs";
 import { Exec, exec, ownPorts, vacant } from "../lib/exec.mjs";
-import { Lentil, binary, freePort, portFlags, readEnv, removeFolder, until, write } from "../lib/lentil.mjs";
+import { Lentil, binary, freePort, portFlags, readEnv, removeFolder, root, scratchApp, until, write } from "../lib/lentil.mjs";
 
 const password = "correct horse battery staple";
 
@@ -139,7 +139,7 @@ export const scenarios = {
     await person.close();
   },
 
-  "missing aud: tokens of the shared issuer are refused until they have an audience": async (house) => {
+  "missing aud: tokens of the shared issuer are refused until the fix is pasted, which makes an audience": async (house) => {
     const settings = (body) => fetch(`${house.lentil.info.authkitUrl}/_lentil/v1/settings`, {
       method: "PATCH", headers: { Authorization: `Bearer ${house.lentil.info.apiKey}`, "Content-Type": "application/json" }, body: JSON.stringify(body),
     });
@@ -153,8 +153,10 @@ export const scenarios = {
       const found = await findings(house.dir, "--only", "token-audience");
       contains(found["token-audience"].detail[0], `expects ${house.lentil.info.clientId}`);
       contains(found["token-audience"].fix, "/user_management/jwt_template");
-      const fixed = await doctor([house.dir, "--fix", "--yes", "--only", "token-audience"]);
-      same(fixed.code, 0, fixed.out + fixed.talk);
+      const [, ...lines] = found["token-audience"].fix.split("\n");
+      const pasted = spawnSync("sh", ["-c", lines.join("\n")], { encoding: "utf8", env: { ...process.env, WORKOS_API_KEY: house.lentil.info.apiKey } });
+      contains(pasted.stdout, '"object":"jwt_template"', `what the fix does: ${pasted.stdout} ${pasted.stderr}`);
+      same(await findings(house.dir, "--only", "token-audience"), {});
       await person.page.reload();
       await inside(person.page);
       await person.close();
@@ -171,6 +173,28 @@ export const scenarios = {
     const found = await findings(house.dir, "--only", "redirect-uri");
     contains(found["redirect-uri"].detail[0], "https://soups.example/callback/ is not registered");
     same(found["redirect-uri"].fixable, false, "a stranger's address is never registered by --fix");
+  },
+
+  "the guide's app for Next.js: nothing is wrong with it, and what is taken away is put back": async () => {
+    const dir = scratchApp(join(root, "examples", "nextjs-authkit"), "");
+    const lentil = await new Lentil(dir, await portFlags()).start();
+    try {
+      const unpushed = ["config-pushed", "functions-pushed"];
+      same(Object.keys(await findings(dir)).sort(), unpushed);
+      removeFolder(join(dir, "app", "callback"));
+      removeFolder(join(dir, "proxy.ts"));
+      const env = readFileSync(join(dir, ".env.local"), "utf8");
+      write(join(dir, ".env.local"), env.replace(/^WORKOS_COOKIE_PASSWORD=.*$/m, "WORKOS_COOKIE_PASSWORD=short").replace("WORKOS_API_KEY=", "NEXT_PUBLIC_WORKOS_API_KEY="));
+      same(Object.keys(await findings(dir)).sort(), ["callback-route", "config-pushed", "cookie-password", "env-local", "functions-pushed", "middleware", "secret-exposed"]);
+      const fixed = await doctor([dir, "--fix", "--yes"]);
+      lacks(fixed.talk + fixed.out, lentil.info.apiKey, "what --fix shows");
+      same(Object.keys(await findings(dir)).sort(), unpushed);
+      same(readEnv(dir).WORKOS_API_KEY, lentil.info.apiKey);
+      same(readFileSync(join(dir, "app", "callback", "route.ts"), "utf8"), "import { handleAuth } from '@workos-inc/authkit-nextjs';\nexport const GET = handleAuth();\n");
+    } finally {
+      await lentil.stop();
+      removeFolder(dir);
+    }
   },
 
   "a stopped house: the files alone, and what could not be asked": async () => {

@@ -23,6 +23,14 @@ type Refusal struct {
 	Fix   string `json:"fix"`  // what to do; lines after the first can be pasted
 }
 
+// Look is the command that looks for the cause in a project, or at the token.
+func (r *Refusal) Look() string {
+	if r.Check == "" {
+		return "lentil doctor token"
+	}
+	return "lentil doctor --only " + r.Check
+}
+
 // FirstProvider and SecondProvider are the two entries that the guide asks for in
 // the providers of convex/auth.config.ts.
 const (

@@ -73,6 +73,20 @@ func TestDotenvSetTouchesNoOtherLine(t *testing.T) {
 // plainName matches the names that we write.
 var plainName = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
 
+func TestDotenvRenamesAndNumbersLines(t *testing.T) {
+	t.Parallel()
+	d := ParseDotenv([]byte("# x\nA=1 # one\nB=\"two\nlines\"\nexport A = 3\n"))
+	want := []Assignment{{"A", "1", 2}, {"B", "two\nlines", 3}, {"A", "3", 5}}
+	if diff := cmp.Diff(want, d.Assignments()); diff != "" {
+		t.Error(diff)
+	}
+	d.Rename("A", "LONGER")
+	d.Set("LONGER", "4")
+	if got := string(d.Bytes()); got != "# x\nLONGER=4 # one\nB=\"two\nlines\"\nexport LONGER = 4\n" {
+		t.Errorf("%q", got)
+	}
+}
+
 func FuzzDotenv(f *testing.F) {
 	for _, s := range []string{"", "A=1\n", "A='x\ny'\r\nB=`2`", "export A: \"\\\"", "\ufeffA=#", "A=\"1\"2\n=\n A.b-c=d"} {
 		f.Add(s, "A")

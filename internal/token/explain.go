@@ -194,6 +194,6 @@ func (g *Gate) refused(providers []Provider, jwt string, err error) {
 		if r.Cause == string(causeExpired) || r.Cause == string(causeUnreadable) {
 			level = g.Log.Debug // happens to good apps, or is somebody's noise
 		}
-		level("refused an access token", "deployment", g.Scope, "because", r.Said, "fix", r.Fix, "explain", "lentil doctor token")
+		level("refused an access token", "deployment", g.Scope, "because", r.Said, "fix", r.Fix, "look", r.Look())
 	}
 }

@@ -47,7 +47,7 @@ func (p *Pages) explainRedirect(r *http.Request, f *Refusal, d *authflow.Refused
 		f.What += " Closest is " + near + ": " + how + "."
 	}
 	if p.Refusals.Note(string(d.Environment.ID), why, time.Now()) {
-		p.Log.Warn("refused a sign-in because its redirect URI is not registered", "redirect_uri", why.Value, "because", why.Said, "fix", why.Fix)
+		p.Log.Warn("refused a sign-in because its redirect URI is not registered", "redirect_uri", why.Value, "because", why.Said, "fix", why.Fix, "look", why.Look())
 	}
 	call := Remedy{Heading: "Register it",
 		Text: "With the API key of the environment, from a terminal:",

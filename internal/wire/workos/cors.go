@@ -140,7 +140,7 @@ func (a *API) refuseOrigin(r *http.Request, origin string, env *identity.Environ
 	why := diagnosis.RefusedOrigin(origin, a.baseURL(r), registered)
 	if a.Refusals.Note(scope, why, time.Now()) {
 		a.Log.Warn("refused a browser because its page's origin is not registered", "origin", why.Value,
-			"path", r.URL.Path, "because", why.Said, "fix", why.Fix)
+			"path", r.URL.Path, "because", why.Said, "fix", why.Fix, "look", why.Look())
 	}
 	return apierr.New(apierr.Forbidden, "cors_origin_not_registered", "%s %s", why.Said, why.Fix)
 }
