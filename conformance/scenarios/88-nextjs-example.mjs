@@ -200,6 +200,23 @@ export const scenarios = {
     }
   },
 
+  "a window that nobody touches for five minutes has its token renewed in time": async (house) => {
+    const { person, page: first } = await signIn(house, "ada@example.com");
+    await first.close();
+    const page = await person.newPage();
+    await page.clock.install();
+    await page.goto(`${house.url}/board`);
+    await page.clock.runFor(2000);
+    await atBoard(page, "ada@example.com");
+    const actions = [];
+    page.on("request", (request) => request.method() === "POST" && actions.push(request.headers()["next-action"]));
+    await page.clock.runFor(200_000);
+    same(actions, [], "renewed while it is good");
+    await page.clock.runFor(90_000); // the package's own timer comes and goes on the way
+    await until("the token to be renewed", () => actions.length > 0);
+    await person.close();
+  },
+
   "signing out ends the session and comes back to the welcome page": async (house) => {
     const { person, page } = await signIn(house, "bob@example.com");
     await page.getByRole("button", { name: "Sign out" }).click();
