@@ -72,7 +72,7 @@ func directives(text string) map[string][]string {
 
 // serveFlags are the flags of serve that the deployment's files may name.
 func serveFlags() []string {
-	own := []string{"config", "check", "log-format", "log-level", "data", "json"}
+	own := []string{"config", "check", "print-config", "log-format", "log-level", "data", "json"}
 	for _, r := range new(server.Config).Settings() {
 		own = append(own, r.Flag)
 	}
@@ -161,6 +161,29 @@ func TestSettingsOfTheGuideAreGood(t *testing.T) {
 	}
 	if n < 3 {
 		t.Errorf("%d files of settings were found in the guide", n)
+	}
+}
+
+// TestCommandsOfTheGuideAreCommands holds that calls of serve in the guide name flags
+// that there are.
+func TestCommandsOfTheGuideAreCommands(t *testing.T) {
+	pages, err := filepath.Glob("docs/production/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := regexp.MustCompile("lentil serve( [^`\n]*)?")
+	n := 0
+	for _, page := range append(pages, "docs/PRODUCTION.md") {
+		for _, m := range call.FindAllString(read(t, page), -1) {
+			if strings.Contains(m, "--help") || !strings.Contains(m, "--") {
+				continue
+			}
+			n++
+			checkServe(t, m)
+		}
+	}
+	if n < 4 {
+		t.Errorf("%d calls of serve were found in the guide", n)
 	}
 }
 

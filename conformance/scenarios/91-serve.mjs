@@ -300,6 +300,25 @@ VITE_WORKOS_API_PORT=${auth.port}
     holds(refused instanceof Error, "the old certificate is not in use any more");
   },
 
+  "status and metrics tell of names, certificates and what happened": async (house) => {
+    const run = (...args) => spawnSync(binary, args, { encoding: "utf8", env: { ...process.env, NO_COLOR: "1", LENTIL_WHERE: house.dir } });
+    const { status } = JSON.parse(run("status", "--data", join(house.dir, "data"), "--json").stdout);
+    same(status.certificates[0].names, ["app", "api", "site", "auth", "dash"].map(at));
+    const shared = status.listeners.find((listener) => listener.tls && listener.hosts);
+    same(shared.hosts, ["api", "site", "auth", "dash"].map(at));
+    contains(run("status", "--data", join(house.dir, "data")).stderr, "Certificate");
+    const local = house.info.localControlUrl;
+    const figures = await (await fetch(`${local}/metrics`)).text();
+    for (const want of [`lentil_certificate_expiry_seconds{host="${at("api")}"`, `lentil_requests_total{deployment="${house.info.deployment}",front="functions"`, "lentil_ready 1"]) {
+      contains(figures, want);
+    }
+    same((await ask(house, `https://${at("dash")}:${new URL(house.info.url).port}/metrics`)).status, 401);
+    const printed = run("serve", "--config", join(house.dir, "lentil.yaml"), "--print-config", "--drain-time", "3s").stdout;
+    contains(printed, "time: 3s");
+    contains(printed, "# --drain-time");
+    contains(printed, "# lentil.yaml:");
+  },
+
   "files that are wrong are told in lines, and nothing starts": async (house) => {
     const run = (text, ...flags) => {
       const file = join(house.dir, "wrong.yaml");

@@ -123,7 +123,7 @@ func (s *Server) Files(context.Context) ([]archive.File, error) { return s.data.
 // archived are the small files of a directory that belong into a backup: the ring of
 // keys, wrapped under a master key that does not.
 func (d *dataDir) archived() (list []archive.File, err error) {
-	for _, name := range []string{keyringName, authorityName} {
+	for _, name := range []string{keyringName, authorityName, formatName} {
 		path := filepath.Join(d.path, name)
 		st, err := os.Stat(path)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -53,7 +53,10 @@ func openDataDir(path string, masters [][]byte) (*dataDir, error) {
 		d.close()
 		return nil, &plainError{path + " " + errUnfinished.Error(), errUnfinished}
 	}
-	d.ring, err = d.readRing(masters)
+	err = d.settleFormat()
+	if err == nil {
+		d.ring, err = d.readRing(masters)
+	}
 	if err != nil {
 		d.close()
 		return nil, err
