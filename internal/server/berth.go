@@ -34,6 +34,7 @@ type berth struct {
 	used    time.Time             // when the last of them went
 	expires time.Time             // when it will be deleted; zero for never
 	due     time.Time             // when it must be opened for a job; zero for never, or while open
+	drained chan struct{}         // closed when the last of them goes, if somebody waits for it
 	gone    bool                  // the deployment was deleted, or the house has closed
 	fault   error                 // why it could not be opened, or stopped
 	faulty  time.Time             // since when
@@ -45,7 +46,9 @@ type vessel struct {
 	sync       *convexsync.Server
 	functions  http.Handler
 	site       http.Handler
-	stop       func() // ends what runs beside requests, and waits for it
+	stop       func()          // ends what runs beside requests, and waits for it
+	ending     context.Context //nolint:containedctx // ends when requests must, by cut
+	cut        context.CancelFunc
 }
 
 // faultPause is how long a deployment that cannot be opened is not tried again.
@@ -87,21 +90,37 @@ func (b *berth) acquire(ctx context.Context) (v *vessel, release func(), err err
 }
 
 // release gives back what acquire gave.
-func (b *berth) release() {
+func (b *berth) release() { b.drop(true) }
+
+// drop ends one use; touched says that it counts as one.
+func (b *berth) drop(touched bool) {
 	b.mu.Lock()
-	b.uses--
-	b.used = time.Now()
-	b.mu.Unlock()
+	defer b.mu.Unlock()
+	if b.uses--; touched {
+		b.used = time.Now()
+	}
+	if b.uses == 0 && b.drained != nil {
+		close(b.drained)
+		b.drained = nil
+	}
+}
+
+// peek gives what is open, if anything is, and keeps it from being closed as long as
+// somebody looks at it; nil if nothing is.
+func (b *berth) peek() (v *vessel, done func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.vessel == nil || b.moving != nil {
+		return nil, func() {}
+	}
+	b.uses++
+	return b.vessel, sync.OnceFunc(func() { b.drop(false) })
 }
 
 // inspect is acquire for what must not keep a deployment open that nobody uses.
 func (b *berth) inspect(ctx context.Context) (v *vessel, release func(), err error) {
 	v, _, err = b.acquire(ctx)
-	return v, sync.OnceFunc(func() {
-		b.mu.Lock()
-		b.uses--
-		b.mu.Unlock()
-	}), err
+	return v, sync.OnceFunc(func() { b.drop(false) }), err
 }
 
 // reason is why the berth is empty; err if that is not known.
@@ -195,6 +214,9 @@ func (b *berth) empty(ctx context.Context, v *vessel, fault error) error {
 		v.stop()
 		due = b.fleet.note(ctx, b, v)
 	}
+	if !b.home { // which the house itself holds to its end
+		b.drain(calls, v)
+	}
 	cancel()
 	newest := v.deployment.DB.Latest()
 	err := v.deployment.Close()
@@ -207,6 +229,24 @@ func (b *berth) empty(ctx context.Context, v *vessel, fault error) error {
 	b.settle()
 	b.mu.Unlock()
 	return err
+}
+
+// drain ends the requests that still run, and waits for them until ctx ends.
+func (b *berth) drain(ctx context.Context, v *vessel) {
+	v.cut()
+	b.mu.Lock()
+	if b.uses == 0 {
+		b.mu.Unlock()
+		return
+	}
+	drained := make(chan struct{})
+	b.drained = drained
+	b.mu.Unlock()
+	select {
+	case <-drained:
+	case <-ctx.Done():
+		b.fleet.server.log.Warn("deployment was closed under requests that did not end", "deployment", b.name)
+	}
 }
 
 // closeIdle empties the berth if nobody has used it since a time and nothing goes on
@@ -244,6 +284,12 @@ func (b *berth) serve(pick func(*vessel) http.Handler) http.Handler {
 			return
 		}
 		defer release()
+		if !b.home { // which is never closed under its requests
+			ctx, cancel := context.WithCancel(r.Context())
+			defer cancel()
+			defer context.AfterFunc(v.ending, cancel)()
+			r = r.WithContext(ctx)
+		}
 		pick(v).ServeHTTP(w, r)
 	})
 }

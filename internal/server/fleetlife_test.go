@@ -368,3 +368,44 @@ func TestFleetOfFifty(t *testing.T) {
 	wg.Wait()
 	await(t, "all are closed", func() bool { return len(s.OpenDeployments()) == 1 })
 }
+
+// TestFleetDeletesUnderRequests deletes a deployment while one of its requests waits
+// for something that does not come.
+func TestFleetDeletesUnderRequests(t *testing.T) {
+	t.Parallel()
+	s, _ := start(t, nil)
+	d := create(t, s, platform.NewDeployment{Kind: platform.Dev})
+	head := admin(t, s, d.Name)
+	if status, body := fetch(t, "GET", s.Addresses().URL+"/instance_name", "", map[string]string{"Host": d.Name + ".localhost"}); status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", s.Addresses().URL+"/api/app_metrics/stream_function_logs?cursor=1e15", nil)
+		if err == nil {
+			req.Host = d.Name + ".localhost"
+			req.Header.Set("Authorization", head["Authorization"])
+			var res *http.Response
+			if res, err = http.DefaultClient.Do(req); err == nil {
+				err = res.Body.Close()
+			}
+		}
+		ended <- err
+	}()
+	await(t, "the request is under way", func() bool {
+		for _, one := range s.Status().Deployments {
+			if one.Name == d.Name {
+				return one.Requests > 0
+			}
+		}
+		return false
+	})
+	if err := s.Platform().DeleteDeployment(t.Context(), d.Name); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-ended:
+	case <-time.After(20 * time.Second):
+		t.Error("the request goes on")
+	}
+}

@@ -28,14 +28,14 @@ func (f *fleet) status(st *Status) (all []DeploymentStatus) {
 		}
 		b.mu.Lock()
 		d := DeploymentStatus{Name: b.name, State: "closed", Requests: b.uses}
-		v := b.vessel
+		open := b.vessel != nil
 		switch {
-		case v != nil:
+		case open:
 			d.State = "open"
 		case b.fault != nil:
 			d.State, d.Reason = "unavailable", b.fault.Error()
 		}
-		if v == nil && !b.due.IsZero() {
+		if !open && !b.due.IsZero() {
 			due := b.due.UTC()
 			d.NextJob = &due
 		}
@@ -44,9 +44,10 @@ func (f *fleet) status(st *Status) (all []DeploymentStatus) {
 			d.Expires = &expires
 		}
 		b.mu.Unlock()
-		if v != nil {
+		if v, done := b.peek(); v != nil {
 			db := v.deployment.DB.Stats()
 			d.Sockets, d.Subscriptions, d.StoreBytes = v.sync.Connections(), db.Subscriptions, db.DiskBytes
+			done()
 		}
 		if d.State == "unavailable" {
 			st.problem("the deployment %s cannot be opened: %s", d.Name, d.Reason)

@@ -63,6 +63,7 @@ func (s *Server) prepare(ctx context.Context, d *deployment.Deployment, row *pla
 // house stands.
 func (s *Server) rig(d *deployment.Deployment, home bool) *vessel {
 	v := &vessel{deployment: d, stop: func() {}}
+	v.ending, v.cut = context.WithCancel(context.Background())
 	v.sync = &convexsync.Server{Runner: d.Runner, DB: d.DB, Authenticate: d.Gate.Message, Places: s.fleet.places, Log: s.log}
 	status := func() Status { return s.status(v) }
 	if home {

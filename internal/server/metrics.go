@@ -149,8 +149,11 @@ func truth(b bool) float64 {
 // each tells a figure of every open deployment.
 func each(figure func(*vessel) float64) func(*Server, *samples) {
 	return func(s *Server, m *samples) {
-		for _, v := range s.fleet.vessels() {
-			m.put(figure(v), v.deployment.Name)
+		for _, b := range s.fleet.all() {
+			if v, done := b.peek(); v != nil {
+				m.put(figure(v), v.deployment.Name)
+				done()
+			}
 		}
 	}
 }
