@@ -91,6 +91,15 @@ func (t *talk) status(st *server.Status) {
 		}
 		row(what, "%d%s%s", g.Used, t.style(faint, limit), t.style(faint, note))
 	}
+	if len(st.Deployments) > 0 {
+		open := 1
+		for _, d := range st.Deployments {
+			if d.State == "open" {
+				open++
+			}
+		}
+		row("Deployments", "%d %s", len(st.Deployments)+1, t.style(faint, fmt.Sprintf("%d open; lentil deployments lists them", open)))
+	}
 	of("Connections", st.Connections, "")
 	of("Sockets", st.Sockets, "")
 	of("Requests", st.Requests, "")

@@ -56,6 +56,10 @@ type Config struct {
 	// open. Zeros are the defaults of the rooms below.
 	Retention            time.Duration
 	WriteLog, StoreFiles int
+	// DocumentCache and ResultCache are the bytes of decoded documents and of results of
+	// queries that may be kept; zeros are the defaults of the rooms below.
+	DocumentCache int
+	ResultCache   int64
 	// Stores is what the stores of the house share; nil for nothing.
 	Stores *pebblestore.Shared
 }
@@ -104,7 +108,7 @@ func Open(ctx context.Context, c Config) (_ *Deployment, err error) {
 			return nil, err
 		}
 	}
-	if d.DB, err = database.Open(ctx, database.Options{Store: store, Log: c.Log, Retention: c.Retention, LogSize: c.WriteLog}); err != nil {
+	if d.DB, err = database.Open(ctx, database.Options{Store: store, Log: c.Log, Retention: c.Retention, LogSize: c.WriteLog, CacheSize: c.DocumentCache}); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	if err := d.assemble(ctx, c, secret); err != nil {
@@ -129,7 +133,7 @@ func (d *Deployment) assemble(ctx context.Context, c Config, secret []byte) erro
 	}
 	d.Runner = &udf.Runner{
 		DB: d.DB, Engine: c.Engine, Node: c.Node, Sealer: sealer, Files: d.Files, Search: d.Search, Log: c.Log,
-		CloudURL: c.CloudURL, SiteURL: c.SiteURL, Deployment: c.Name, System: sysudf.Functions(),
+		CloudURL: c.CloudURL, SiteURL: c.SiteURL, Deployment: c.Name, System: sysudf.Functions(), CacheBytes: c.ResultCache,
 	}
 	if err := d.Runner.Open(ctx); err != nil {
 		return err

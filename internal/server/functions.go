@@ -19,6 +19,7 @@ func (s *Server) openVessel(ctx context.Context, secret []byte, row *platform.De
 		CloudURL: url, SiteURL: siteURL,
 		Retention: s.cfg.Limits.Retention, WriteLog: s.cfg.Limits.WriteLog, Stores: s.stores,
 	}
+	c.DocumentCache, c.ResultCache = cacheShare(len(s.fleet.vessels()))
 	if s.data != nil {
 		c.Dir = filepath.Join(s.data.path, deploymentsName, row.Name)
 	}

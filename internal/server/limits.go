@@ -83,6 +83,22 @@ func (l *Limits) prepare(files int) error {
 // together, as they are needed.
 const storeCache = 128 << 20
 
+// What a deployment keeps in memory to answer sooner, as it is needed: decoded
+// documents and results of queries. wholeCaches deployments get all of it; one that is
+// opened when more are open gets the less the more there are, and the least at last.
+const (
+	documentCache, leastDocuments = 32 << 20, 2 << 20
+	resultCache, leastResults     = 128 << 20, 4 << 20
+	wholeCaches                   = 4
+)
+
+// cacheShare are the sizes of the caches of a deployment that is opened when others
+// are open.
+func cacheShare(open int) (documents int, results int64) {
+	n := max(wholeCaches, open+1)
+	return max(leastDocuments, documentCache*wholeCaches/n), int64(max(leastResults, resultCache*wholeCaches/n))
+}
+
 // storeFiles is half of how many files the stores may keep open together.
 func storeFiles(files int) int { return max(16, min(500, files/16)) }
 

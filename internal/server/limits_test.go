@@ -10,6 +10,25 @@ import (
 	"testing"
 )
 
+func TestCachesAreSharedByOpenDeployments(t *testing.T) {
+	t.Parallel()
+	whole, results := cacheShare(0)
+	if whole != documentCache || results != resultCache {
+		t.Errorf("alone: %d, %d", whole, results)
+	}
+	total := int64(0)
+	for n := range 200 {
+		d, r := cacheShare(n)
+		if d > whole || d < leastDocuments || r < leastResults {
+			t.Errorf("%d open: %d, %d", n, d, r)
+		}
+		total += int64(d) + r
+	}
+	if total > 4<<30 {
+		t.Errorf("two hundred deployments may take %d MB", total>>20)
+	}
+}
+
 func TestLimitsFollowOpenFiles(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ files, sockets, connections, store int }{
