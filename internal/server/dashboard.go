@@ -2,12 +2,16 @@ package server
 
 import (
 	"context"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/diagnosis"
+	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/platform"
 	"github.com/lentil-dev/lentil/internal/web/dashboard"
+	"github.com/lentil-dev/lentil/internal/wire/workos"
 )
 
 // openDashboard makes the dashboard, and the link of a house that nobody has signed
@@ -15,12 +19,25 @@ import (
 func (s *Server) openDashboard(ctx context.Context) (*dashboard.Site, error) {
 	site := &dashboard.Site{Platform: s.platform, Identity: s.identity, Log: s.log, BaseURL: s.controlURL(), Health: s.health, Accounts: s.flow, AuthKitURL: s.authKitURL()}
 	site.Refusals = func(d *platform.Deployment) []diagnosis.Entry { return s.refusals.List(d.Name, string(d.Environment)) }
+	site.Webhooks, site.MailInvitation = &s.services.webhooks, s.mailInvitation
+	if s.private() {
+		site.Outbox = s.outbox
+	}
 	if err := site.Open(); err != nil {
 		return nil, err
 	}
 	var err error
 	s.addresses.DashboardLink, err = site.FirstLink(ctx)
 	return site, err
+}
+
+// mailInvitation mails the link by which an invitation is accepted.
+func (s *Server) mailInvitation(e *identity.Environment, i *identity.Invitation, organization string) error {
+	base := s.authKitURL()
+	if e.Settings.Domain != "" {
+		base = e.OwnURL(strings.HasPrefix(base, "https://"))
+	}
+	return s.flow.SendInvitation(e, i, base+workos.InvitePath+"?token="+url.QueryEscape(i.Token), "", organization)
 }
 
 // health is the status in the dashboard's words.

@@ -13,7 +13,9 @@ import (
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/diagnosis"
 	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/mail"
 	"github.com/lentil-dev/lentil/internal/platform"
+	"github.com/lentil-dev/lentil/internal/webhook"
 	"github.com/lentil-dev/lentil/internal/wire"
 )
 
@@ -43,6 +45,12 @@ type Site struct {
 	// is AuthKitURL; nil leaves links alone.
 	Accounts   Accounts
 	AuthKitURL string
+	// Webhooks tells apps of events; Outbox holds what was mailed, where mail stays in the
+	// house; MailInvitation mails an invitation into an organization, or into none. nil
+	// for none.
+	Webhooks       *webhook.Service
+	Outbox         *mail.Outbox
+	MailInvitation func(e *identity.Environment, i *identity.Invitation, organization string) error
 	// Files replaces the embedded templates and assets; with Reread they are read
 	// anew for every page, for working on them.
 	Files  fs.FS

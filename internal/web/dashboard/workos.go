@@ -128,9 +128,20 @@ func (s *Site) signInPages() []page {
 	return []page{
 		row("/users", "Users", "People", "people", "u", s.showUsers, change("create", s.createUser)),
 		row("/users/{user}", "", "", "", "", s.showUser, change("edit", s.editUser), change("end", s.endSession), change("endall", s.endSessions), change("delete", s.deleteUser)),
+		row("/organizations", "Organizations", "People", "building", "o", s.showOrganizations, change("create", s.createOrganization)),
+		row("/organizations/{organization}", "", "", "", "", s.showOrganization, change("domain", s.addDomain), change("undomain", s.deleteDomain),
+			change("member", s.addMember), change("role", s.setMemberRole), change("unmember", s.removeMembership), change("delete", s.deleteOrganization)),
+		row("/invitations", "Invitations", "People", "bell", "n", s.showInvitations, change("invite", s.sendInvitation), change("revoke", s.revokeInvitation)),
+		row("/roles", "Roles", "People", "shield", "p", s.showRoles, change("create", s.createRole), change("permit", s.setRole), change("delete", s.deleteRole), change("permission", s.createPermission)),
+		row("/methods", "Methods", "Authentication", "shield", "m", s.showMethods, change("methods", s.setMethods)),
 		row("/sessions", "Sessions", "Authentication", "globe", "c", s.showSessions, change("origin", s.addOrigin), change("unorigin", s.deleteOrigin), change("times", s.setTimes)),
 		row("/redirects", "Redirects", "Authentication", "link", "r", s.showRedirects, change("uri", s.addRedirect), change("unuri", s.deleteRedirect), change("home", s.setHomepage)),
-		row("/jwt-template", "JWT template", "Authentication", "key", "j", s.showTemplate, change("template", s.setTemplate), change("claims", s.setClaims)),
+		row("/jwt-template", "JWT template", "Authentication", "pencil", "j", s.showTemplate, change("template", s.setTemplate), change("claims", s.setClaims)),
+		row("/branding", "Branding", "Authentication", "brush", "a", s.showBranding, change("branding", s.setBranding)),
 		row("/api-keys", "API keys", "Developer", "key", "k", s.showAPIKeys, change("create", s.createAPIKey), change("revoke", s.revokeAPIKey)),
+		row("/mail", "Mail", "Developer", "mail", "x", s.showOutbox),
+		row("/events", "Events", "Developer", "logs", "e", s.showEvents),
+		row("/webhooks", "Webhooks", "Developer", "flag", "w", s.showWebhooks, change("endpoint", s.addEndpoint), change("switch", s.switchEndpoint),
+			change("unendpoint", s.deleteEndpoint), change("test", s.testEndpoint), change("replay", s.replayDelivery)),
 	}
 }

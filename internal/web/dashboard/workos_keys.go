@@ -3,6 +3,7 @@ package dashboard
 import (
 	"strings"
 
+	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/identity"
 )
 
@@ -63,6 +64,9 @@ func (templateView) heading() string  { return "JWT template" }
 // showTemplate shows the template, the issuer and the audience.
 func (s *Site) showTemplate(p *signIn) (view, error) {
 	t, err := s.Identity.JWTTemplate(p.ctx, p.Env.ID)
+	if apierr.KindOf(err) == apierr.NotFound {
+		t, err = &identity.JWTTemplate{}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

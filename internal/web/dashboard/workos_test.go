@@ -8,7 +8,9 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/diagnosis"
 	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/mail"
 	"github.com/lentil-dev/lentil/internal/platform"
+	"github.com/lentil-dev/lentil/internal/webhook"
 )
 
 // provisioned gives a deployment its environment, through the page.
@@ -118,5 +120,77 @@ func TestUsersOfOtherEnvironmentsDoNotExist(t *testing.T) {
 	}
 	if text := p.get("/d/" + w.dev.Name + "/api-keys"); strings.Contains(text, `data-testid="fresh"`) {
 		t.Error("the key is shown twice")
+	}
+}
+
+func TestEveryPageOfAnEnvironment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.site.Webhooks = &webhook.Service{Identity: w.identity, Log: w.identity.Log}
+	must(t, w.site.Webhooks.Open(t.Context()))
+	w.site.Outbox = &mail.Outbox{}
+	invited := ""
+	w.site.MailInvitation = func(_ *identity.Environment, i *identity.Invitation, organization string) error {
+		invited = i.Email + " into " + organization
+		return w.site.Outbox.Send(t.Context(), mail.Message{To: i.Email, Subject: "Come", Text: "code 424242", Code: "424242", Owner: string(i.Environment)})
+	}
+	p, viewer := w.as(platform.Developer), w.as(platform.Viewer)
+	env := p.provisioned(w.dev)
+	at := "/d/" + w.dev.Name
+	hostile := `<img src=x onerror=alert(1)>`
+	created := p.done(at+"/organizations", "create", "name", hostile)
+	l, err := w.identity.Organizations(t.Context(), env.ID, identity.OrganizationQuery{})
+	must(t, err)
+	if len(l.Data) != 1 || !strings.Contains(created, string(l.Data[0].ID)) {
+		t.Fatalf("organizations = %+v, then %s", l.Data, created)
+	}
+	org := at + "/organizations/" + string(l.Data[0].ID)
+	_, err = w.identity.CreateUser(t.Context(), env.ID, identity.NewUser{Email: "ada@example.com"})
+	must(t, err)
+	p.done(org, "domain", "domain", "acme.example", "verified", "yes")
+	p.done(org, "member", "email", "ada@example.com", "role", "member")
+	if r := p.post(org, "member", "email", "nobody@example.com"); r.StatusCode/100 != 4 || !strings.Contains(r.text, "Invite them instead") {
+		t.Errorf("an unknown member: %d %s", r.StatusCode, brief(r.text))
+	}
+	p.done(at+"/invitations", "invite", "email", "bob@example.com", "organization", string(l.Data[0].ID))
+	if invited != "bob@example.com into "+hostile {
+		t.Errorf("mailed: %q", invited)
+	}
+	p.done(at+"/roles", "permission", "name", "Read orders", "slug", "orders:read")
+	p.done(at+"/roles", "create", "name", "Clerk", "slug", "clerk")
+	p.done(at+"/roles", "permit", "slug", "clerk", "permission", "orders:read")
+	p.done(at+"/methods", "methods", "password", "yes", "signup", "yes", "mfa", "required")
+	p.done(at+"/branding", "branding", "name", hostile, "light", "#2f6140", "dark", "")
+	p.done(at+"/webhooks", "endpoint", "url", "http://127.0.0.1:9/hook", "events", "user.created, user.deleted")
+	if r := p.post(at+"/webhooks", "endpoint", "url", "http://127.0.0.1:9/hook", "events", "no.such"); r.StatusCode/100 != 4 {
+		t.Errorf("an unknown event: %d", r.StatusCode)
+	}
+	now, err := w.identity.Environment(t.Context(), env.ID)
+	must(t, err)
+	if now.Settings.MFA != identity.MFARequired || !now.Settings.SignIn.NoMagicCode || now.Settings.SignUpDisabled {
+		t.Errorf("methods = %+v", now.Settings)
+	}
+	for path, want := range map[string]string{
+		"/users": "ada@example.com", "/organizations": "onerror", "/organizations?search=acme": "acme.example", "/invitations": "bob@example.com", "/roles": "orders:read",
+		"/methods": "required of everybody", "/sessions": "CORS", "/redirects": "Redirect URIs", "/jwt-template": env.Issuer(), "/branding": "#2f6140", "/api-keys": "sk_test_",
+		"/mail": "424242", "/events": "organization.created", "/events?name=user.created": "ada@example.com", "/webhooks": "127.0.0.1:9/hook",
+		"/organizations/" + string(l.Data[0].ID): "acme.example",
+	} {
+		text := p.get(at + path)
+		if !strings.Contains(text, want) || strings.Contains(text, "<img src=x") {
+			t.Errorf("%s without %q: %s", path, want, brief(text))
+		}
+		if seen := viewer.get(at + path); path == "/mail" && strings.Contains(seen, "424242") {
+			t.Error("a viewer reads codes")
+		}
+	}
+	if e := w.site.Webhooks; e != nil {
+		hooks, err := e.Endpoints(t.Context(), env.ID, identity.Page{})
+		must(t, err)
+		secret := hooks.Data[0].Secret
+		reveal := at + "/webhooks?reveal=" + string(hooks.Data[0].ID)
+		if strings.Contains(p.get(at+"/webhooks"), secret) || !strings.Contains(p.get(reveal), secret) || strings.Contains(viewer.get(reveal), secret) {
+			t.Error("the secret is shown unasked, not shown, or shown to a viewer")
+		}
 	}
 }
