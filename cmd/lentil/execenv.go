@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	_ "embed" // the file that Node.js loads
@@ -60,7 +61,7 @@ func (l *lodging) variables(proxyURL string, getenv func(string) string) ([]vari
 		{name: "NO_PROXY", value: bypass}, {name: "no_proxy", value: bypass},
 		{name: "NODE_EXTRA_CA_CERTS", value: extra},
 		{name: "NODE_USE_ENV_PROXY", value: "1"},
-		{name: "NODE_OPTIONS", value: strings.TrimSpace(getenv("NODE_OPTIONS") + " --require " + quoteNodeOption(shim))},
+		{name: "NODE_OPTIONS", value: withShim(getenv("NODE_OPTIONS"), shim)},
 		{name: "DENO_CERT", value: extra},
 	}
 	// These replace what a program trusts, so they get everything that it did trust.
@@ -138,6 +139,9 @@ func chosen(getenv func(string) string) bool {
 func (l *lodging) keep(name string, parts [][]byte) (string, error) {
 	var all []byte
 	for _, p := range parts {
+		if bytes.Contains(all, p) {
+			continue // exec below exec
+		}
 		all = append(all, p...)
 		if len(all) > 0 && all[len(all)-1] != '\n' {
 			all = append(all, '\n')
@@ -190,6 +194,15 @@ func noProxy(before string) string {
 		}
 	}
 	return strings.Join(list, ",")
+}
+
+// withShim adds our file to what Node.js loads, once where exec runs below exec.
+func withShim(options, shim string) string {
+	quoted := quoteNodeOption(shim)
+	if strings.Contains(options, quoted) {
+		return options
+	}
+	return strings.TrimSpace(options + " --require " + quoted)
 }
 
 // quoteNodeOption quotes a path as NODE_OPTIONS wants it:
