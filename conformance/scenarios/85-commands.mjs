@@ -1,5 +1,5 @@
 // The commands of the official CLI that ask its cloud, one by one, against a house's control plane.
-import { readFileSync, rmSync, symlinkSync } from "node:fs";
+import { rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { contains, holds, lacks, same } from "../lib/check.mjs";
 import { root, write } from "../lib/lentil.mjs";
@@ -114,18 +114,20 @@ export const scenarios = {
     contains(await workos("provision-team"), "already has an associated WorkOS team");
     contains(await workos("status", "--prod"), "WorkOS environment: Shop (prod)");
   },
+};
 
-  "an older CLI, 1.39, develops and deploys": async (o) => {
+for (const version of ["1.25", "1.31", "1.39"]) {
+  scenarios[`an older CLI, ${version}, makes a project, develops and deploys`] = async (o) => {
     const dir = o.app("older");
     rmSync(join(dir, "node_modules"), { force: true });
     write(join(dir, "node_modules", ".keep"), "");
-    symlinkSync(join(older, "convex-1.39"), join(dir, "node_modules", "convex"));
+    symlinkSync(join(older, `convex-${version}`), join(dir, "node_modules", "convex"));
     write(join(dir, "package.json"), JSON.stringify({ name: "older", type: "module", dependencies: { convex: "*" } }));
     const cli = { cli: join(dir, "node_modules", "convex", "bin", "main.js") };
-    contains(await o.cli(dir, ["dev", "--once", "--typecheck", "disable", "--configure", "new", "--team", "my-team", "--project", "Old"], cli), "Convex functions ready");
-    contains(readFileSync(join(dir, ".env.local"), "utf8"), "project: old");
-    contains(await o.cli(dir, ["dev", "--once", "--typecheck", "disable"], cli), "Convex functions ready");
+    const choose = ["--configure", "new", "--team", "my-team", "--project", `Old ${version}`];
+    contains(await o.cli(dir, ["dev", "--once", "--typecheck", "disable", ...choose], cli), "Convex functions ready");
+    contains(o.written(dir).text, `project: old-${version.replace(".", "-")}`);
     await o.cli(dir, ["deploy", "-y", "--typecheck", "disable"], cli);
-    contains(await o.cli(dir, ["env", "default", "list"], cli), "No environment variables");
-  },
-};
+    contains(await o.cli(dir, ["data", "--prod"], cli), "tasks");
+  };
+}

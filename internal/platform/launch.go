@@ -23,6 +23,9 @@ func (s *Service) Launch(ctx context.Context, n NewDeployment) (*Deployment, err
 		}
 		return nil, fmt.Errorf("platform: open %s: %w", d.Name, err)
 	}
+	if s.Log != nil {
+		s.Log.Info("launched a deployment", "deployment", d.Name, "kind", d.Kind, "reference", d.Reference)
+	}
 	return s.Deployment(ctx, d.Name)
 }
 

@@ -3,6 +3,7 @@ package management
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/lentil-dev/lentil/internal/platform"
@@ -234,6 +235,50 @@ func TestDefaultVariables(t *testing.T) {
 	h.refusedAs(set("1X", "dev", "y"), http.StatusBadRequest, "EnvironmentVariableNameInvalid")
 	h.refusedAs(set("X", "dev", strings.Repeat("y", 9000)), http.StatusBadRequest, "EnvironmentVariableValueTooLarge")
 	h.refusedAs(set("X", "moon", "y"), http.StatusBadRequest, "InvalidDeploymentType")
+}
+
+// TestOlderTools asks as CLIs before 1.40 do.
+func TestOlderTools(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	own := h.post("", "/api/authorize", body{"authnToken": houseToken, "deviceName": "laptop"}).text("accessToken")
+	h.refusedAs(h.ask("", "POST", "/api/authorize", body{"authnToken": "wrong", "deviceName": "laptop"}), http.StatusUnauthorized, "InvalidAccessToken")
+	made := h.post(own, "/api/create_project", body{"team": "my-team", "projectName": "Shop", "deploymentType": "dev"})
+	if made.text("projectSlug") != "shop" || made.text("teamSlug") != "my-team" || made.at("projectsRemaining") == nil {
+		t.Errorf("create_project = %v", made.body)
+	}
+	if a := h.get(own, "/api/teams/my-team/projects"); a.text(1, "slug") != "shop" {
+		t.Errorf("projects = %v", a.body)
+	}
+	if a := h.get(own, "/api/teams/my-team/projects/shop/deployments"); a.text(0, "name") != made.text("deploymentName") {
+		t.Errorf("deployments = %v", a.body)
+	}
+	h.get(own, "/api/teams/my-team/projects_remaining")
+}
+
+// TestTwoPushesAtOnceMakeOneDeployment begins many at once, as two terminals do.
+func TestTwoPushesAtOnceMakeOneDeployment(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	h.post(houseToken, "/v1/teams/1/create_project", body{"projectName": "Shop"})
+	key := h.post(houseToken, "/v1/projects/2/create_preview_deploy_key", body{"name": "CI"}).text("previewDeployKey")
+	sel := body{"kind": "teamAndProjectSlugs", "teamSlug": "my-team", "projectSlug": "shop"}
+	names := make([][2]string, 8)
+	var wg sync.WaitGroup
+	for i := range names {
+		wg.Go(func() {
+			dev := h.ask(houseToken, "POST", "/api/deployment/provision_and_authorize", body{"teamSlug": "my-team", "projectSlug": "shop", "deploymentType": "dev"})
+			preview := h.ask(key, "POST", "/api/claim_preview_deployment", body{"projectSelection": sel, "identifier": "branch", "reuse": true})
+			names[i] = [2]string{dev.text("deploymentName"), preview.text("deploymentName")}
+		})
+	}
+	wg.Wait()
+	for _, n := range names {
+		if n != names[0] || n[0] == "" || n[1] == "" {
+			t.Errorf("made %v", names)
+			break
+		}
+	}
 }
 
 // TestTableIsWhole makes sure that no two rows are the same and that each has what it needs.

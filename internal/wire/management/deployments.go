@@ -222,5 +222,9 @@ func deleteDeployment(a *API, q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return object{}, a.Platform.DeleteDeployment(q.Context(), d.Name)
+	if err := a.Platform.DeleteDeployment(q.Context(), d.Name); err != nil {
+		return nil, err
+	}
+	a.Log.Info("deleted a deployment", "deployment", d.Name, "reference", d.Reference)
+	return object{}, nil
 }

@@ -16,13 +16,16 @@ import (
 const (
 	deviceLife     = 10 * time.Minute
 	deviceInterval = time.Second
-	// maxDevices bounds the logins that are waiting at once.
-	maxDevices = 1000
+	// maxDevices bounds the logins that are waiting at once, maxDevicesOf those that one
+	// address began, so that one stranger does not keep others from logging in.
+	maxDevices   = 1000
+	maxDevicesOf = 50
 )
 
 // device is a login on its way: begun by a program, to be confirmed by a person.
 type device struct {
 	client   string
+	address  string // where it began
 	userCode string
 	expires  time.Time
 	polled   time.Time
@@ -70,24 +73,30 @@ func plainCode(s string) string {
 	}, strings.ToUpper(s))
 }
 
+// errManyDevices refuses one login too many. Its code is the one that clients of the
+// device flow know for "later".
+var errManyDevices = apierr.New(apierr.Overloaded, "temporarily_unavailable", "Too many logins are waiting to be confirmed. Try again in a few minutes.")
+
 // begin starts a login.
-func (d *devices) begin(client string) (code string, v device, err error) {
+func (d *devices) begin(client, address string) (code string, v device, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := d.now()
+	now, same := d.now(), 0
 	for id, old := range d.byID {
 		// One that is over is remembered as long again, so that its client hears why.
 		if now.After(old.expires.Add(deviceLife)) {
 			delete(d.byID, id)
+		} else if old.address == address {
+			same++
 		}
 	}
-	if len(d.byID) >= maxDevices {
-		return "", v, apierr.New(apierr.Overloaded, "temporarily_unavailable", "Too many logins are waiting to be confirmed. Try again in a few minutes.")
+	if len(d.byID) >= maxDevices || same >= maxDevicesOf {
+		return "", v, errManyDevices
 	}
 	if d.byID == nil {
 		d.byID = map[string]*device{}
 	}
-	v = device{client: client, userCode: newUserCode(), expires: now.Add(deviceLife)}
+	v = device{client: client, address: address, userCode: newUserCode(), expires: now.Add(deviceLife)}
 	code = strings.ToLower(rand.Text() + rand.Text())
 	d.byID[code] = &v
 	return code, v, nil

@@ -82,7 +82,7 @@ func FuzzUserCode(f *testing.F) {
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
 		all := devices{now: time.Now}
-		_, d, err := all.begin("cli")
+		_, d, err := all.begin("cli", "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,8 +34,12 @@ func (a *API) mint(q *request, beside []platform.Credential, n platform.NewCrede
 	if q.actor.Operator != nil {
 		n.Operator = q.actor.Operator.ID
 	}
-	_, text, err := a.Platform.CreateCredential(q.Context(), n)
-	return text, err
+	c, text, err := a.Platform.CreateCredential(q.Context(), n)
+	if err != nil {
+		return "", err
+	}
+	a.Log.Info("made a key", "kind", c.Kind, "name", c.Name, "key", c.ID, "operator", c.Operator)
+	return text, nil
 }
 
 // keyShape describes a token or key.
@@ -64,16 +68,14 @@ func (a *API) revoke(q *request, list []platform.Credential) (any, error) {
 	if err := q.decode(&in); err != nil {
 		return nil, err
 	}
-	for _, c := range list {
-		if c.ID == in.ID || c.Name == in.ID {
-			return object{}, a.Platform.RevokeCredential(q.Context(), c.ID)
-		}
-	}
+	meant := in.ID
 	if actor, err := a.Platform.Authenticate(q.Context(), in.ID); err == nil && actor.Credential != nil {
-		for _, c := range list {
-			if c.ID == actor.Credential.ID {
-				return object{}, a.Platform.RevokeCredential(q.Context(), c.ID)
-			}
+		meant = actor.Credential.ID
+	}
+	for _, c := range list {
+		if c.ID == meant || c.Name == meant {
+			a.Log.Info("revoked a key", "kind", c.Kind, "name", c.Name, "key", c.ID)
+			return object{}, a.Platform.RevokeCredential(q.Context(), c.ID)
 		}
 	}
 	return nil, apierr.New(apierr.NotFound, "AccessTokenNotFound", "There is no such token or key here.")
@@ -175,6 +177,27 @@ func createPersonalToken(a *API, q *request) (any, error) {
 		return nil, errPersonOnly
 	}
 	text, err := a.mint(q, nil, platform.NewCredential{Kind: platform.PersonalToken}, in)
+	return object{"accessToken": text}, err
+}
+
+// exchangeOld is how CLIs before 1.40 end a login: what the login gave stands in the
+// body, not in the header.
+func exchangeOld(a *API, q *request) (any, error) {
+	var in struct {
+		AuthnToken string `json:"authnToken"`
+		DeviceName string `json:"deviceName"`
+	}
+	if err := q.decode(&in); err != nil {
+		return nil, err
+	}
+	var err error
+	if q.actor, err = a.Platform.Authenticate(q.Context(), in.AuthnToken); err != nil {
+		return nil, err
+	}
+	if !q.actor.Person() || q.actor.Operator == nil {
+		return nil, errPersonOnly
+	}
+	text, err := a.mint(q, nil, platform.NewCredential{Kind: platform.PersonalToken}, newKey{Name: in.DeviceName})
 	return object{"accessToken": text}, err
 }
 

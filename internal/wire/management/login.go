@@ -1,6 +1,7 @@
 package management
 
 import (
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -110,7 +111,11 @@ func (a *API) beginDevice(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	code, d, err := a.devices.begin(client)
+	address, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		address = r.RemoteAddr
+	}
+	code, d, err := a.devices.begin(client, address)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -131,13 +132,22 @@ func TestLoginByDeviceFlow(t *testing.T) {
 		t.Errorf("late: %d", page.Code)
 	}
 	h.want(code, "expired_token")
-	for i := range maxDevices {
-		if w, _ := h.form(devicePath, "", "client_id", "cli"); w.Code != 200 {
-			t.Fatalf("device %d: %d", i, w.Code)
+	refused := func() bool {
+		w, d := h.form(devicePath, "", "client_id", "cli")
+		return w.Code == 503 && d["error"] == "temporarily_unavailable"
+	}
+	for i := 0; !refused(); i++ {
+		if i > maxDevicesOf {
+			t.Fatal("one address may begin any number of logins")
 		}
 	}
-	if w, d := h.form(devicePath, "", "client_id", "cli"); w.Code != 503 || d["error"] != "temporarily_unavailable" {
-		t.Errorf("one too many: %d %v", w.Code, d)
+	for i := range maxDevices - maxDevicesOf {
+		if _, _, err := h.api.devices.begin("cli", fmt.Sprint(i)); err != nil {
+			t.Fatalf("device %d: %v", i, err)
+		}
+	}
+	if _, _, err := h.api.devices.begin("cli", "another"); err == nil {
+		t.Error("the number of logins is not bounded")
 	}
 	h.now = h.now.Add(2*deviceLife + time.Second)
 	h.begin()

@@ -105,29 +105,59 @@ func createProject(a *API, q *request) (any, error) {
 	if err := q.decode(&in); err != nil {
 		return nil, err
 	}
-	if in.DeploymentType != nil && *in.DeploymentType != platform.Dev && *in.DeploymentType != platform.Prod {
-		return nil, apierr.New(apierr.BadRequest, "InvalidDeploymentType", "A project begins with a deployment of type dev or prod, not %q.", clip(string(*in.DeploymentType)))
+	return a.newProject(q, q.PathValue("team"), in.ProjectName, in.DeploymentType)
+}
+
+// createProjectOld is what CLIs before 1.35 ask.
+func createProjectOld(a *API, q *request) (any, error) {
+	var in struct {
+		Team           string         `json:"team"`
+		ProjectName    string         `json:"projectName"`
+		DeploymentType *platform.Kind `json:"deploymentType"`
 	}
-	t, err := a.team(q, q.PathValue("team"), platform.Developer)
+	if err := q.decode(&in); err != nil {
+		return nil, err
+	}
+	return a.newProject(q, in.Team, in.ProjectName, in.DeploymentType)
+}
+
+// manyProjects is what older CLIs are told of how many projects a team may still
+// have: nobody counts, but they want a number.
+const manyProjects = 1000
+
+// projectsRemaining is what CLIs before 1.26 ask.
+func projectsRemaining(a *API, q *request) (any, error) {
+	_, err := a.seenTeam(q, q.PathValue("team"))
+	return object{"projectsRemaining": manyProjects}, err
+}
+
+// newProject makes a project and its first deployment.
+func (a *API) newProject(q *request, team, name string, kind *platform.Kind) (any, error) {
+	if kind != nil && *kind != platform.Dev && *kind != platform.Prod {
+		return nil, apierr.New(apierr.BadRequest, "InvalidDeploymentType", "A project begins with a deployment of type dev or prod, not %q.", clip(string(*kind)))
+	}
+	t, err := a.team(q, team, platform.Developer)
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.Platform.CreateProject(q.Context(), t.ID, in.ProjectName)
+	p, err := a.Platform.CreateProject(q.Context(), t.ID, name)
 	if err != nil {
 		return nil, err
 	}
-	out := object{"id": p.ID, "projectId": p.ID, "slug": p.Slug, "projectSlug": p.Slug, "teamSlug": t.Slug}
-	if in.DeploymentType != nil {
-		d, err := a.Platform.EnsureDefault(q.Context(), p.ID, *in.DeploymentType, q.actor.Operator)
-		if err != nil {
-			return nil, err
-		}
-		url, _, err := a.Platform.Fleet.Addresses(q.Context(), d.Name)
-		if err != nil {
-			return nil, err
-		}
-		out["deploymentName"], out["deploymentUrl"] = d.Name, url
+	a.Log.Info("created a project", "project", p.Slug, "team", t.Slug)
+	out := object{"id": p.ID, "projectId": p.ID, "slug": p.Slug, "projectSlug": p.Slug, "teamSlug": t.Slug, "projectsRemaining": manyProjects}
+	if kind == nil {
+		return out, nil
 	}
+	d, err := a.Platform.EnsureDefault(q.Context(), p.ID, *kind, q.actor.Operator)
+	if err != nil {
+		return nil, err
+	}
+	url, _, err := a.Platform.Fleet.Addresses(q.Context(), d.Name)
+	if err != nil {
+		return nil, err
+	}
+	out["deploymentName"], out["deploymentUrl"] = d.Name, url
 	return out, nil
 }
 

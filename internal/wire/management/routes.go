@@ -48,6 +48,7 @@ func notOffered(path, code, feature string) Route {
 var routes = []Route{
 	// who somebody is
 	served("GET", "/api/authorize", holder, authorized), // HEAD comes with it
+	served("POST", "/api/authorize", anyone, exchangeOld),
 	served("POST", "/api/check_opt_ins", holder, noOptIns),
 	served("POST", "/api/accept_opt_ins", holder, authorized),
 	served("POST", "/v1/create_personal_access_token", person, createPersonalToken),
@@ -67,6 +68,8 @@ var routes = []Route{
 	// projects
 	served("GET", "/api/has_projects", holder, hasProjects),
 	served("GET", "/api/teams/{team}/projects", holder, listProjectsOld),
+	served("GET", "/api/teams/{team}/projects_remaining", holder, projectsRemaining),
+	served("POST", "/api/create_project", person, createProjectOld),
 	served("GET", "/v1/teams/{team}/projects", holder, listProjects),
 	served("GET", "/v1/teams/{team}/projects/{slug}", holder, getProjectBySlugs),
 	served("POST", "/v1/teams/{team}/create_project", person, createProject),
@@ -144,6 +147,7 @@ var routes = []Route{
 	served("GET", "/v1/local_backend_version", anyone, noFile("NoLocalBackend", "Backends to download")),
 
 	// known, and not offered
+	notOffered("/api/local_deployment/generate_admin_key", "LocalKeysNotOffered", "A key for the vendor's backend on somebody's machine, which older CLIs ask for,"),
 	notOffered("/api/dashboard/teams/{team}/usage/query", "InsightsNotOffered", "The list of insights (conflicts and limits of the last days)"),
 	notOffered("/v1/teams/{team}/list_local_deployments", "LocalDeploymentsNotKept", "Listing the deployments on people's own machines, which are not told here,"),
 	notOffered("/v1/deployments/{deployment}/transfer", "TransferNotOffered", "Moving a deployment to another project"),
