@@ -20,9 +20,10 @@ const domain = "house.example";
 const at = (name) => `${name}.${domain}`;
 const password = "correct horse battery staple";
 const functions = `
-import { mutation, query } from "./_generated/server";
+import { action, mutation, query } from "./_generated/server";
 import { v } from "convex/values";
 export const add = mutation({ args: { n: v.number() }, handler: async (ctx, { n }) => { await ctx.db.insert("numbers", { n }); } });
+export const slow = action({ args: {}, handler: async () => { await new Promise((done) => setTimeout(done, 1500)); return "done"; } });
 export const all = query({ args: {}, handler: async (ctx) => (await ctx.db.query("numbers").collect()).map((row) => row.n) });
 `;
 const http = `
@@ -220,10 +221,12 @@ export const scenarios = {
       }
     })();
     await until("some mutations", () => acknowledged > 5);
+    const slow = c.action(api.numbers.slow, {}); // which no client can send again
     const going = house.stop("SIGTERM");
     // Not ready at once, and yet answering for as long as drain.delay says.
     await until("the announcement", async () => (await ask(house, `${house.info.url}/ready`)).status === 503, 5000);
     same((await ask(house, `${house.info.url}/health`)).status, 200);
+    same(await slow, "done");
     same(await going, 0);
     const before = acknowledged;
     await house.start();

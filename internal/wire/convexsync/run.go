@@ -62,6 +62,9 @@ func (s *session) run(r Run) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.perform(s.machine.Done(r, reply, err))
+	if s.leaving && s.machine.actions == 0 {
+		s.finish(goingAway)
+	}
 }
 
 // note logs a fault of ours, once.

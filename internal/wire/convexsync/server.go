@@ -83,7 +83,7 @@ func (s *Server) Connections() int {
 }
 
 // Wait says goodbye to all sockets and waits, until ctx ends, for them and for
-// mutations and actions that still run. No socket is taken any more. Call it
+// mutations and actions that still run; what these answer is sent first. No socket is taken any more. Call it
 // when the HTTP server has stopped, and before closing what functions run on.
 func (s *Server) Wait(ctx context.Context) { s.Dismiss(ctx, "") }
 
@@ -101,6 +101,11 @@ func (s *Server) Dismiss(ctx context.Context, farewell string) {
 	select {
 	case <-done:
 	case <-ctx.Done():
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for ss := range s.sessions {
+			ss.hurry()
+		}
 	}
 }
 

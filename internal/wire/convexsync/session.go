@@ -59,6 +59,7 @@ type session struct {
 	bulked  time.Time // when the last bulky message was written
 	timer   *time.Timer
 	ended   bool
+	leaving bool // goodbye was said; the socket stays until the last action is answered
 }
 
 // hear notes a sign of life.
@@ -84,8 +85,13 @@ func (s *session) keyed(id string) bool {
 	return s.machine.Caller().Key == id
 }
 
-// goodbye closes the socket because the server stops. Clients do not log this
-// code, and come back; with a farewell they log it.
+// goingAway is how sockets are closed because the server stops. Clients do not log
+// this code, and come back.
+var goingAway = Close{Code: int(websocket.StatusGoingAway), Reason: "Shutdown"}
+
+// goodbye closes the socket because the server stops; with a farewell, clients log
+// it. Without one the socket waits for actions that run: a client cannot send them
+// again, as it can mutations, and would never learn what became of them.
 func (s *session) goodbye(farewell string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +99,18 @@ func (s *session) goodbye(farewell string) {
 		s.finish(Close{Code: int(websocket.StatusPolicyViolation), Reason: farewell})
 		return
 	}
-	s.finish(Close{Code: int(websocket.StatusGoingAway), Reason: "Shutdown"})
+	if s.machine.actions > 0 {
+		s.leaving = true
+		return
+	}
+	s.finish(goingAway)
+}
+
+// hurry closes a socket that waits for actions: there is no more time for them.
+func (s *session) hurry() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.finish(goingAway)
 }
 
 // end lets go of everything. What still runs finds ended set.
