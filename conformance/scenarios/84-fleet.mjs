@@ -18,10 +18,6 @@ export async function setUp() {
   const world = { lentil, log: "" };
   world.dev = { name: lentil.info.deployment, url: lentil.info.url, siteUrl: lentil.info.siteUrl, key: lentil.info.adminKey, clientId: lentil.info.clientId, apiKey: lentil.info.apiKey };
   world.prod = await create(world, "--type", "prod");
-  // The first environment of the project is asked for; whatever is made later begins with one of its own.
-  const made = await control(world, "/api/workos/get_or_provision_workos_environment", world.prod.key, { deploymentName: world.prod.name, environmentType: "production" });
-  Object.assign(world.prod, { clientId: made.clientId, apiKey: made.apiKey });
-  await push(world, world.prod, ["env", "set", "WORKOS_CLIENT_ID", made.clientId]);
   world.preview = await create(world, "--type", "preview", "--reference", "preview/login");
   world.all = [world.dev, world.prod, world.preview];
   for (const place of world.all) {
@@ -41,8 +37,10 @@ const ours = async (world, ...args) => (await promisify(execFile)(binary, [...ar
 /** Makes a deployment, with a deploy key. */
 async function create(world, ...args) {
   const made = JSON.parse(await ours(world, "deployments", "create", "--json", ...args));
-  const { id, key } = JSON.parse(await ours(world, "deployments", "key", made.name, "--json"));
-  return { ...made, key, keyId: id };
+  const { key } = JSON.parse(await ours(world, "deployments", "key", made.name, "--json"));
+  const answer = await fetch(`${made.url}/api/v1/list_environment_variables`, { headers: { authorization: `Convex ${key}` } });
+  const variables = (await answer.json()).environmentVariables;
+  return { ...made, key, apiKey: variables.WORKOS_API_KEY, variables };
 }
 
 /** Asks the management API. */
@@ -169,7 +167,8 @@ export const scenarios = {
   },
 
   "each has people of its own; environments of production and development are kept apart": async (world) => {
-    same(world.prod.apiKey.slice(0, 8), "sk_live_");
+    same([world.prod, world.preview].map((p) => p.apiKey.slice(0, 8)), ["sk_live_", "sk_test_"]);
+    same([world.prod, world.preview].map((p) => p.variables.WORKOS_CLIENT_ID), [world.prod.clientId, world.preview.clientId]);
     const [devClient, prodClient, previewClient] = await Promise.all(world.all.map(async (p) => (await http(p).query(api.notes.place, {}))[2]));
     same([devClient, prodClient], [world.dev.clientId, world.prod.clientId]);
     holds(previewClient && new Set([devClient, prodClient, previewClient]).size === 3, "three client ids");

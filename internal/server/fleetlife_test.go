@@ -409,3 +409,41 @@ func TestFleetDeletesUnderRequests(t *testing.T) {
 		t.Error("the request goes on")
 	}
 }
+
+func TestFleetDeletesWhatExpiredOrWasBeingDeleted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	in := func(c *server.Config) { c.Data = dir }
+	s, stop := start(t, in)
+	expired := create(t, s, platform.NewDeployment{Kind: platform.Preview, Expires: time.Now().Add(time.Millisecond)})
+	half := create(t, s, platform.NewDeployment{Kind: platform.Dev})
+	soon := create(t, s, platform.NewDeployment{Kind: platform.Preview, Expires: time.Now().Add(time.Hour)})
+	for _, d := range []*platform.Deployment{expired, half, soon} {
+		within(t, s, d.Name, func(context.Context, *database.DB) {})
+	}
+	if p := s.Status().Problems; !slices.ContainsFunc(p, func(text string) bool { return strings.Contains(text, soon.Name+" expires at") }) {
+		t.Errorf("problems = %q", p)
+	}
+	// What a crash in the middle of a deletion leaves.
+	if err := s.Platform().ChangeDeployment(t.Context(), half.Name, func(d *platform.Deployment) { d.Deleting = true }); err != nil {
+		t.Fatal(err)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	s, _ = start(t, in)
+	for _, d := range []*platform.Deployment{expired, half} {
+		await(t, d.Name+" is gone", func() bool {
+			_, err := s.Platform().Deployment(t.Context(), d.Name)
+			_, there := os.Stat(filepath.Join(dir, "deployments", d.Name))
+			return err != nil && os.IsNotExist(there)
+		})
+	}
+	if _, err := s.Platform().Deployment(t.Context(), soon.Name); err != nil {
+		t.Errorf("the one whose time is not over: %v", err)
+	}
+	await(t, "no row is left", func() bool {
+		names, err := s.Platform().Deleting(t.Context())
+		return err == nil && len(names) == 0
+	})
+}

@@ -126,10 +126,23 @@ const filesOfStore = 12
 // maxOpen is how many deployments may be open without being used.
 func (f *fleet) maxOpen() int { return max(8, f.server.files/8/filesOfStore) }
 
-// expire deletes the deployments whose time is over.
+// expire deletes the deployments whose time is over, and takes in when the others'
+// is.
 func (f *fleet) expire(ctx context.Context) {
-	list, err := f.server.platform.Expired(ctx, time.Now())
-	for _, d := range list {
+	all, err := f.server.platform.Deployments(ctx)
+	f.mu.Lock()
+	for _, d := range all {
+		if b := f.berths[d.Name]; b != nil {
+			b.mu.Lock()
+			b.expires = d.Expires
+			b.mu.Unlock()
+		}
+	}
+	f.mu.Unlock()
+	for _, d := range all {
+		if d.Home || d.Expires.IsZero() || d.Expires.After(time.Now()) {
+			continue
+		}
 		if derr := f.server.platform.DeleteDeployment(ctx, d.Name); derr != nil {
 			err = derr
 			continue

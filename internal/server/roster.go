@@ -147,11 +147,8 @@ func (s *Server) createDeployment(ctx context.Context, req *CreateDeploymentRequ
 			return nil, err
 		}
 	}
-	d, err := s.platform.CreateDeployment(ctx, n)
+	d, err := s.platform.Launch(ctx, n)
 	if err != nil {
-		return nil, err
-	}
-	if _, err := s.fleet.Open(ctx, d.Name); err != nil {
 		return nil, err
 	}
 	list, err := s.deployments(ctx)
