@@ -71,9 +71,22 @@ export const scenarios = {
     same(house.env.NEXT_PUBLIC_CONVEX_URL, info.url);
     const { hostname, port } = new URL(info.authkitUrl);
     same([house.env.WORKOS_API_HOSTNAME, house.env.WORKOS_API_PORT, house.env.WORKOS_API_HTTPS], [hostname, port, "false"]);
-    // The official CLI and a second start leave them as they are: sessions outlive both.
-    const before = house.env.WORKOS_COOKIE_PASSWORD;
-    contains(readFileSync(join(house.dir, ".env.local"), "utf8"), before);
+  },
+
+  "the house is started again under an open page: .env.local stays as it is, and nobody is signed out": async (house) => {
+    const { person, page } = await signIn(house, "ada@example.com");
+    await suggest(page, "Before the restart");
+    await live(page);
+    const before = readFileSync(join(house.dir, ".env.local"), "utf8");
+    await house.lentil.stop();
+    await house.lentil.start();
+    same(readFileSync(join(house.dir, ".env.local"), "utf8"), before);
+    await suggest(page, "After the restart");
+    await page.reload();
+    await atBoard(page, "ada@example.com");
+    await page.getByText("Before the restart", { exact: true }).waitFor();
+    same(page.url(), `${house.url}/board`);
+    await person.close();
   },
 
   "the doctor finds nothing wrong but the link that the page of trials has": async (house) => {

@@ -9,7 +9,7 @@ export async function POST(request: Request) {
   const { user } = await withAuth({ ensureSignedIn: true });
   const form = await request.formData();
   let kitchen = form.get("kitchen");
-  const name = String(form.get("name") ?? "").trim();
+  const name = String(form.get("name") ?? "").trim().slice(0, 40);
   if (name !== "") {
     const workos = getWorkOS();
     kitchen = (await workos.organizations.createOrganization({ name })).id;
