@@ -42,6 +42,7 @@ var scenarios = []scenario{
 	{"idle", benchIdle},
 	{"churn", benchChurn},
 	{"fleet", benchFleet},
+	{"backup", benchBackup},
 }
 
 // bench is what every scenario gets.

@@ -83,8 +83,8 @@ type follow struct {
 type State struct {
 	Depot   string    `json:"depot"`
 	Every   float64   `json:"everySeconds"`
-	Through time.Time `json:"through"` // what was committed until then can be restored
-	Base    time.Time `json:"base"`    // the newest one
+	Through time.Time `json:"through,omitzero"` // what was committed until then can be restored
+	Base    time.Time `json:"base,omitzero"`    // the newest one
 	// Behind is how long ago Through is, in seconds, if there is something to ship.
 	Behind   float64   `json:"behindSeconds"`
 	Segments int64     `json:"segments"` // written since the house began

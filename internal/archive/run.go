@@ -130,6 +130,7 @@ type schedule struct {
 	wait     time.Duration
 	making   bool // a base is being made
 	baseNext time.Time
+	baseErr  error // why the last one was not made
 }
 
 // turn does what is due.
@@ -145,11 +146,9 @@ func (a *Archiver) turn(ctx context.Context, s *schedule, jobs chan<- *job) {
 	}
 	if err == nil {
 		s.wait, s.next = 0, time.Now().Add(a.Every)
-		a.tell(func(st *State) {
-			if !s.making || !st.Base.IsZero() {
-				st.Failing, st.Problem = time.Time{}, ""
-			}
-		})
+		if s.baseErr == nil && (!s.making || !a.State().Base.IsZero()) {
+			a.tell(func(st *State) { st.Failing, st.Problem = time.Time{}, "" })
+		}
 		return
 	}
 	if ctx.Err() != nil {
@@ -184,7 +183,7 @@ func (a *Archiver) step(ctx context.Context, s *schedule, jobs chan<- *job) erro
 
 // finished takes note of how the making of a base ended.
 func (s *schedule) finished(a *Archiver, err error) {
-	s.making = false
+	s.making, s.baseErr = false, err
 	if err == nil {
 		s.baseNext = time.Now().Add(a.BaseEvery)
 		return
