@@ -186,6 +186,7 @@ func (s *schedule) finished(a *Archiver, err error) {
 	s.making, s.baseErr = false, err
 	if err == nil {
 		s.baseNext = time.Now().Add(a.BaseEvery)
+		a.shipped, s.next = time.Time{}, time.Time{} // it may be the first that counts
 		return
 	}
 	a.failed(fmt.Errorf("base: %w", err))
