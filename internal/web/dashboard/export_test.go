@@ -30,3 +30,15 @@ func (s *Site) Paths() (list []string) {
 
 // OwnPath is ownPath.
 var OwnPath = ownPath
+
+// TakeStreams takes all event streams until the function that it gives is called.
+func (s *Site) TakeStreams() (free func()) {
+	for range cap(s.streams) {
+		s.streams <- struct{}{}
+	}
+	return func() {
+		for range cap(s.streams) {
+			<-s.streams
+		}
+	}
+}

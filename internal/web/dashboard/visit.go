@@ -50,6 +50,7 @@ type Visit struct {
 	watch   []func() (<-chan struct{}, func())
 	say     string
 	still   map[string]bool
+	alerted bool // a form of the page shows the alert
 	memory  map[string]any // what one picture of an event stream leaves to the next; nil elsewhere
 
 	// Deployments are those of the project, to change between.
@@ -290,10 +291,19 @@ func (v *Visit) Typed(action, field, value string) string {
 
 // Refused says whether the form of an action was refused; its alert stands in it.
 func (v *Visit) Refused(action string) *apierr.Error {
-	if v.Posted == action {
+	if v.Posted == action && v.Alert != nil {
+		v.alerted = true
 		return v.Alert
 	}
 	return nil
+}
+
+// Untold is the alert if no form of the page has shown it.
+func (v *Visit) Untold() *apierr.Error {
+	if v.alerted {
+		return nil
+	}
+	return v.Alert
 }
 
 // Q is a parameter of the address.
