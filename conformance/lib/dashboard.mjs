@@ -114,7 +114,8 @@ const [across, down] = [32, 20];
 
 /** A page as a grid of colours: what is left of a screenshot when letters are forgotten. */
 async function grid(house, page) {
-  const png = await page.screenshot({ animations: "disabled", caret: "hide" });
+  // The list of pages grows by itself; a page is not another one for that.
+  const png = await page.screenshot({ animations: "disabled", caret: "hide", mask: [page.locator(".side")], maskColor: "#808080" });
   house.easel ??= await (await house.browser.newContext()).newPage();
   const cells = await house.easel.evaluate(
     async ([data, w, h]) => {

@@ -18,7 +18,7 @@ const notice = (page, words) => page.locator("#notice").getByText(words).waitFor
 const pages = {
   "projects": "/", "team": "/t/my-team", "members": "/t/my-team/-/members", "project": "/t/my-team/my-project", "you": "/you",
   "health": "@/health", "data": "@/data?table=breads", "data-edit": "@/data?table=breads&new=1", "functions": "@/functions", "function": "@/functions?fn=breads:list&args={}&run=1",
-  "logs": "@/logs?pause=1", "schedules": "@/schedules", "variables": "@/variables", "files": "@/files", "backups": "@/backups", "settings": "@/settings",
+  "logs": "@/logs?pause=1", "schedules": "@/schedules", "variables": "@/variables", "files": "@/files", "history": "@/history", "backups": "@/backups", "settings": "@/settings",
   "not-found": "/nothing-here",
 };
 
@@ -170,6 +170,7 @@ export const scenarios = {
     const page = await owner(house);
     const logs = await page.context().newPage();
     await visit(house, logs, "/logs");
+    await page.bringToFront(); // pages behind draw a picture a second
     await visit(house, page, "/functions?fn=breads:bake");
     contains(await main(page), "tags?: string[]");
     const args = page.getByLabel("Arguments");
@@ -196,6 +197,7 @@ export const scenarios = {
     await page.getByTestId("run").click();
     await page.getByTestId("result").getByText("ada@example.com").waitFor();
 
+    await logs.bringToFront();
     await logs.getByRole("button", { name: "Pause" }).click();
     await logs.getByRole("link", { name: "Go on" }).waitFor();
     await house.run("breads:scald").catch(() => {});
@@ -424,6 +426,9 @@ export const scenarios = {
     await visit(house, ada, "/variables?reveal=OVEN");
     lacks(await main(ada), "hot &");
     // What the page does not offer, the server does not do.
+    await visit(house, ada, "/history");
+    contains(await main(ada), "modules added or changed");
+    contains(await main(ada), "OVEN set"); // its name alone
     const status = await ada.evaluate(async (url) => {
       const secret = document.querySelector("form[action='/sign-out'] input[name=form]").value;
       return (await fetch(url, { method: "POST", body: new URLSearchParams({ form: secret, do: "set", name: "EVIL", value: "1" }) })).status;
@@ -461,8 +466,8 @@ export const scenarios = {
     await page.getByLabel("New project").fill("Second shop");
     await page.getByRole("button", { name: "Make it" }).click();
     await page.getByRole("heading", { name: "Second shop" }).waitFor();
-    await page.getByLabel("New deployment").selectOption("prod");
-    await page.getByRole("button", { name: "Make it" }).click();
+    await page.getByLabel("New deployment", { exact: true }).selectOption("prod");
+    await page.getByRole("button", { name: "Make it", exact: true }).click();
     await page.getByRole("heading", { name: "Health" }).waitFor();
     holds(await page.locator("body.production").count());
     const address = await page.locator(".facts dd").first().evaluate((el) => el.firstChild.textContent);

@@ -78,6 +78,9 @@ func (s *Service) updateEnvironment(ctx context.Context, r *UpdateEnvironmentReq
 			return err
 		}
 	}
+	if err := note(ctx, tx, "variables", "", variableLines(r.Changes)); err != nil {
+		return err
+	}
 	_, err = s.DB.Commit(ctx, tx)
 	return err
 }

@@ -26,6 +26,10 @@ func (s *Service) FinishPush(ctx context.Context, r *FinishPushRequest) (*Finish
 	if err := s.warm(ctx, id); err != nil {
 		return nil, about("finish push", err)
 	}
+	message := ""
+	if r.Message != nil {
+		message = clip(*r.Message)
+	}
 	var diff *FinishPushDiff
 	_, err := s.DB.Update(ctx, func(tx *database.Tx) error {
 		p, err := load(ctx, tx, id)
@@ -38,6 +42,11 @@ func (s *Service) FinishPush(ctx context.Context, r *FinishPushRequest) (*Finish
 		if diff, err = s.install(ctx, tx, p); err != nil {
 			return err
 		}
+		if lines := diff.lines(); len(lines) > 0 || message != "" {
+			if err := note(ctx, tx, "push", message, lines); err != nil {
+				return err
+			}
+		}
 		return p.move(ctx, tx, finish)
 	})
 	var ie *database.IndexError
@@ -46,10 +55,6 @@ func (s *Service) FinishPush(ctx context.Context, r *FinishPushRequest) (*Finish
 	}
 	if err != nil {
 		return nil, about("finish push", err)
-	}
-	message := ""
-	if r.Message != nil {
-		message = clip(*r.Message)
 	}
 	s.Log.Info("push finished", "push", id, "message", message, "took", time.Since(begun))
 	return diff, nil

@@ -58,7 +58,7 @@ func (s *Service) Open(ctx context.Context) error {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	s.walks = map[string]*walk{}
-	if err := s.DB.EnsureTables(ctx, []database.TableDef{{Name: pushTable}}); err != nil {
+	if err := s.DB.EnsureTables(ctx, []database.TableDef{{Name: pushTable}, {Name: historyTable}}); err != nil {
 		return fmt.Errorf("deploy: open: %w", err)
 	}
 	return nil

@@ -253,6 +253,18 @@ func TestTeamsProjectsMembersAndTokens(t *testing.T) {
 	if r := p.do(http.MethodGet, at+"/preview/login-page", nil); r.Header.Get("Location") != d {
 		t.Errorf("reference leads to %q, not %q", r.Header.Get("Location"), d)
 	}
+	p.refused(at, "key", "what it is for", "name", "", "kind", "preview")
+	p.refused(at, "key", "whole project", "name", "CI", "kind", "deploy")
+	if r := p.post(at, "key", "name", "CI", "kind", "preview"); r.StatusCode != http.StatusOK || !strings.Contains(r.text, "preview:kitchen:soups|") {
+		t.Errorf("project key: %d %s", r.StatusCode, brief(r.text))
+	}
+	p.refused(at, "default", "cannot name a variable", "name", "a b", "value", "1", "kind", "dev")
+	p.refused(at, "default", "Choose which", "name", "A", "value", "1")
+	p.done(at, "default", "name", "A", "value", "hush", "kind", "dev")
+	if text := p.get(at); !strings.Contains(text, `id="default-A"`) || strings.Contains(text, "hush") {
+		t.Errorf("default variable: %s", brief(text))
+	}
+	p.done(at, "default", "name", "A", "remove", "1")
 	members := "/t/kitchen/-/members"
 	p.done(members, "invite", "email", "Ada@example.com", "role", "developer")
 	p.refused(members, "invite", "not an e-mail address", "email", "ada", "role", "developer")

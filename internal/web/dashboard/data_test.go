@@ -239,6 +239,9 @@ func TestProductionTakesAnAdministrator(t *testing.T) {
 	if page := admin.get(at + "?reveal=SECRET"); !strings.Contains(page, "hush &lt;b&gt;") {
 		t.Errorf("not revealed: %s", brief(page))
 	}
+	if page := developer.get("/d/bold-hare-200/history"); !strings.Contains(page, "SECRET set") || !strings.Contains(page, "B removed") || strings.Contains(page, "hush") {
+		t.Errorf("history: %s", brief(page))
+	}
 	for _, p := range []*person{developer, w.as(platform.Viewer)} {
 		for _, q := range []string{"?reveal=SECRET", "?edit=SECRET"} {
 			if page := p.get(at + q); strings.Contains(page, "hush") {

@@ -111,7 +111,10 @@ func (s *Site) createProject(v *Visit) (string, error) {
 // projectView is a project's page: its deployments.
 type projectView struct {
 	*Visit
-	Rows []deploymentRow
+	Rows     []deploymentRow
+	Keys     []platform.Credential
+	Defaults []platform.Variable // their values are not shown
+	Fresh    string              // the text of a key that was made just now
 }
 
 // deploymentRow is a deployment in a list.
@@ -136,7 +139,12 @@ func (s *Site) showProject(v *Visit) (view, error) {
 		}
 		out.Rows = append(out.Rows, row)
 	}
-	return out, nil
+	var err error
+	if out.Keys, err = s.Platform.ProjectCredentials(v.Context(), v.Project.ID); err != nil {
+		return nil, err
+	}
+	out.Defaults, err = s.Platform.DefaultVariables(v.Context(), v.Project.ID)
+	return out, err
 }
 
 // createDeployment makes a deployment. Production takes an administrator.

@@ -24,6 +24,8 @@ func (s *Site) table() []page {
 		}},
 		{path: "/t/{team}/{project}", scope: inProject, show: s.showProject, actions: []action{
 			{name: "create", need: platform.Developer, do: s.createDeployment},
+			{name: "key", need: platform.Administrator, do: s.createProjectKey}, {name: "revoke", need: platform.Administrator, do: s.revokeProjectKey},
+			{name: "default", need: platform.Administrator, do: s.setDefault},
 			{name: "rename", need: platform.Administrator, do: s.renameProject},
 			{name: "delete", need: platform.Administrator, do: s.deleteProject},
 		}},
@@ -61,6 +63,7 @@ func (s *Site) deploymentPages() []page {
 		{path: "/d/{deployment}/files", scope: inDeployment, show: s.showFiles, nav: "Files", group: "Deployment", icon: "files", key: "i", actions: []action{
 			{name: "upload", need: platform.Developer, prod: platform.Administrator, file: s.uploadFile}, change("delete", s.deleteFile),
 		}},
+		{path: "/d/{deployment}/history", scope: inDeployment, show: s.showHistory, nav: "History", group: "Deployment", icon: "history", key: "y"},
 		{path: "/d/{deployment}/backups", scope: inDeployment, show: s.showBackups, nav: "Backups", group: "Deployment", icon: "download", key: "b", actions: []action{
 			{name: "export", need: platform.Developer, do: s.export}, {name: "import", need: platform.Developer, prod: platform.Administrator, file: s.importZip}, change("confirm", s.confirmImport),
 		}},

@@ -50,7 +50,7 @@ type Visit struct {
 	watch   []func() (<-chan struct{}, func())
 	say     string
 	still   map[string]bool
-	alerted bool // a form of the page shows the alert
+	alerted bool           // a form of the page shows the alert
 	memory  map[string]any // what one picture of an event stream leaves to the next; nil elsewhere
 
 	// Deployments are those of the project, to change between.
