@@ -42,6 +42,7 @@ NONE < forward; # in place of the vendors' hosts, for programs on this machine
 # engine
 apierr, schema, persistence < database < search;
 database, token < certificate; # files, ACME
+NONE < certificate/certificatetest; # an ACME authority; tests alone use it
 # west wing
 database < scheduler;
 blob, database, token < filestorage;

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/crypto/acme/autocert"
 
 	"github.com/lentil-dev/lentil/internal/certificate"
+	"github.com/lentil-dev/lentil/internal/certificate/certificatetest"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/token"
@@ -72,9 +73,9 @@ func serve(t *testing.T, k *certificate.Keeper, plain, secure net.Listener) {
 }
 
 // visit makes a connection for a host.
-func visit(t *testing.T, a *authority, at net.Listener, host string) (*tls.ConnectionState, error) {
+func visit(t *testing.T, a *certificatetest.Authority, at net.Listener, host string) (*tls.ConnectionState, error) {
 	t.Helper()
-	d := tls.Dialer{Config: &tls.Config{RootCAs: a.issued, ServerName: host}}
+	d := tls.Dialer{Config: &tls.Config{RootCAs: a.Issued, ServerName: host}}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	c, err := d.DialContext(ctx, "tcp", at.Addr().String())
@@ -93,15 +94,15 @@ func TestAuthorityGivesCertificates(t *testing.T) { // not parallel: the authori
 	for _, way := range []string{"http-01", "tls-alpn-01"} {
 		t.Run(way, func(t *testing.T) {
 			plain, secure := listen(t), listen(t)
-			var a *authority
+			var a *certificatetest.Authority
 			if way == "http-01" {
-				a = openAuthority(t, port(plain), nobody, nil)
+				a = certificatetest.Open(t, port(plain), nobody, nil)
 			} else {
-				a = openAuthority(t, nobody, port(secure), nil)
+				a = certificatetest.Open(t, nobody, port(secure), nil)
 			}
 			cache := rows(t)
 			k := &certificate.Keeper{Log: slog.New(slog.DiscardHandler), ACME: &certificate.ACME{
-				Directory: a.directory, Roots: a.roots, Email: "house@example.com", Agent: "lentil/test", Cache: cache,
+				Directory: a.Directory, Roots: a.Roots, Email: "house@example.com", Agent: "lentil/test", Cache: cache,
 				Hosts:   []string{"app.example.com"},
 				Allowed: func(_ context.Context, host string) bool { return host == "team.example.com" },
 			}}
@@ -136,10 +137,10 @@ func TestAuthorityGivesCertificates(t *testing.T) { // not parallel: the authori
 func TestAccountIsBoundToOneElsewhere(t *testing.T) { // not parallel: the authority's switches are the process's
 	plain, secure := listen(t), listen(t)
 	const key = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
-	a := openAuthority(t, port(plain), port(secure), map[string]string{"kid-1": key})
+	a := certificatetest.Open(t, port(plain), port(secure), map[string]string{"kid-1": key})
 	cache := rows(t)
 	acme := func(keyID, mac string) *certificate.ACME {
-		return &certificate.ACME{Directory: a.directory, Roots: a.roots, KeyID: keyID, MACKey: mac, Cache: cache, Hosts: []string{"app.example.com"}}
+		return &certificate.ACME{Directory: a.Directory, Roots: a.Roots, KeyID: keyID, MACKey: mac, Cache: cache, Hosts: []string{"app.example.com"}}
 	}
 	if err := (&certificate.Keeper{Log: slog.New(slog.DiscardHandler), ACME: acme("kid-1", "no base64!")}).Open(); err == nil {
 		t.Error("a key that is none was taken")
@@ -158,7 +159,7 @@ func TestHostWithoutCertificateIsTold(t *testing.T) {
 	k := &certificate.Keeper{Log: slog.New(slog.DiscardHandler), ACME: &certificate.ACME{Directory: refusing.URL, Cache: cache, Hosts: []string{"app.example.com"}}}
 	secure := listen(t)
 	serve(t, k, nil, secure)
-	if _, err := visit(t, &authority{}, secure, "app.example.com"); err == nil {
+	if _, err := visit(t, &certificatetest.Authority{}, secure, "app.example.com"); err == nil {
 		t.Fatal("there is a certificate from nowhere")
 	}
 	if s := k.States(); len(s) != 1 || !strings.Contains(s[0].Problem, "the authority gave none: ") {

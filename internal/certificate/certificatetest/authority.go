@@ -1,4 +1,4 @@
-package certificate_test
+package certificatetest
 
 import (
 	"crypto/x509"
@@ -18,16 +18,21 @@ import (
 	"github.com/miekg/dns"
 )
 
-// authority is an ACME server in this process, with the rules of Let's Encrypt.
-type authority struct {
-	directory string
-	roots     string         // PEM file that its own address is trusted by
-	issued    *x509.CertPool // what its certificates are trusted by
+// Authority is an ACME server in this process, with the rules of Let's Encrypt.
+type Authority struct {
+	Directory string
+	Roots     string         // PEM file that its own address is trusted by
+	Issued    *x509.CertPool // what its certificates are trusted by
+
+	server *httptest.Server
 }
 
-// openAuthority starts one that asks for proofs on the given ports of this machine,
+// Close ends it; certificates are not given any more.
+func (a *Authority) Close() { a.server.Close() }
+
+// Open starts one that asks for proofs on the given ports of this machine,
 // whatever the host is called.
-func openAuthority(t *testing.T, httpPort, tlsPort int, keys map[string]string) *authority {
+func Open(t *testing.T, httpPort, tlsPort int, keys map[string]string) *Authority {
 	t.Helper()
 	// These are for the only process-wide switches it has, both read once, here.
 	t.Setenv("PEBBLE_VA_NOSLEEP", "1")
@@ -59,11 +64,11 @@ func openAuthority(t *testing.T, httpPort, tlsPort int, keys map[string]string) 
 	s := httptest.NewTLSServer(front.Handler())
 	t.Cleanup(s.Close)
 
-	a := &authority{directory: s.URL + wfe.DirectoryPath, roots: filepath.Join(t.TempDir(), "roots.pem"), issued: x509.NewCertPool()}
+	a := &Authority{Directory: s.URL + wfe.DirectoryPath, Roots: filepath.Join(t.TempDir(), "roots.pem"), Issued: x509.NewCertPool(), server: s}
 	own := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	if err := os.WriteFile(a.roots, own, 0o600); err != nil {
+	if err := os.WriteFile(a.Roots, own, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a.issued.AppendCertsFromPEM(issuer.GetRootCert(0).PEM())
+	a.Issued.AppendCertsFromPEM(issuer.GetRootCert(0).PEM())
 	return a
 }
