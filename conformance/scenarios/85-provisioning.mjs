@@ -121,7 +121,10 @@ export const scenarios = {
     same([strange.status, strange.body.code], [404, "DeploymentNotFound"]);
     same((await o.ask("GET", "/api/something/newer")).status, 501);
     contains(await o.cli(world.dir, ["run", "notes:list", "--deployment", "calm-wren-100"], { code: 1 }), "You don't have access");
-    contains(await o.cli(world.dir, ["dev", "--once"], { direct: true, code: 1, env: { CONVEX_OVERRIDE_ACCESS_TOKEN: "wrong" } }).catch(String), "log");
+    const nobody = await o.ask("GET", "/api/teams", undefined, "wrong");
+    same([nobody.status, nobody.body.code], [401, "InvalidAccessToken"]);
+    contains(nobody.body.message, "npx convex login");
+    contains(await o.cli(world.dir, ["run", "notes:list"], { direct: true, code: 1, env: { CONVEX_OVERRIDE_ACCESS_TOKEN: "wrong" } }), "npx convex login");
     holds(performance.now() - began < 15_000, "no request is repeated for half a minute");
     await fails(async () => await o.get("/v1/projects/99"), "another's project");
   },
