@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/identity"
+	"github.com/lentil-dev/lentil/internal/value"
 )
 
 // CredentialKind says what a credential opens.
@@ -135,12 +137,39 @@ func (s *Service) CreateCredential(ctx context.Context, n NewCredential) (*Crede
 		default:
 			return apierr.New(apierr.BadRequest, "InvalidCredentialKind", "There are no credentials of the kind %q.", c.Kind)
 		}
+		if err := sweepCredentials(tx); err != nil {
+			return err
+		}
 		return tx.Add(tableCredentials, credentialRow(&c, credentialHash(secret)))
 	})
 	if err != nil {
 		return nil, "", err
 	}
 	return &c, prefix + secret, nil
+}
+
+// sweptAtOnce is how many expired credentials are removed when one is made: more
+// than one, so that they become fewer.
+const sweptAtOnce = 10
+
+// sweepCredentials removes some that have expired. They open nothing any more; this
+// keeps logins and links of years from piling up.
+func sweepCredentials(tx *identity.Tx) error {
+	var over []identity.Found
+	span := database.Interval{ // those that never expire have 0
+		Lower: database.Prefix(value.AppendKey(nil, value.Float64(1))).Lower,
+		Upper: database.Prefix(value.AppendKey(nil, value.Float64(tx.Now().UnixMilli()))).Lower,
+	}
+	err := tx.Each(tableCredentials, "on_expires", span, database.Asc, func(f identity.Found) (bool, error) {
+		over = append(over, f)
+		return len(over) < sweptAtOnce, nil
+	})
+	for i := range over {
+		if err == nil {
+			err = tx.Remove(&over[i])
+		}
+	}
+	return err
 }
 
 // secretOf is the part of a credential's text that is secret.
