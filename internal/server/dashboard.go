@@ -18,7 +18,9 @@ import (
 // in to yet.
 func (s *Server) openDashboard(ctx context.Context) (*dashboard.Site, error) {
 	site := &dashboard.Site{Platform: s.platform, Identity: s.identity, Log: s.log, BaseURL: s.controlURL(), Health: s.health, Accounts: s.flow, AuthKitURL: s.authKitURL()}
-	site.Refusals = func(d *platform.Deployment) []diagnosis.Entry { return s.refusals.List(d.Name, string(d.Environment), "") }
+	site.Refusals = func(d *platform.Deployment) []diagnosis.Entry {
+		return s.refusals.List(d.Name, string(d.Environment), "")
+	}
 	site.Webhooks, site.MailInvitation = &s.services.webhooks, s.mailInvitation
 	if s.private() {
 		site.Outbox = s.outbox

@@ -32,7 +32,8 @@ type Tab struct {
 // TeamTabs are the pages of the visit's team.
 func (v *Visit) TeamTabs() []Tab {
 	base := "/t/" + v.Team.Slug
-	return []Tab{{"Projects", base, v.URL.Path == base}, {"Members", base + "/-/members", v.URL.Path == base+"/-/members"}}
+	return []Tab{{"Projects", base, v.URL.Path == base}, {"Members", base + "/-/members", v.URL.Path == base+"/-/members"},
+		{"WorkOS", base + "/-/workspace", v.URL.Path == base+"/-/workspace"}}
 }
 
 // Kinds are those of deployments that can be made.

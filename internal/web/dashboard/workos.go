@@ -126,6 +126,9 @@ func (s *Site) signInPages() []page {
 		return page{path: "/d/{deployment}" + path, scope: inDeployment, show: s.inEnvironment(show), nav: nav, group: group, icon: icon, key: key, actions: append(actions, provision)}
 	}
 	return []page{
+		{path: "/t/{team}/-/workspace", scope: inTeam, show: s.showWorkspace, actions: []action{
+			{name: "provision", need: platform.Administrator, do: s.provisionWorkspace}, {name: "disconnect", need: platform.Administrator, do: s.disconnectWorkspace},
+		}},
 		row("/users", "Users", "People", "people", "u", s.showUsers, change("create", s.createUser)),
 		row("/users/{user}", "", "", "", "", s.showUser, change("edit", s.editUser), change("end", s.endSession), change("endall", s.endSessions), change("delete", s.deleteUser)),
 		row("/organizations", "Organizations", "People", "building", "o", s.showOrganizations, change("create", s.createOrganization)),

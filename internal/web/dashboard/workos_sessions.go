@@ -61,10 +61,10 @@ func (s *Site) showSessions(p *signIn) (view, error) {
 	}
 	st := p.Env.Settings.Defaulted()
 	out.Times = []timeField{
-		{"access", "Access token duration", st.AccessTokenLifetime.String(), "How long a token proves who somebody is. Short is safe: clients renew it by themselves."},
-		{"inactivity", "Inactivity timeout", st.InactivityTimeout.String(), "A session that was not used for so long ends."},
-		{"length", "Maximum session length", st.SessionLifetime.String(), "After so long everybody signs in again."},
-		{"reuse", "Refresh token reuse window", st.RefreshReuseWindow.String(), "How long a refresh token that was used still answers with its successor, so that two tabs do not sign each other out."},
+		{"access", "Access token duration", short(st.AccessTokenLifetime), "How long a token proves who somebody is. Short is safe: clients renew it by themselves."},
+		{"inactivity", "Inactivity timeout", short(st.InactivityTimeout), "A session that was not used for so long ends."},
+		{"length", "Maximum session length", short(st.SessionLifetime), "After so long everybody signs in again."},
+		{"reuse", "Refresh token reuse window", short(st.RefreshReuseWindow), "How long a refresh token that was used still answers with its successor, so that two tabs do not sign each other out."},
 	}
 	return out, nil
 }

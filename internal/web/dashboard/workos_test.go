@@ -184,6 +184,16 @@ func TestEveryPageOfAnEnvironment(t *testing.T) {
 			t.Error("a viewer reads codes")
 		}
 	}
+	admin := w.as(platform.Administrator)
+	team := "/t/" + w.team.Slug + "/-/workspace"
+	if text := viewer.get(team); !strings.Contains(text, string(env.ClientID)) || strings.Contains(text, "Disconnect") {
+		t.Errorf("the workspace as a viewer: %s", brief(text))
+	}
+	admin.done(team, "disconnect")
+	if text := admin.get("/d/" + w.prod.Name + "/users"); !strings.Contains(text, "provision-team") {
+		t.Errorf("provisioning without a workspace: %s", brief(text))
+	}
+	admin.done(team, "provision", "email", "it@example.com")
 	if e := w.site.Webhooks; e != nil {
 		hooks, err := e.Endpoints(t.Context(), env.ID, identity.Page{})
 		must(t, err)
