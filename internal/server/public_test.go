@@ -225,7 +225,7 @@ func TestSocketsAreTakenOver(t *testing.T) {
 
 func TestStopIsAnnounced(t *testing.T) {
 	t.Parallel()
-	s, stop := start(t, func(c *server.Config) { c.DrainDelay = 2 * time.Second })
+	s, stop := start(t, func(c *server.Config) { c.DrainDelay = 4 * time.Second })
 	url := s.Addresses().URL
 	if code, _ := fetch(t, http.MethodGet, url+"/ready", "", nil); code != 200 {
 		t.Errorf("ready: %d", code)

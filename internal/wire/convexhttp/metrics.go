@@ -42,8 +42,16 @@ func (s *Server) metrics(q *request) error {
 	return nil
 }
 
-// loopback tells whether a request came from this machine and through no proxy.
+// loopback tells whether a request came from this machine and through no proxy: a
+// proxy that does not say so passes on the name that was asked for.
 func loopback(r *http.Request) bool {
+	name := r.Host
+	if n, _, err := net.SplitHostPort(name); err == nil {
+		name = n
+	}
+	if here := net.ParseIP(strings.Trim(name, "[]")); name != "localhost" && (here == nil || !here.IsLoopback()) {
+		return false
+	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	ip := net.ParseIP(host)
 	return err == nil && ip != nil && ip.IsLoopback() && r.Header.Get("Forwarded") == "" && r.Header.Get("X-Forwarded-For") == ""
