@@ -3,11 +3,15 @@ import { ConvexClient, ConvexHttpClient } from "convex/browser";
 import { anyApi as api, makeFunctionReference } from "convex/server";
 import { execFile } from "node:child_process";
 import { request } from "node:http";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import WebSocket from "ws";
 import { contains, fails, holds, lacks, same } from "../lib/check.mjs";
 import { binary, Lentil, portFlags, removeFolder, root, scratchApp, until } from "../lib/lentil.mjs";
+
+/** The domain of the last scenario. */
+const domain = "fleet.example";
 
 /** Long enough for a push between two calls, short enough to see a deployment close. */
 const idle = "1s";
@@ -251,5 +255,37 @@ export const scenarios = {
     lacks(JSON.stringify(await states(world)), preview.name);
     const key = await fetch(`${world.lentil.info.controlUrl}/v1/token_details`, { headers: { authorization: `Bearer ${preview.key}` } });
     same((await codeOf(key))[0], 401);
+  },
+
+  "in a domain, one listener answers to every name": async (world) => {
+    const { lentil, prod } = world;
+    await lentil.stop();
+    const port = new URL(lentil.info.url).port;
+    const names = { NAMES_OF_THIS_MACHINE: domain, NODE_OPTIONS: `--require ${join(root, "conformance", "lib", "names.cjs")}` };
+    Object.assign(process.env, { NAMES_OF_THIS_MACHINE: domain });
+    createRequire(import.meta.url)("../lib/names.cjs");
+    lentil.flags.push("--deployments-domain", domain, "--url", `http://home.${domain}:${port}`);
+    await lentil.start();
+    const there = JSON.parse(await ours(world, "deployments", "--json")).find((d) => d.name === prod.name);
+    same([there.url, there.siteUrl], [`http://${prod.name}.${domain}:${port}`, `http://${prod.name}.site.${domain}:${port}`]);
+    const place = { ...prod, ...there };
+    const told = await push(world, place, ["run", "notes:place"], { env: { ...names, CONVEX_SELF_HOSTED_URL: place.url, CONVEX_SELF_HOSTED_ADMIN_KEY: place.key } });
+    same(JSON.parse(told.stdout).slice(0, 2), [place.url, place.siteUrl]);
+    const client = new ConvexClient(place.url, { webSocketConstructor: WebSocket, logger: false });
+    try {
+      let list = [];
+      client.onUpdate(api.notes.list, {}, (l) => (list = l));
+      await until("what it had before", () => list.includes(`of ${prod.name}`));
+      same(await (await fetch(`${place.siteUrl}/note`, { method: "POST", body: "by its name" })).text(), place.siteUrl);
+      await until("the change", () => list.includes("by its name"));
+    } finally {
+      await client.close();
+    }
+    const upload = await http(place).mutation(api.notes.uploadUrl, {});
+    holds(upload.startsWith(place.url), upload);
+    const made = await create(world, "--type", "custom");
+    same(made.url, `http://${made.name}.${domain}:${port}`);
+    same(await (await fetch(`http://home.${domain}:${port}/instance_name`)).text(), world.dev.name);
+    same(await codeOf(await fetch(`http://nobody-here-1.${domain}:${port}/version`)), [404, "DeploymentNotFound"]);
   },
 };

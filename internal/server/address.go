@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,6 +30,9 @@ func (f *fleet) named(host string) (name string, site bool) {
 		host = h
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if slices.Contains(f.own, host) {
+		return "", false
+	}
 	for _, domain := range []string{localDomain, f.server.cfg.DeploymentsDomain} {
 		if domain == "" {
 			continue
@@ -63,6 +67,17 @@ func (f *fleet) share(h *hosts) {
 	}
 	h.addDomain(domain, "a deployment", at((*berth).functions))
 	h.addDomain(strings.TrimPrefix(siteLabel, ".")+"."+domain, "HTTP actions of a deployment", at((*berth).site))
+}
+
+// ownNames are the host names of the house's own addresses, which may lie in the
+// domain of its deployments.
+func (c *Config) ownNames() (names []string) {
+	for _, own := range []string{c.URL, c.SiteURL} {
+		if u, err := url.Parse(own); err == nil && u.Host != "" {
+			names = append(names, strings.ToLower(u.Hostname()))
+		}
+	}
+	return names
 }
 
 // checkDomain says whether deployments can have names in the domain.

@@ -37,6 +37,7 @@ func TestDeploymentsHaveNamesInTheDomain(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, url, site, want, wantSite string }{
 		{"https by default", "", "", "https://NAME.convex.example.com", "https://NAME.site.convex.example.com"},
+		{"the house in the domain", "https://home.convex.example.com", "", "https://NAME.convex.example.com", "https://NAME.site.convex.example.com"},
 		{"as the house's own", "http://app.example.com:8080", "", "http://NAME.convex.example.com:8080", "http://NAME.site.convex.example.com:8080"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -64,6 +65,11 @@ func TestDeploymentsHaveNamesInTheDomain(t *testing.T) {
 			for _, host := range []string{d.Name + ".convex.example.com", d.Name + ".CONVEX.example.com:443", d.Name + ".convex.example.com.", d.Name + ".localhost"} {
 				if code, body := ask(s.fleet.functions(), host, "/instance_name"); code != 200 || body != d.Name {
 					t.Errorf("%s: %d %s", host, code, body)
+				}
+			}
+			if tt.url == "https://home.convex.example.com" {
+				if code, body := ask(s.fleet.functions(), "home.convex.example.com", "/instance_name"); code != 200 || body != s.addresses.Deployment {
+					t.Errorf("the house's own name: %d %s", code, body)
 				}
 			}
 			for host, want := range map[string]int{"nobody.convex.example.com": 404, d.Name + ".site.convex.example.com": 404, "convex.example.com": 200} {

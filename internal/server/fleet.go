@@ -27,7 +27,8 @@ import (
 // opened, closed or bound.
 type fleet struct {
 	server *Server
-	secret []byte // the house's master secret
+	secret []byte   // the house's master secret
+	own    []string // host names of the house itself
 
 	mu      sync.Mutex
 	berths  map[string]*berth
@@ -44,7 +45,7 @@ type fleet struct {
 
 // newFleet makes an empty fleet.
 func newFleet(s *Server, secret []byte) *fleet {
-	f := &fleet{server: s, secret: secret, berths: map[string]*berth{}, places: convexsync.NewPlaces(s.cfg.Limits.Sockets), kick: make(chan struct{}, 1)}
+	f := &fleet{server: s, secret: secret, berths: map[string]*berth{}, places: convexsync.NewPlaces(s.cfg.Limits.Sockets), own: s.cfg.ownNames(), kick: make(chan struct{}, 1)}
 	f.alone.Store(true)
 	return f
 }
