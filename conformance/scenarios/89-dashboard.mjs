@@ -428,7 +428,7 @@ export const scenarios = {
     // What the page does not offer, the server does not do.
     await visit(house, ada, "/history");
     contains(await main(ada), "modules added or changed");
-    contains(await main(ada), "OVEN set"); // its name alone
+    contains(await main(ada), "WORKOS_API_KEY set"); // its name alone
     const status = await ada.evaluate(async (url) => {
       const secret = document.querySelector("form[action='/sign-out'] input[name=form]").value;
       return (await fetch(url, { method: "POST", body: new URLSearchParams({ form: secret, do: "set", name: "EVIL", value: "1" }) })).status;

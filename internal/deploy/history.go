@@ -88,6 +88,7 @@ func History(ctx context.Context, tx *database.Tx, n int) (out []Happening, err 
 // lines say what a push changed.
 func (d *FinishPushDiff) lines() (out []string) {
 	add := func(where, what string, names []string) {
+		names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return strings.HasPrefix(n, "_deps/") }) // shared pieces that the bundler made
 		if len(names) > 0 {
 			out = append(out, where+what+": "+strings.Join(names, ", "))
 		}
