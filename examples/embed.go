@@ -12,6 +12,8 @@ import (
 //go:embed all:react-vite-authkit/convex react-vite-authkit/public react-vite-authkit/src
 //go:embed nextjs-authkit/README.md nextjs-authkit/*.json nextjs-authkit/*.ts nextjs-authkit/.env nextjs-authkit/.gitignore
 //go:embed nextjs-authkit/app all:nextjs-authkit/convex nextjs-authkit/components
+//go:embed tanstack-start-authkit/README.md tanstack-start-authkit/*.json tanstack-start-authkit/*.ts tanstack-start-authkit/public
+//go:embed all:tanstack-start-authkit/convex all:tanstack-start-authkit/src
 var files embed.FS
 
 // Template is an app to begin with.
@@ -25,6 +27,7 @@ type Template struct {
 var Templates = []Template{
 	{"react-vite-authkit", "React and Vite, sign-in in the browser", 5173},
 	{"nextjs-authkit", "Next.js App Router, sign-in on the server", 3000},
+	{"tanstack-start-authkit", "TanStack Start, sign-in on the server", 3000},
 }
 
 // Files are those of a template.

@@ -17,6 +17,8 @@ const ignored = `node_modules/
 dist/
 .next/
 next-env.d.ts
+.output/
+.tanstack/
 .lentil/
 .env.local
 .convex/

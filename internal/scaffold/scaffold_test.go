@@ -34,7 +34,7 @@ func TestTemplatesAreTheExamples(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			own := []string{"node_modules", "dist", ".next", ".lentil", ".convex", ".env.local", "next-env.d.ts"}
+			own := []string{"node_modules", "dist", ".next", ".output", ".tanstack", ".gitignore", ".lentil", ".convex", ".env.local", "next-env.d.ts"}
 			for _, e := range list {
 				if slices.Contains(own, e.Name()) || strings.HasSuffix(e.Name(), ".tsbuildinfo") {
 					continue
