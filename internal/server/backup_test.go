@@ -73,6 +73,10 @@ func TestBackupOfAFleet(t *testing.T) {
 	colour(t, s, prod.Name, url, "blue")
 	colour(t, s, a.Deployment, a.URL, "blue")
 	moment := time.Now()
+	// What happened is in the backup before it closes; else the next one would have to open it again.
+	if got := askForBackup(t, s, dir, place); got.Done == nil || got.Done.Through.Before(moment) {
+		t.Fatalf("%+v", got)
+	}
 	// It closes by itself, though it is backed up all the time, and stays closed.
 	await(t, "closed", func() bool { return !isOpen(s, prod.Name) })
 	if got := askForBackup(t, s, dir, place); got.Done == nil || got.Done.Through.Before(moment) {

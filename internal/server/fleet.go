@@ -325,11 +325,17 @@ func (f *fleet) Run(ctx context.Context) error {
 	case err = <-failed:
 		stop()
 	}
-	f.mu.Lock() // nothing is started from here on
-	f.mu.Unlock()
+	f.barrier() // nothing is started from here on
 	kept.Wait()
 	f.wg.Wait()
 	return err
+}
+
+// barrier waits until whoever holds the lock has let go of it: who takes it later
+// sees that the house stops.
+func (f *fleet) barrier() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 }
 
 // wait lets mutations and actions finish whose sockets have gone.
