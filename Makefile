@@ -14,7 +14,7 @@ START   := examples/tanstack-start-authkit
 # detector and the invariants that are too dear for production.
 RACE := $(addsuffix /...,$(addprefix ./internal/,blob persistence database token scheduler filestorage udf \
 	identity authflow wire/convexsync search node backup logstream server sideprocess outbound webhook directory integration sso \
-	forward \
+	forward diagnosis platform archive depot wire/management web/dashboard \
 	)) ./convex/... ./authkit/...
 
 # Folders whose npm packages the tests and the examples use.

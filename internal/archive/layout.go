@@ -102,6 +102,9 @@ func keyCheck(key []byte, house string) string {
 // ErrNoBackup means that nothing in a depot is a backup.
 var ErrNoBackup = errors.New("holds no backup")
 
+// ErrNotSealed means that a key was given and the backup is not sealed by any.
+var ErrNotSealed = errors.New("the backup is not sealed, so nothing tells whether it is the house's own: if that is how it was made, leave LENTIL_BACKUP_KEY and LENTIL_BACKUP_KEY_FILE away")
+
 // readMarker reads a depot's marker; nil if there is none.
 func readMarker(ctx context.Context, d depot.Depot) (*marker, error) {
 	r, err := d.Open(ctx, markerName)
@@ -146,8 +149,8 @@ func openVault(ctx context.Context, d depot.Depot, key []byte) (*vault, *marker,
 	if err := m.check(key); err != nil {
 		return nil, nil, err
 	}
-	if !m.Sealed {
-		key = nil
+	if !m.Sealed && key != nil {
+		return nil, nil, fmt.Errorf("%s: %w", d, ErrNotSealed)
 	}
 	return &vault{d, key}, m, nil
 }

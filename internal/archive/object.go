@@ -198,6 +198,10 @@ func readObject(r io.Reader, name string, key []byte) (*objectReader, error) {
 	if head[len(magic)-1] != magic[len(magic)-1] || head[len(magic)] > sealedFlag {
 		return nil, fmt.Errorf("%s was written by a newer version of Lentil: restore with that one", name)
 	}
+	if key != nil && head[len(magic)] != sealedFlag {
+		// Whoever keeps the backup could otherwise put what they like in its place.
+		return nil, damaged(name, "it is not sealed, as everything in this backup is")
+	}
 	if head[len(magic)] == sealedFlag {
 		if key == nil {
 			return nil, ErrSealed

@@ -77,7 +77,8 @@ type restorer struct {
 	gone   map[string]bool // stores that were no more at the moment
 	out    Restored
 
-	current *rebuilt // that records are of
+	current   *rebuilt // that records are of
+	fileBytes int64
 }
 
 // rebuilt is a store that is being restored.
@@ -135,7 +136,9 @@ func (r *restorer) run(ctx context.Context, path []segment) error {
 	}
 	for i, s := range path {
 		r.tell(Progress{"commits", int64(i), int64(len(path))})
-		if err := r.segment(ctx, s.name(r.base.chain), r.apply); err != nil {
+		name := s.name(r.base.chain)
+		r.current = nil
+		if err := r.segment(ctx, name, func(ctx context.Context, rec record) error { return r.apply(ctx, name, rec) }); err != nil {
 			return err
 		}
 	}
@@ -167,6 +170,9 @@ func (r *restorer) list(ctx context.Context) error {
 	name := listPrefix + r.base.String()
 	var s *rebuilt
 	return r.segment(ctx, name, func(_ context.Context, rec record) error {
+		if s == nil && (rec.kind == chunkRecord || rec.kind == blobRecord) {
+			return damaged(name, "what it lists is of no store")
+		}
 		switch rec.kind {
 		case storeRecord:
 			s = r.store(rec.name)
@@ -175,15 +181,23 @@ func (r *restorer) list(ctx context.Context) error {
 		case blobRecord:
 			s.blobs[rec.name] = int64(rec.n)
 		case fileRecord:
-			r.file(rec)
+			return r.file(name, rec)
 		}
 		return nil
 	})
 }
 
-// file remembers a version of a file.
-func (r *restorer) file(rec record) {
+// maxFiles bounds the house's own files in a backup, all versions together: they are
+// held in memory, and compress as well as whoever made them wants.
+const maxFiles = 128 << 20
+
+// file remembers a version of a file of an object.
+func (r *restorer) file(object string, rec record) error {
+	if r.fileBytes += int64(len(rec.body)); r.fileBytes > maxFiles {
+		return damaged(object, "the files of the house have more than %d MB", maxFiles>>20)
+	}
 	r.files[rec.name] = append(r.files[rec.name], File{rec.name, time.Unix(0, int64(rec.n)), rec.body})
+	return nil
 }
 
 // store finds or begins a store.
@@ -210,14 +224,14 @@ func (r *restorer) checkKeys(ctx context.Context, path []segment) error {
 	if err == nil {
 		return nil
 	}
-	before := map[string][]File{}
+	before, bytes := map[string][]File{}, r.fileBytes
 	for name, versions := range r.files {
 		before[name] = slices.Clone(versions)
 	}
 	for _, s := range path {
 		if err := r.segment(ctx, s.name(r.base.chain), func(_ context.Context, rec record) error {
 			if rec.kind == fileRecord {
-				r.file(rec)
+				return r.file(s.name(r.base.chain), rec)
 			}
 			return nil
 		}); err != nil {
@@ -225,7 +239,7 @@ func (r *restorer) checkKeys(ctx context.Context, path []segment) error {
 		}
 	}
 	err = check()
-	r.files = before
+	r.files, r.fileBytes = before, bytes
 	return err
 }
 
@@ -344,10 +358,13 @@ func (r *restorer) documents(ctx context.Context) error {
 }
 
 // apply takes a record of a segment.
-func (r *restorer) apply(ctx context.Context, rec record) error {
+func (r *restorer) apply(ctx context.Context, object string, rec record) error {
+	if r.current == nil && (rec.kind == blobRecord || rec.kind == gapRecord || rec.kind == commitRecord) {
+		return damaged(object, "a change in it is of no store")
+	}
 	switch rec.kind {
 	case fileRecord:
-		r.file(rec)
+		return r.file(object, rec)
 	case storeRecord:
 		r.current = r.store(rec.name)
 	case blobRecord:

@@ -115,11 +115,19 @@ func (s *Service) MayTeam(ctx context.Context, a *Actor, team int64, need Role) 
 	return nil
 }
 
+// previews says whether the actor's key is for making previews and nothing else.
+func (a *Actor) previews() bool { return a.Credential != nil && a.Credential.Kind == PreviewKey }
+
 // MayProject refuses an actor who has not the role in the project's team, or whose
-// key is another project's. A project's key is a developer's.
+// key is another project's. A project's key is a developer's; one for previews sees
+// the project, and may what MayPreview and MayDeployment let it.
 func (s *Service) MayProject(ctx context.Context, a *Actor, p *Project, need Role) error {
 	if own := a.project(); own != 0 {
-		if own != p.ID || !Developer.Includes(need) {
+		reach := Developer
+		if a.previews() {
+			reach = Viewer
+		}
+		if own != p.ID || !reach.Includes(need) {
 			return errNotAllowed
 		}
 		return nil
@@ -137,6 +145,15 @@ func (s *Service) MayProject(ctx context.Context, a *Actor, p *Project, need Rol
 	return s.MayTeam(ctx, a, p.Team, need)
 }
 
+// MayPreview refuses an actor who may not make previews of a project.
+func (s *Service) MayPreview(ctx context.Context, a *Actor, p *Project) error {
+	need := Developer
+	if a.previews() {
+		need = Viewer
+	}
+	return s.MayProject(ctx, a, p, need)
+}
+
 // MayDeployment refuses an actor who has not the role for a deployment. A
 // deployment's own key may everything there; a preview key, previews alone.
 func (s *Service) MayDeployment(ctx context.Context, a *Actor, d *Deployment, need Role) error {
@@ -150,8 +167,11 @@ func (s *Service) MayDeployment(ctx context.Context, a *Actor, d *Deployment, ne
 	if err != nil {
 		return err
 	}
-	if a.Credential != nil && a.Credential.Kind == PreviewKey && d.Kind != Preview {
-		return errNotAllowed
+	if a.previews() {
+		if d.Kind != Preview || d.Project != a.project() || !Developer.Includes(need) {
+			return errNotAllowed
+		}
+		return nil
 	}
 	return s.MayProject(ctx, a, p, need)
 }

@@ -140,6 +140,9 @@ func (s *Service) CreateCredential(ctx context.Context, n NewCredential) (*Crede
 		if err := sweepCredentials(tx); err != nil {
 			return err
 		}
+		if err := makeRoom(tx, &c); err != nil {
+			return err
+		}
 		return tx.Add(tableCredentials, credentialRow(&c, credentialHash(secret)))
 	})
 	if err != nil {
@@ -170,6 +173,39 @@ func sweepCredentials(tx *identity.Tx) error {
 		}
 	}
 	return err
+}
+
+// Bounds of the credentials of one operator, project or deployment.
+const (
+	maxKeys     = 500 // that people name and revoke
+	maxBrowsers = 50  // sessions and links, of which the oldest make room
+)
+
+// makeRoom keeps the credentials of a scope within bounds.
+func makeRoom(tx *identity.Tx, n *Credential) error {
+	forBrowsers := func(k CredentialKind) bool { return k == SessionToken || k == LinkToken }
+	all, err := tx.All(tableCredentials, "on_scope", n.scope())
+	if err != nil {
+		return err
+	}
+	same, oldest := 0, -1
+	for i := range all {
+		c := readCredential(all[i].Record)
+		switch {
+		case c.expired(tx.Now()): // goes when it is swept
+		case forBrowsers(c.Kind) == forBrowsers(n.Kind):
+			if same++; oldest < 0 || c.Created.Before(readCredential(all[oldest].Record).Created) {
+				oldest = i
+			}
+		}
+	}
+	switch {
+	case forBrowsers(n.Kind) && same >= maxBrowsers:
+		return tx.Remove(&all[oldest])
+	case !forBrowsers(n.Kind) && same >= maxKeys:
+		return apierr.New(apierr.Conflict, "TooManyKeys", "There are %d tokens or keys here already: revoke those that nobody uses.", same)
+	}
+	return nil
 }
 
 // secretOf is the part of a credential's text that is secret.

@@ -147,6 +147,11 @@ func (s *Service) AddOperator(ctx context.Context, email, name string, team int6
 	if at := strings.LastIndexByte(email, '@'); at < 1 || at == len(email)-1 || len(email) > 254 || strings.ContainsAny(email, " \t\r\n<>") {
 		return nil, apierr.New(apierr.BadRequest, "InvalidEmail", "%q is not an e-mail address.", email)
 	}
+	if name = strings.TrimSpace(name); name != "" {
+		if name, err = checkName("person", name); err != nil {
+			return nil, err
+		}
+	}
 	if role.rank() == 0 {
 		return nil, apierr.New(apierr.BadRequest, "InvalidRole", "A role is %s, %s or %s, not %q.", Administrator, Developer, Viewer, role)
 	}

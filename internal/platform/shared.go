@@ -97,3 +97,36 @@ func (s *Service) ownerOf(ctx context.Context, id identity.EnvironmentID) (owner
 	})
 	return owner, production, err
 }
+
+// SeesEnvironment says whether those who work with a deployment may be told about an
+// environment: it is of a deployment or project of the same team. One that is nobody's
+// is shown to the home deployment alone. A client id proves nothing: it is public.
+func (s *Service) SeesEnvironment(ctx context.Context, deployment string, e *identity.Environment) (bool, error) {
+	d, err := s.Deployment(ctx, deployment)
+	if err != nil {
+		return false, err
+	}
+	project := int64(0)
+	err = s.Identity.View(ctx, func(tx *identity.Tx) error {
+		f, err := tx.First(tableDeployments, "on_environment", string(e.ID))
+		if err == nil && f == nil {
+			f, err = tx.First(tableEnvironments, "on_client", string(e.ClientID))
+		}
+		if err == nil && f != nil {
+			project = int64(f.Number("project"))
+		}
+		return err
+	})
+	if err != nil || project == 0 {
+		return d.Home, err
+	}
+	theirs, err := s.Project(ctx, project)
+	if err != nil {
+		return false, err
+	}
+	own, err := s.Project(ctx, d.Project)
+	if err != nil {
+		return false, err
+	}
+	return own.Team == theirs.Team, nil
+}

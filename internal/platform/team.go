@@ -295,8 +295,22 @@ func (s *Service) RenameProject(ctx context.Context, id int64, name string) erro
 	})
 }
 
-// DeleteProject removes a project that has no deployments any more.
+// DeleteProject removes a project that has no deployments any more, with its keys,
+// its first variables and its identity environments. Nothing of them may stay: a later
+// project may be given the same id.
 func (s *Service) DeleteProject(ctx context.Context, id int64) error {
+	environments, err := s.ProjectEnvironments(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := s.bare(ctx, id); err != nil {
+		return err
+	}
+	for _, e := range environments {
+		if err := s.DeleteProjectEnvironment(ctx, id, e.Client); err != nil {
+			return err
+		}
+	}
 	return s.Identity.Update(ctx, func(tx *identity.Tx) error {
 		f, err := projectRow(tx, id)
 		if err != nil {
@@ -307,8 +321,47 @@ func (s *Service) DeleteProject(ctx context.Context, id int64) error {
 			return err
 		}
 		if d != nil {
-			return apierr.New(apierr.Conflict, "ProjectHasDeployments", "The project has deployments, %s for one: delete them first.", d.Text("name"))
+			return errHasDeployments(d)
+		}
+		keys, err := tx.All(tableCredentials, "on_scope", projectScope(id))
+		if err != nil {
+			return err
+		}
+		for i := range keys {
+			if err := tx.Remove(&keys[i]); err != nil {
+				return err
+			}
+		}
+		for _, table := range []string{tableVariables, tableEnvironments} {
+			for {
+				row, err := first(tx, table, "on_project", numberKey(id))
+				if err != nil {
+					return err
+				}
+				if row == nil {
+					break
+				}
+				if err := tx.Remove(row); err != nil {
+					return err
+				}
+			}
 		}
 		return tx.Remove(f)
 	})
+}
+
+// bare refuses a project that has deployments.
+func (s *Service) bare(ctx context.Context, id int64) error {
+	return s.Identity.View(ctx, func(tx *identity.Tx) error {
+		d, err := first(tx, tableDeployments, "on_project", numberKey(id))
+		if err == nil && d != nil {
+			err = errHasDeployments(d)
+		}
+		return err
+	})
+}
+
+// errHasDeployments names one of a project's deployments.
+func errHasDeployments(d *identity.Found) error {
+	return apierr.New(apierr.Conflict, "ProjectHasDeployments", "The project has deployments, %s for one: delete them first.", d.Text("name"))
 }

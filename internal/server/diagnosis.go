@@ -17,11 +17,12 @@ import (
 // maxTold bounds the addresses of an environment that the doctor is told.
 const maxTold = 100
 
-// diagnose gathers what the doctor wants to know about a deployment.
-func (s *Server) diagnose(ctx context.Context, d *deployment.Deployment) (*diagnosis.Facts, error) {
+// diagnose gathers what the doctor wants to know about a deployment; problems are those
+// of the house that its admins may see.
+func (s *Server) diagnose(ctx context.Context, d *deployment.Deployment, problems []string) (*diagnosis.Facts, error) {
 	f := &diagnosis.Facts{
 		Now: time.Now(), Version: s.cfg.Version, Deployment: d.Name, URL: d.CloudURL, SiteURL: d.SiteURL, AuthKitURL: s.authKitURL(),
-		Siblings: []diagnosis.Sibling{}, Problems: s.Status().Problems,
+		Siblings: []diagnosis.Sibling{}, Problems: problems,
 	}
 	client := ""
 	err := d.DB.View(ctx, func(tx *database.Tx) error {
@@ -46,7 +47,7 @@ func (s *Server) diagnose(ctx context.Context, d *deployment.Deployment) (*diagn
 	if f.Providers, err = json.Marshal(providers); err != nil {
 		return nil, err
 	}
-	if f.Environment, err = s.toldEnvironment(ctx, identity.ClientID(client)); err != nil {
+	if f.Environment, err = s.toldEnvironment(ctx, d.Name, identity.ClientID(client)); err != nil {
 		return nil, err
 	}
 	if err := s.tellProject(ctx, f); err != nil {
@@ -61,8 +62,8 @@ func (s *Server) diagnose(ctx context.Context, d *deployment.Deployment) (*diagn
 }
 
 // toldEnvironment is what the doctor is told about the environment of a client id;
-// nil if it is not one of this house.
-func (s *Server) toldEnvironment(ctx context.Context, client identity.ClientID) (*diagnosis.Environment, error) {
+// nil if it is not one of this house, or another team's.
+func (s *Server) toldEnvironment(ctx context.Context, deployment string, client identity.ClientID) (*diagnosis.Environment, error) {
 	if client == "" {
 		return nil, nil
 	}
@@ -71,6 +72,9 @@ func (s *Server) toldEnvironment(ctx context.Context, client identity.ClientID) 
 		return nil, nil
 	}
 	if err != nil {
+		return nil, err
+	}
+	if sees, err := s.platform.SeesEnvironment(ctx, deployment, e); err != nil || !sees {
 		return nil, err
 	}
 	told := &diagnosis.Environment{ID: string(e.ID), ClientID: string(e.ClientID), Kind: string(e.Kind), Issuer: e.Issuer(),

@@ -73,7 +73,7 @@ func (s *Server) rig(d *deployment.Deployment, home bool) *vessel {
 	api := &convexhttp.Server{
 		Name: d.Name, Version: s.cfg.Version, CloudURL: d.CloudURL, SiteURL: d.SiteURL,
 		Runner: d.Runner, Deploy: d.Deploy, Files: d.Files, Backup: d.Backup, Streams: d.Streams, DB: d.DB, Gate: d.Gate, Log: s.log,
-		Diagnosis: func(ctx context.Context) (any, error) { return s.diagnose(ctx, d) },
+		Diagnosis: func(ctx context.Context) (any, error) { return s.diagnose(ctx, d, status().Problems) },
 		Status:    func() any { return status() },
 		Problems:  func() []string { return status().Problems },
 	}

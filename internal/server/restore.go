@@ -116,6 +116,11 @@ func (r Restoration) clear() (*restoreSite, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, explain(path, err)
 	}
+	// A directory that was there, and readable for others, holds secrets from now on. Where it
+	// is somebody else's, who mounted it for us, what is in it has modes of its own.
+	if err := os.Chmod(path, 0o700); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return nil, explain(path, err)
+	}
 	if err := site.takeLock(); err != nil {
 		return nil, explain(path, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/platform"
 	"github.com/lentil-dev/lentil/internal/web/dashboard"
 )
@@ -54,6 +55,17 @@ func TestEveryActionIsRefusedBelowItsRole(t *testing.T) {
 	}
 	if checked < 20 {
 		t.Errorf("only %d refusals were seen", checked)
+	}
+}
+
+// TestAccountIsForOnesOwnAddress: whoever took somebody else's would be let into the
+// teams that invite them later.
+func TestAccountIsForOnesOwnAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.as(platform.Viewer).refused("/you", "account", "invited at", "email", "boss@example.com")
+	if _, err := w.platform.OperatorByEmail(t.Context(), "boss@example.com"); apierr.KindOf(err) != apierr.NotFound {
+		t.Errorf("the address is taken: %v", err)
 	}
 }
 

@@ -216,6 +216,10 @@ func (s *Site) makeAccount(v *Visit) (string, error) {
 	if v.Operator.User != "" {
 		return "", apierr.New(apierr.Conflict, "HasAccount", "You sign in with an account already.")
 	}
+	if email != v.Operator.Email && !v.Operator.Owner {
+		// Who is invited at that address later would be this operator, in teams of others.
+		return "", apierr.New(apierr.Forbidden, "NotYourAddress", "An account is made for the address that you were invited at: %s.", v.Operator.Email)
+	}
 	if err := s.Platform.ChangeOperator(v.Context(), v.Operator.ID, func(o *platform.Operator) { o.Email = email }); err != nil {
 		return "", err
 	}

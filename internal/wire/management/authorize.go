@@ -144,7 +144,10 @@ func claimPreview(a *API, q *request) (any, error) {
 	if in.Identifier == "" || len(in.Identifier) > maxIdentifier {
 		return nil, apierr.New(apierr.BadRequest, "InvalidPreviewName", "The name of a preview has 1 to %d bytes.", maxIdentifier)
 	}
-	p, err := a.selected(q, in.ProjectSelection, platform.Developer)
+	p, err := a.selected(q, in.ProjectSelection, platform.Viewer)
+	if err == nil {
+		err = a.Platform.MayPreview(q.Context(), q.actor, p)
+	}
 	if err != nil {
 		return nil, err
 	}

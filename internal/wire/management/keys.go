@@ -99,6 +99,9 @@ func createDeployKey(a *API, q *request) (any, error) {
 	if err := q.decode(&in); err != nil {
 		return nil, err
 	}
+	if !q.actor.Person() {
+		return nil, errPersonOnly // a key that leaked would live on in those that it made
+	}
 	d, list, err := a.keysOf(q)
 	if err != nil {
 		return nil, err
@@ -116,6 +119,9 @@ func deleteDeployKey(a *API, q *request) (any, error) {
 	_, list, err := a.keysOf(q)
 	if err != nil {
 		return nil, err
+	}
+	if !q.actor.Person() { // itself, at the most
+		list = slices.DeleteFunc(list, func(c platform.Credential) bool { return q.actor.Credential == nil || c.ID != q.actor.Credential.ID })
 	}
 	return a.revoke(q, list)
 }
@@ -217,6 +223,9 @@ func deletePersonalToken(a *API, q *request) (any, error) {
 // tokenDetails says what the credential of the request is.
 func tokenDetails(_ *API, q *request) (any, error) {
 	c := q.actor.Credential
+	if c == nil && q.actor.AdminOf != "" {
+		return object{"type": "deployKey", "name": "The admin key of the deployment", "deploymentName": q.actor.AdminOf}, nil
+	}
 	if c == nil {
 		return object{"type": "houseToken", "name": "The token of this house"}, nil
 	}
