@@ -154,6 +154,7 @@ const tolerance = { mean: 5, cell: 90, box: 3 };
 
 /** Compares a page with how it looked when its baseline was made; LENTIL_BASELINES=write makes it anew. */
 export async function looksAsBefore(house, page, name) {
+  await page.locator("[data-state]:not(:empty)").waitFor({ state: "detached" }); // it tells while it is not connected
   const { png, cells } = await grid(house, page);
   const boxes = await parts(page);
   if (process.env.LENTIL_SHOTS) {

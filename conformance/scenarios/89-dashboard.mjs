@@ -10,7 +10,7 @@ export const setUp = openDashboard;
 export const tearDown = closeDashboard;
 
 const png = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAFklEQVR4nGP8z8Dwn4GBgYGJAQoAHgQCAQ2mMlIAAAAASUVORK5CYII=", "base64");
-const alert = (page) => page.getByTestId("alert").first().innerText();
+const alerted = (page, words) => page.getByTestId("alert").filter({ hasText: words }).first().waitFor();
 const main = (page) => page.locator("main").innerText();
 const notice = (page, words) => page.locator("#notice").getByText(words).waitFor();
 
@@ -56,7 +56,7 @@ export const scenarios = {
     await page.goto(`${house.here}/logs?level=WARN`);
     await page.getByLabel("The link").fill("nonsense");
     await page.getByRole("button", { name: "Sign in" }).click();
-    contains(await alert(page), "lentil dashboard");
+    await alerted(page, "lentil dashboard");
     await page.getByLabel("The link").fill(url);
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.waitForURL(`${house.here}/logs?level=WARN`); // where they wanted to go
@@ -105,7 +105,7 @@ export const scenarios = {
     const cell = page.getByLabel("Value of price");
     await cell.fill("'dear'");
     await page.getByRole("button", { name: "Save" }).click();
-    contains(await alert(page), "price");
+    await alerted(page, "price");
     same(await cell.inputValue(), "'dear'"); // what was typed is still there
     await cell.fill("2.75");
     await cell.press("Control+Enter");
@@ -117,10 +117,10 @@ export const scenarios = {
     const text = page.getByLabel("Fields, as JavaScript or JSON");
     await text.fill("{ name: 'Jo', shift: 'noon' }");
     await page.getByRole("button", { name: "Add it" }).click();
-    contains(await alert(page), "noon");
+    await alerted(page, "noon");
     await text.fill("{ name: 'Jo', shift: }");
     await page.getByRole("button", { name: "Add it" }).click();
-    contains(await alert(page), "Line 1, column 22");
+    await alerted(page, "Line 1, column 22");
     await text.fill("{ name: 'Jo', shift: 'late' }");
     await page.getByRole("button", { name: "Add it" }).click();
     await notice(page, "Added");
@@ -136,7 +136,7 @@ export const scenarios = {
     await notice(page, "Saved");
     await second.getByLabel("Fields").fill("{ name: 'Joe', shift: 'late' }");
     await second.getByRole("button", { name: "Save" }).click();
-    contains(await alert(second), "meanwhile");
+    await alerted(second, "meanwhile");
     await second.close();
 
     await visit(house, page, "/data?table=bakers");
@@ -149,7 +149,7 @@ export const scenarios = {
     await page.locator("summary", { hasText: "Delete all documents" }).click();
     await page.getByLabel("Type bakers").fill("breads");
     await page.getByRole("button", { name: "Delete all" }).click();
-    contains(await alert(page), "Type bakers");
+    await alerted(page, "Type bakers");
 
     // Paging by an index, there and back, and a reference that leads to its document.
     await visit(house, page, "/data?table=breads&index=by_name&order=asc");
@@ -180,7 +180,7 @@ export const scenarios = {
     contains(await page.getByTestId("result").innerText(), "price");
     await args.fill("{ name: 'Bagel', price: }");
     await page.getByTestId("run").click();
-    contains(await alert(page), "Line 1");
+    await alerted(page, "Line 1");
     await args.fill("{ name: 'Bagel', price: 30 }");
     await args.press("Control+Enter");
     await page.getByText("that is dear").waitFor();
@@ -218,7 +218,7 @@ export const scenarios = {
     await page.getByLabel("Name", { exact: true }).fill("not a name");
     await page.getByLabel("Value", { exact: true }).fill("x");
     await page.getByRole("button", { name: "Set it" }).click();
-    contains(await alert(page), "not a name");
+    await alerted(page, "not a name");
     await page.getByLabel("Name", { exact: true }).fill("OVEN");
     await page.getByLabel("Value", { exact: true }).fill("hot & <b>");
     await page.getByRole("button", { name: "Set it" }).click();
@@ -229,7 +229,7 @@ export const scenarios = {
     await page.locator("summary", { hasText: "Paste a .env file" }).click();
     await page.getByLabel("Its text").fill("nothing here");
     await page.getByRole("button", { name: "Set them all" }).click();
-    contains(await alert(page), "NAME=value");
+    await alerted(page, "NAME=value");
     await page.getByLabel("Its text").fill("# bakery\nFLOUR=rye\nSALT='sea salt'\n");
     await page.getByRole("button", { name: "Set them all" }).click();
     await notice(page, "2 variables set");
@@ -304,7 +304,7 @@ export const scenarios = {
     await visit(house, page, "/settings");
     await page.getByLabel("New key").fill("   ");
     await page.getByRole("button", { name: "Make it" }).first().click();
-    contains(await alert(page), "say what it is for");
+    await alerted(page, "say what it is for");
     await page.getByLabel("New key").fill("CI");
     await page.getByRole("button", { name: "Make it" }).first().click();
     const key = (await page.getByTestId("fresh").evaluate((el) => el.firstChild.textContent)).trim();
@@ -462,7 +462,7 @@ export const scenarios = {
     await page.goto(`${house.dash}/t/my-team`);
     await page.getByLabel("New project").fill("  ");
     await page.getByRole("button", { name: "Make it" }).click();
-    contains(await alert(page), "name of a project");
+    await alerted(page, "name of a project");
     await page.getByLabel("New project").fill("Second shop");
     await page.getByRole("button", { name: "Make it" }).click();
     await page.getByRole("heading", { name: "Second shop" }).waitFor();
@@ -477,7 +477,7 @@ export const scenarios = {
     const name = new URL(page.url()).pathname.split("/")[2];
     await page.getByLabel(`Type ${name}`).fill("something");
     await page.getByRole("button", { name: "Delete", exact: true }).click();
-    contains(await alert(page), `Type ${name}`);
+    await alerted(page, `Type ${name}`);
     await page.getByLabel(`Type ${name}`).fill(name);
     await page.getByRole("button", { name: "Delete", exact: true }).click();
     await notice(page, "is gone");

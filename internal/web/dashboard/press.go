@@ -73,6 +73,10 @@ type layoutView struct {
 	Digest  string
 }
 
+// Live says whether the page has an event stream: refusals and other rooms' pages
+// have none.
+func (l layoutView) Live() bool { return l.Operator != nil && l.page != nil }
+
 // body prints a view without what stands around it, and its regions.
 func (v *Visit) body(shown view) (template.HTML, error) {
 	v.regions, v.order = map[string]string{}, nil
