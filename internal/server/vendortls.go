@@ -106,7 +106,7 @@ func (s *Server) vendorAPI() http.Handler {
 // CLI leaves in .env.local, https://dashboard.workos.com/ENVIRONMENT/authentication:
 // in this house's dashboard an environment is part of its deployment.
 func (s *Server) vendorDashboard(w http.ResponseWriter, r *http.Request) {
-	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	first, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	name, err := s.platform.DeploymentOf(r.Context(), identity.EnvironmentID(first))
 	if err != nil {
 		s.log.Error("deployment of an environment could not be read", "environment", first, "err", err)
@@ -114,6 +114,12 @@ func (s *Server) vendorDashboard(w http.ResponseWriter, r *http.Request) {
 	to := s.controlURL() + "/"
 	if name != "" {
 		to += "d/" + name
+		switch rest { // the pages that the official tools and the guide name
+		case "authentication", "authentication/sessions":
+			to += "/sessions"
+		case "users", "organizations", "redirects", "events", "webhooks", "branding", "api-keys":
+			to += "/" + rest
+		}
 	}
 	http.Redirect(w, r, to, http.StatusFound)
 }

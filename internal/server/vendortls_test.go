@@ -76,7 +76,7 @@ func TestVendorNamesAreAnsweredOverTLS(t *testing.T) {
 			t.Errorf("people who visit %s are sent to %s", path, res.Header.Get("Location"))
 		}
 	}
-	for path, want := range map[string]string{"/" + a.EnvironmentID + "/authentication": "/d/" + a.Deployment, "/environment_x/users": "/", "/": "/"} {
+	for path, want := range map[string]string{"/" + a.EnvironmentID + "/authentication": "/d/" + a.Deployment + "/sessions", "/" + a.EnvironmentID: "/d/" + a.Deployment, "/environment_x/users": "/", "/": "/"} {
 		if res, _ := ask("GET", "https://dashboard.workos.com"+path, "", "", nil); res.Header.Get("Location") != a.ControlURL+want {
 			t.Errorf("people who visit the dashboard's %s are sent to %s", path, res.Header.Get("Location"))
 		}
