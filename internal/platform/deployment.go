@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -73,6 +74,9 @@ type NewDeployment struct {
 	Creator   OperatorID
 	Expires   time.Time
 }
+
+// maxDeployments bounds the deployments of a project; each has ports and files.
+const maxDeployments = 1000
 
 // previewLife is how long a preview lives unless it is told otherwise.
 const previewLife = 14 * 24 * time.Hour
@@ -213,6 +217,9 @@ func (s *Service) CreateDeployment(ctx context.Context, n NewDeployment) (*Deplo
 		})
 		if err != nil {
 			return err
+		}
+		if most := cmp.Or(s.MaxDeployments, maxDeployments); len(taken) >= most {
+			return apierr.New(apierr.Conflict, "TooManyDeployments", "The project has %d deployments: delete those that nobody uses.", most)
 		}
 		if d.Reference == "" {
 			base := string(n.Kind)

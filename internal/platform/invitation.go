@@ -18,6 +18,9 @@ var (
 	errElsewhere  = apierr.New(apierr.Conflict, "WorkosUserAlreadyInWorkspace", "That address administers another team's WorkOS workspace.")
 )
 
+// maxWorkspaceMembers bounds the addresses that are invited to a workspace.
+const maxWorkspaceMembers = 200
+
 // OwnAddress says whether an address is an operator's: theirs, or a sub-address of it
 // (RFC 5233), whose mail reaches them as well.
 func (o *Operator) OwnAddress(email string) bool {
@@ -91,6 +94,9 @@ func (s *Service) InviteToWorkspace(ctx context.Context, team int64, o *Operator
 		w = &found
 		if slices.Contains(w.Members, email) {
 			return errInThisTeam
+		}
+		if len(w.Members) >= maxWorkspaceMembers { // sub-addresses have no end
+			return apierr.New(apierr.Conflict, "TooManyMembers", "A WorkOS workspace has at most %d invited addresses.", maxWorkspaceMembers)
 		}
 		if other, err := administered(tx, email); err != nil {
 			return err

@@ -33,6 +33,9 @@ type Service struct {
 	Log        *slog.Logger
 
 	launching sync.Mutex // EnsureDefault, so that a default is made once
+	// MaxDeployments bounds the deployments of a project, MaxProjects the projects of a
+	// team; 0 means 1000 each.
+	MaxDeployments, MaxProjects int
 }
 
 // The room's tables, in the house's own store.

@@ -112,6 +112,49 @@ func TestCredentialsAreBounded(t *testing.T) {
 	}
 }
 
+func TestTablesAreBounded(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	p := open(t, persistence.NewMemory())
+	p.Fleet, p.MaxDeployments, p.MaxProjects = &fleet{}, 2, 2
+	if _, err := p.EnsureDeployment(ctx, ""); err != nil {
+		t.Fatal(err)
+	}
+	owner, err := p.Owner(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	until := func(want string, most int, f func(i int) error) {
+		t.Helper()
+		for i := range most + 1 {
+			switch err := f(i); {
+			case err == nil:
+			case code(err) != want:
+				t.Fatalf("%d: %v, not %s", i, err, want)
+			default:
+				return
+			}
+		}
+		t.Errorf("%d and no %s", most+1, want)
+	}
+	until("TooManyDeployments", 2, func(int) error {
+		_, err := p.CreateDeployment(ctx, platform.NewDeployment{Project: 1, Kind: platform.Preview})
+		return err
+	})
+	until("TooManyProjects", 2, func(int) error { _, err := p.CreateProject(ctx, 1, "x"); return err })
+	until("EnvVarLimitMet", 512, func(i int) error {
+		return p.SetDefaultVariable(ctx, 1, fmt.Sprintf("V%d", i), ptr("1"), []platform.Kind{platform.Dev})
+	})
+	if err := p.SetDefaultVariable(ctx, 1, "LONG", ptr(strings.Repeat("x", 8<<10+1)), []platform.Kind{platform.Dev}); code(err) != "EnvironmentVariableValueTooLarge" {
+		t.Errorf("a long value: %v", err)
+	}
+	local, domain, _ := strings.Cut(owner.Email, "@")
+	until("TooManyMembers", 200, func(i int) error {
+		_, err := p.InviteToWorkspace(ctx, 1, owner, fmt.Sprintf("%s+%d@%s", local, i, domain))
+		return err
+	})
+}
+
 func TestLinkUsedTwiceAtOnceSignsInOnce(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()

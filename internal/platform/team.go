@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -32,6 +33,9 @@ type Project struct {
 	AuthKit bool
 	Created time.Time
 }
+
+// maxProjects bounds the projects of a team.
+const maxProjects = 1000
 
 // maxNameLength bounds the names of teams and projects, in bytes.
 const maxNameLength = 100
@@ -177,6 +181,13 @@ func (s *Service) CreateProject(ctx context.Context, team int64, name string) (p
 	err = s.Identity.Update(ctx, func(tx *identity.Tx) error {
 		if _, err := teamRow(tx, team); err != nil {
 			return err
+		}
+		all, err := each(tx, tableProjects, "on_team", numberKey(team), readProject)
+		if err != nil {
+			return err
+		}
+		if most := cmp.Or(s.MaxProjects, maxProjects); len(all) >= most {
+			return apierr.New(apierr.Conflict, "TooManyProjects", "The team has %d projects: delete those that nobody uses.", most)
 		}
 		p, err = addProject(tx, team, name)
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/identity"
 )
 
@@ -39,6 +40,13 @@ func (s *Service) DefaultVariables(ctx context.Context, project int64) (list []V
 	return list, err
 }
 
+// Bounds of default variables: those of deployments (convex-cli.md §6.7), to which
+// they go.
+const (
+	maxVariables     = 512
+	maxVariableValue = 8 << 10
+)
+
 // SetDefaultVariable sets one for some kinds of deployments and leaves the others; a
 // nil value removes it from them.
 func (s *Service) SetDefaultVariable(ctx context.Context, project int64, name string, val *string, kinds []Kind) error {
@@ -49,6 +57,18 @@ func (s *Service) SetDefaultVariable(ctx context.Context, project int64, name st
 		list, err := each(tx, tableVariables, "on_project", numberKey(project, name), s.readVariable)
 		if err != nil {
 			return err
+		}
+		if val != nil {
+			if len(*val) > maxVariableValue {
+				return apierr.New(apierr.BadRequest, "EnvironmentVariableValueTooLarge", "The value of %s is longer than %d bytes.", name, maxVariableValue)
+			}
+			all, err := each(tx, tableVariables, "on_project", numberKey(project), func(identity.Record) struct{} { return struct{}{} })
+			if err != nil {
+				return err
+			}
+			if len(all) >= maxVariables {
+				return apierr.New(apierr.BadRequest, "EnvVarLimitMet", "A project has at most %d default variables.", maxVariables)
+			}
 		}
 		for i := range list {
 			list[i].Kinds = slices.DeleteFunc(list[i].Kinds, func(k Kind) bool { return slices.Contains(kinds, k) })
