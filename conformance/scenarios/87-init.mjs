@@ -1,12 +1,13 @@
 // New projects: "lentil init", and what "npm create convex" makes of the guide's template, both run as they are.
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { enterCode, enterPassword, newPerson, openBrowser } from "../lib/browser.mjs";
 import { contains, holds, same } from "../lib/check.mjs";
 import { Exec, houseOf, ownPorts, vacant } from "../lib/exec.mjs";
 import { binary, freePort, readEnv, removeFolder, root, until, write } from "../lib/lentil.mjs";
+import { templateCache } from "../lib/template.mjs";
 
 const password = "correct horse battery staple";
 
@@ -38,12 +39,7 @@ export const scenarios = {
 
   "npm create convex -- -t react-vite-authkit: its output runs as it is": async ({ dir, browser }) => {
     const ports = await ownPorts();
-    const hash = "0123456789abcdef0123456789abcdef01234567";
-    const cache = join(dir, "cache", "degit", "github", "get-convex", "templates");
-    mkdirSync(cache, { recursive: true });
-    template(join(dir, `templates-${hash}`, "template-react-vite-authkit"));
-    execFileSync("tar", ["-czf", join(cache, `${hash}.tar.gz`), `templates-${hash}`], { cwd: dir });
-    write(join(cache, "map.json"), JSON.stringify({ main: hash }));
+    templateCache(join(dir, "cache"));
     const create = join(root, "conformance", "node_modules", "create-convex", "index.js");
     const made = new Exec({ dir, ports }, [process.execPath, create, "chat", "-t", "react-vite-authkit"], { env: { XDG_CACHE_HOME: join(dir, "cache"), npm_config_user_agent: "npm/11.0.0" }, flags: ["-q"] });
     await made.done({ timeoutMs: 120_000 });
@@ -105,50 +101,4 @@ async function signUp(app, page) {
   const { outboxUrl } = houseOf(app.dir);
   const code = await until("the code", async () => (await (await fetch(`${outboxUrl}?to=ada@example.com`)).json()).find((mail) => mail.code)?.code);
   await enterCode(page, code);
-}
-
-/** A template with the shape of the official one: ranges of versions, a provider of its own, no address of a sign-in service. */
-function template(dir) {
-  execFileSync(binary, ["init", "template"], { cwd: mkdirAbove(dir), stdio: "ignore" });
-  const from = join(dir, "..", "template");
-  cpSync(from, dir, { recursive: true });
-  rmSync(from, { recursive: true });
-  const pack = join(dir, "package.json");
-  const { devDependencies, dependencies, ...rest } = JSON.parse(readFileSync(pack, "utf8"));
-  delete dependencies["@convex-dev/workos"]; // the official template has its own provider instead
-  const ranges = (list) => Object.fromEntries(Object.entries(list).map(([name, version]) => [name, `^${version}`]));
-  writeFileSync(pack, JSON.stringify({ ...rest, dependencies: ranges(dependencies), devDependencies: ranges(devDependencies) }, null, 2).replace('"template"', '"react-vite-authkit"'));
-  rmSync(join(dir, "package-lock.json"));
-  write(join(dir, "src", "ConvexProviderWithAuthKit.tsx"), `
-import { ConvexProviderWithAuth, type ConvexReactClient } from "convex/react";
-import { useCallback, useMemo, type ReactNode } from "react";
-import type { useAuth as useAuthKit } from "@workos-inc/authkit-react";
-
-/** Hands AuthKit's token to the Convex client. */
-export function ConvexProviderWithAuthKit({ children, client, useAuth }: { children: ReactNode; client: ConvexReactClient; useAuth: typeof useAuthKit }) {
-  const useConvexToken = () => {
-    const { isLoading, user, getAccessToken } = useAuth();
-    const fetchAccessToken = useCallback(async () => {
-      try {
-        return await getAccessToken();
-      } catch {
-        return null;
-      }
-    }, [getAccessToken]);
-    return useMemo(() => ({ isLoading, isAuthenticated: !!user, fetchAccessToken }), [isLoading, user, fetchAccessToken]);
-  };
-  return <ConvexProviderWithAuth client={client} useAuth={useConvexToken}>{children}</ConvexProviderWithAuth>;
-}
-`);
-  const main = join(dir, "src", "main.tsx");
-  write(main, readFileSync(main, "utf8")
-    .replace('"@convex-dev/workos"', '"./ConvexProviderWithAuthKit"')
-    .replace(/ *\/\/ Where the sign-in service is[\s\S]*?https=\{[^\n]*\n/, ""));
-  holds(!readFileSync(main, "utf8").includes("apiHostname"), "the template names no address");
-}
-
-function mkdirAbove(dir) {
-  const above = join(dir, "..");
-  mkdirSync(above, { recursive: true });
-  return above;
 }
