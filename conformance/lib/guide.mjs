@@ -38,7 +38,7 @@ const goesOn = [
 ];
 
 /** Answers that are chosen rather than typed. */
-const chosen = { "create a new project": keys.enter, Yes: `y${keys.enter}`, No: `n${keys.enter}` };
+const chosen = { "create a new project": keys.enter, "owner@lentil.localhost": keys.enter, Yes: `y${keys.enter}`, No: `n${keys.enter}` };
 
 export class Guide {
   #running = [];
