@@ -55,6 +55,7 @@ mistakes and starts nothing. docs/PRODUCTION.md tells the rest.`,
 			ctx, cancel := context.WithCancel(cmd.Context())
 			defer cancel()
 			v := &supervision{manager: systemd.Find(e.getenv), out: out, cfg: &cfg, hangUp: cancel}
+			defer v.listen()()
 			return runHouse(ctx, cfg, func(ctx context.Context, a server.Addresses) error {
 				if err := writeRunning(cfg.Data, a); err != nil {
 					return err

@@ -19,6 +19,18 @@ type supervision struct {
 	out     *talk
 	cfg     *server.Config
 	hangUp  context.CancelFunc // stops the house when its terminal is gone
+	hup     chan os.Signal
+}
+
+// listen takes hang-ups from here on, so that one that comes while the house starts
+// is kept for watch instead of ending the process.
+func (v *supervision) listen() (stop func()) {
+	v.hup = make(chan os.Signal, 1)
+	if signal.Ignored(syscall.SIGHUP) { // nohup stays in force
+		return func() {}
+	}
+	signal.Notify(v.hup, syscall.SIGHUP)
+	return func() { signal.Stop(v.hup) }
 }
 
 // watch goes on until ctx ends; the house answers already.
@@ -31,11 +43,6 @@ func (v *supervision) watch(ctx context.Context, s *server.Server) {
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	wg.Go(func() { v.manager.Watch(watching, s.Alive) })
-	hup := make(chan os.Signal, 1)
-	if !signal.Ignored(syscall.SIGHUP) { // nohup stays in force
-		signal.Notify(hup, syscall.SIGHUP)
-		defer signal.Stop(hup)
-	}
 	for {
 		select {
 		case <-s.Stopping():
@@ -43,7 +50,7 @@ func (v *supervision) watch(ctx context.Context, s *server.Server) {
 			v.manager.Extend(v.cfg.DrainDelay + v.cfg.DrainTime + stopSlack)
 			<-s.Closed()
 			return
-		case <-hup:
+		case <-v.hup:
 			if !s.Reloads() {
 				v.hangUp() // nothing to read again: the signal means that the terminal is gone
 				continue
