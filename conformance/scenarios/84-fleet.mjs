@@ -162,7 +162,10 @@ export const scenarios = {
       let place;
       client.onUpdate(makeFunctionReference("_system/cli/convexUrl:cloudUrl"), {}, (url) => (place = url));
       await until("what only an admin sees", () => place === world.prod.url);
-      await control(world, `/v1/deployments/${world.prod.name}/delete_deploy_key`, world.prod.key, { id });
+      // One key cannot revoke another; it can give itself up, as the CLI does with the one it was given.
+      const gone = `/v1/deployments/${world.prod.name}/delete_deploy_key`;
+      await control(world, gone, world.prod.key, { id }).then(() => holds(false, "a key revoked another"), (error) => contains(error.message, "404"));
+      await control(world, gone, key, { id });
       same((await ask(world.prod, key)).status, 401);
       await until("the socket is closed", () => !client.connectionState().isWebSocketConnected || client.connectionState().connectionCount > 1);
     } finally {
