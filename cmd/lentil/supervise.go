@@ -20,15 +20,14 @@ type supervision struct {
 	cfg     *server.Config
 	hangUp  context.CancelFunc // stops the house when its terminal is gone
 	hup     chan os.Signal
+	stays   bool // a hang-up is to be ignored where there is nothing to read again
 }
 
 // listen takes hang-ups from here on, so that one that comes while the house starts
-// is kept for watch instead of ending the process.
+// is kept for watch instead of ending the process. Whoever started it with nohup can
+// have certificates read again, too, but a hang-up does not end it then.
 func (v *supervision) listen() (stop func()) {
-	v.hup = make(chan os.Signal, 1)
-	if signal.Ignored(syscall.SIGHUP) { // nohup stays in force
-		return func() {}
-	}
+	v.hup, v.stays = make(chan os.Signal, 1), signal.Ignored(syscall.SIGHUP)
 	signal.Notify(v.hup, syscall.SIGHUP)
 	return func() { signal.Stop(v.hup) }
 }
@@ -52,6 +51,9 @@ func (v *supervision) watch(ctx context.Context, s *server.Server) {
 			return
 		case <-v.hup:
 			if !s.Reloads() {
+				if v.stays {
+					continue
+				}
 				v.hangUp() // nothing to read again: the signal means that the terminal is gone
 				continue
 			}
