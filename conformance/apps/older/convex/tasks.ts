@@ -46,7 +46,8 @@ export const addLater = internalMutation({
 export const summary = action({
   args: { list: v.string() },
   handler: async (ctx, { list }): Promise<string> => {
+    const open = await ctx.runQuery(api.tasks.open, { list }); // before what is scheduled may run
     await ctx.runMutation(internal.tasks.addLater, { list, title: "read the summary" });
-    return `${(await ctx.runQuery(api.tasks.open, { list })).length} open`;
+    return `${open.length} open`;
   },
 });
