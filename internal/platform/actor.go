@@ -14,7 +14,7 @@ type Actor struct {
 	Operator *Operator
 	// Credential is what they came with; nil for the house token.
 	Credential *Credential
-	// Home is the deployment whose derived admin key they came with; "" otherwise.
+	// AdminOf is the deployment whose derived admin key they came with; "" otherwise.
 	AdminOf string
 }
 

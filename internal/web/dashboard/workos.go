@@ -19,7 +19,8 @@ type signIn struct {
 // Production says whether real users depend on the environment.
 func (p *signIn) Production() bool { return p.Env.Kind == identity.Production }
 
-// Refused lists what of a kind the environment has refused lately, the newest first.
+// refusedLately lists what of a kind was refused to this deployment's people, the
+// newest first.
 func (p *signIn) refusedLately(kind diagnosis.Kind) []diagnosis.Entry {
 	if p.site.Refusals == nil {
 		return nil

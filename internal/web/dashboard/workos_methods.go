@@ -33,7 +33,6 @@ func (s *Site) setMethods(p *signIn) (string, error) {
 type brandingView struct {
 	*signIn
 	Branding *identity.Branding
-	Page     string // the hosted page, to look at
 }
 
 func (brandingView) template() string { return "workos-branding" }
