@@ -69,6 +69,18 @@ func (s *Site) showSessions(p *signIn) (view, error) {
 	return out, nil
 }
 
+// short writes a duration without its zero parts: "5m", "336h".
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
 // addOrigin registers an origin.
 func (s *Site) addOrigin(p *signIn) (string, error) {
 	o, err := s.Identity.AddCORSOrigin(p.ctx, p.Env.ID, strings.TrimSpace(p.PostForm.Get("origin")))

@@ -1,23 +1,8 @@
 package dashboard
 
 import (
-	"strings"
-	"time"
-
 	"github.com/lentil-dev/lentil/internal/platform"
 )
-
-// short writes a duration without its zero parts: "5m", "336h".
-func short(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
-}
 
 // workspaceView shows a team's WorkOS workspace and the environments in it.
 type workspaceView struct {
