@@ -91,6 +91,41 @@ func TestEveryDamagedObjectIsFoundAndNamed(t *testing.T) {
 	}
 }
 
+// TestStoresThatOpenAndCloseMeanwhile looks at a house in which that happens between the
+// list of what is open and the use of it.
+func TestStoresThatOpenAndCloseMeanwhile(t *testing.T) {
+	t.Parallel()
+	h, d := newHouse(t), memoryDepot(t)
+	home, other := h.add("house"), h.add("deployments/one")
+	a := h.archiver(d, nil)
+	h.first(a)
+	other.put(t, value.ID{}, row{1, "one"})
+	h.ship(a)
+
+	other.use = func() error {
+		other.use, other.closed = nil, true
+		return ErrClosed
+	}
+	before := other.used
+	home.put(t, value.ID{}, row{2, "two"})
+	h.ship(a)
+	if other.used != before+1 {
+		t.Errorf("a store that had closed with nothing new was used %d times, want the one that found it closed", other.used-before)
+	}
+
+	home.use = func() error {
+		home.use, other.closed = nil, false
+		other.opened++
+		other.put(t, value.ID{}, row{3, "committed by a store that opened while another was waited for"})
+		return nil
+	}
+	home.put(t, value.ID{}, row{4, "four"})
+	h.ship(a)
+	h.ship(a)
+	site, _ := restoreAt(t, d, nil, a.through)
+	h.compare(site, a.through)
+}
+
 func TestSealedBackupsTellNothingWithoutTheKey(t *testing.T) {
 	t.Parallel()
 	key := []byte("thirty-two bytes are a good key.")

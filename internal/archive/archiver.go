@@ -253,7 +253,7 @@ func (a *Archiver) continues(ctx context.Context, v *vault, name string) (bool, 
 			continue
 		}
 		var has, known bool
-		err := use(ctx, s, func(db *database.DB) (err error) {
+		err := a.use(ctx, s, func(db *database.DB) (err error) {
 			has, known, err = db.Has(ctx, ts)
 			if db.Latest() < ts {
 				known = true // it cannot have been forgotten
@@ -270,9 +270,15 @@ func (a *Archiver) continues(ctx context.Context, v *vault, name string) (bool, 
 	return len(newest) == 0, nil // a store that is gone without a word is another history too
 }
 
-// use calls f with a store's database.
-func use(ctx context.Context, s Store, f func(*database.DB) error) error {
+// use calls f with a store's database; not if the store is gone by now.
+func (a *Archiver) use(ctx context.Context, s Store, f func(*database.DB) error) error {
 	in, err := s.Use(ctx)
+	for errors.Is(err, ErrClosed) {
+		if s, err = a.again(ctx, s.Name); err != nil || s.Name == "" {
+			return err
+		}
+		in, err = s.Use(ctx)
+	}
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,9 @@ type testStore struct {
 	removed persistence.Timestamp // 0: it is there
 	told    persistence.Timestamp // through of the segment that says that it was removed
 	opened  int64
+	closed  bool
+	used    int
+	use     func() error // called when somebody wants access; nil for nothing
 }
 
 // at is what the model says of a moment; nil if there was no store.
@@ -182,9 +185,19 @@ func (h *testHouse) Files(context.Context) ([]File, error) { return slices.Clone
 func (h *testHouse) Stores(context.Context) (list []Store, err error) {
 	for _, s := range h.stores {
 		if s.removed == 0 {
-			list = append(list, Store{Name: s.name, Open: true, Opened: s.opened, Use: func(context.Context) (*Access, error) {
+			st := Store{Name: s.name, Open: !s.closed, Opened: s.opened, Use: func(context.Context) (*Access, error) {
+				s.used++
+				if s.use != nil {
+					if err := s.use(); err != nil {
+						return nil, err
+					}
+				}
 				return &Access{DB: s.db, Blobs: s.blobs, Release: func() {}}, nil
-			}})
+			}}
+			if s.closed {
+				st.Newest = s.db.Latest()
+			}
+			list = append(list, st)
 		}
 	}
 	return list, nil

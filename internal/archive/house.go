@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"io"
 	"iter"
 	"time"
@@ -21,12 +22,16 @@ type House interface {
 	Files(ctx context.Context) ([]File, error)
 }
 
+// ErrClosed means that a store was closed since it was listed.
+var ErrClosed = errors.New("archive: the store was closed meanwhile")
+
 // Store is one store of a house.
 type Store struct {
 	// Name tells it from others for good: a path below the data directory.
 	Name string
 	// Use gives access until it is released, and opens the store for that time if it
-	// is closed.
+	// is closed. Its error is ErrClosed if it was open when it was listed and is not
+	// any more.
 	Use func(ctx context.Context) (*Access, error)
 	// Open tells whether it is open, and Opened how often it was in this process.
 	Open   bool

@@ -32,6 +32,8 @@ type inUse struct {
 // moment, which it returns; rest are the others. If a chain begins afresh, those that are
 // closed are among them, as its base is going to open one after the other.
 func (a *Archiver) active(ctx context.Context, fresh bool) (list []inUse, rest []Store, now persistence.Timestamp, err error) {
+	// The moment lies before the look at what is open: whatever opens later commits later.
+	now = max(persistence.Timestamp(time.Now().UnixNano()), a.through+1)
 	all, err := a.House.Stores(ctx)
 	if err != nil {
 		return nil, nil, 0, err
@@ -43,23 +45,48 @@ func (a *Archiver) active(ctx context.Context, fresh bool) (list []inUse, rest [
 		}
 	}()
 	for _, s := range all {
-		if fresh && !s.Open || a.idle(s) {
-			rest = append(rest, s)
-			continue
-		}
-		in, err := s.Use(ctx)
-		if err != nil {
+		s, in, err := a.take(ctx, s, fresh)
+		switch {
+		case err != nil:
 			return list, nil, 0, fmt.Errorf("open %s: %w", s.Name, err)
+		case in != nil:
+			list = append(list, inUse{s, in})
+		case s.Name != "":
+			rest = append(rest, s)
 		}
-		list = append(list, inUse{s, in})
 	}
-	now = max(persistence.Timestamp(time.Now().UnixNano()), a.through+1)
 	for _, s := range list {
 		if err := s.DB.Settle(now); err != nil {
 			return list, nil, 0, fmt.Errorf("%s: %w", s.Name, err)
 		}
 	}
 	return list, rest, now, nil
+}
+
+// take opens a store that may have commits after through; nil if it need not be opened.
+// One that closes meanwhile is looked at again; without a name if it is gone then.
+func (a *Archiver) take(ctx context.Context, s Store, fresh bool) (Store, *Access, error) {
+	for {
+		if s.Name == "" || fresh && !s.Open || a.idle(s) {
+			return s, nil, nil
+		}
+		in, err := s.Use(ctx)
+		if !errors.Is(err, ErrClosed) {
+			return s, in, err
+		}
+		if s, err = a.again(ctx, s.Name); err != nil {
+			return s, nil, err
+		}
+	}
+}
+
+// again is how a store stands now; the zero Store if it is gone.
+func (a *Archiver) again(ctx context.Context, name string) (Store, error) {
+	all, err := a.House.Stores(ctx)
+	if i := slices.IndexFunc(all, func(s Store) bool { return s.Name == name }); err == nil && i >= 0 {
+		return all[i], nil
+	}
+	return Store{}, err
 }
 
 // idle tells whether a store was closed since before the newest segment. Of a store

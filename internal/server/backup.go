@@ -160,9 +160,11 @@ func (s *Server) Stores(ctx context.Context) ([]archive.Store, error) {
 		s.fleet.mu.Lock()
 		b := s.fleet.berths[row.Name]
 		s.fleet.mu.Unlock()
+		var seen *vessel
 		if b != nil {
 			b.mu.Lock()
-			if st.Open, st.Opened = b.vessel != nil, b.opened; !st.Open {
+			seen = b.vessel
+			if st.Open, st.Opened = seen != nil, b.opened; !st.Open {
 				st.Newest = b.newest
 			}
 			b.mu.Unlock()
@@ -172,7 +174,11 @@ func (s *Server) Stores(ctx context.Context) ([]archive.Store, error) {
 			if err != nil {
 				return nil, err
 			}
-			v, release, err := b.inspect(ctx)
+			inspect := b.inspect
+			if seen != nil {
+				inspect = func(ctx context.Context) (*vessel, func(), error) { return b.hold(ctx, seen) }
+			}
+			v, release, err := inspect(ctx)
 			if err != nil {
 				return nil, err
 			}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/archive"
 	"github.com/lentil-dev/lentil/internal/deployment"
 	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/wire"
@@ -121,6 +122,20 @@ func (b *berth) peek() (v *vessel, done func()) {
 func (b *berth) inspect(ctx context.Context) (v *vessel, release func(), err error) {
 	v, _, err = b.acquire(ctx)
 	return v, sync.OnceFunc(func() { b.drop(false) }), err
+}
+
+// hold is inspect for what was seen open before: archive.ErrClosed if it has been closed
+// since.
+func (b *berth) hold(ctx context.Context, seen *vessel) (v *vessel, release func(), err error) {
+	if err := b.begin(ctx); err != nil {
+		return nil, nil, err
+	}
+	defer b.mu.Unlock()
+	if b.vessel != seen {
+		return nil, nil, archive.ErrClosed
+	}
+	b.uses++
+	return seen, sync.OnceFunc(func() { b.drop(false) }), nil
 }
 
 // reason is why the berth is empty; err if that is not known.
