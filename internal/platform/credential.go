@@ -122,12 +122,9 @@ func (s *Service) CreateCredential(ctx context.Context, n NewCredential) (*Crede
 			}
 			prefix = string(c.Kind) + ":" + t.Text("slug") + ":" + p.Text("slug") + "|"
 		case DeployKey:
-			d, err := tx.First(tableDeployments, "by_name", c.Deployment)
+			d, err := deploymentRow(tx, c.Deployment)
 			if err != nil {
 				return err
-			}
-			if d == nil {
-				return noDeployment(c.Deployment)
 			}
 			prefix = "dev:"
 			if Kind(d.Text("kind")) != Dev {

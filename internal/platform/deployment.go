@@ -172,8 +172,15 @@ func (s *Service) addDeployment(tx *identity.Tx, d *Deployment) error {
 		if err != nil {
 			return err
 		}
-		if taken == nil {
+		was, err := retired(tx, d.Name)
+		if err != nil {
+			return err
+		}
+		if taken == nil && !was {
 			return tx.Add(tableDeployments, s.encode(d))
+		}
+		if wish != "" && was {
+			return apierr.New(apierr.Conflict, "DeploymentNameTaken", "There was a deployment %s, which was deleted. A name is given once: keys and backups of the old one would be the new one's.", d.Name)
 		}
 		if wish != "" {
 			return apierr.New(apierr.Conflict, "DeploymentNameTaken", "There is a deployment %s already.", d.Name)
@@ -209,6 +216,9 @@ func (s *Service) CreateDeployment(ctx context.Context, n NewDeployment) (*Deplo
 		}
 		taken := map[string]bool{}
 		err := tx.Each(tableDeployments, "on_project", numberKey(n.Project), database.Asc, func(f identity.Found) (bool, error) {
+			if f.Flag("deleting") {
+				return true, nil
+			}
 			taken[f.Text("reference")] = true
 			if n.Default && n.Kind == Prod && f.Flag("default") && Kind(f.Text("kind")) == Prod {
 				return false, apierr.New(apierr.Conflict, "ProductionExists", "The project has its production deployment already: %s.", f.Text("name"))
@@ -282,6 +292,16 @@ func noDeployment(name string) error {
 	return notFound("DeploymentNotFound", "There is no deployment %q.", name)
 }
 
+// deploymentRow finds a deployment's row; DeploymentNotFound if there is none, or it is
+// going.
+func deploymentRow(tx *identity.Tx, name string) (*identity.Found, error) {
+	f, err := tx.First(tableDeployments, "by_name", name)
+	if err == nil && (f == nil || f.Flag("deleting")) {
+		return nil, noDeployment(name)
+	}
+	return f, err
+}
+
 // deployment is Deployment for one that may be going.
 func (s *Service) deployment(ctx context.Context, name string) (d *Deployment, err error) {
 	err = s.Identity.View(ctx, func(tx *identity.Tx) error {
@@ -330,9 +350,9 @@ func (s *Service) DefaultDeployment(ctx context.Context, project int64, kind Kin
 // Expired lists the deployments whose time is over.
 func (s *Service) Expired(ctx context.Context, now time.Time) (list []Deployment, err error) {
 	all, err := s.Deployments(ctx)
-	for _, d := range all {
-		if !d.Home && !d.Expires.IsZero() && !d.Expires.After(now) {
-			list = append(list, d)
+	for i := range all {
+		if all[i].over(now) {
+			list = append(list, all[i])
 		}
 	}
 	return list, err
@@ -359,15 +379,12 @@ func (s *Service) ChangeDeployment(ctx context.Context, name string, edit func(*
 }
 
 // change edits one row in a transaction; edit may run again and says whether
-// anything changed.
+// anything changed. That of a deployment which is going is not changed any more.
 func (s *Service) change(ctx context.Context, name string, edit func(*Deployment) bool) error {
 	err := s.Identity.Update(ctx, func(tx *identity.Tx) error {
-		f, err := tx.First(tableDeployments, "by_name", name)
+		f, err := deploymentRow(tx, name)
 		if err != nil {
 			return err
-		}
-		if f == nil {
-			return errNoDeployment
 		}
 		d, err := s.decode(f.Record)
 		if err != nil || !edit(d) {

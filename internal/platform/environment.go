@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base32"
@@ -42,8 +43,24 @@ func (s *Service) EnsureDevEnvironment(ctx context.Context, deployment string, w
 	return d, nil
 }
 
-// ensureEnvironment makes environment and key under ids that are written down first.
+// ensureEnvironment makes environment and key under ids that are written down first. If
+// the deployment is deleted meanwhile, the environment goes with it.
 func (s *Service) ensureEnvironment(ctx context.Context, name string, want DevEnvironment) (*Deployment, error) {
+	d, err := s.makeEnvironment(ctx, name, want)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.Deployment(ctx, name); apierr.KindOf(err) == apierr.NotFound {
+		if gone := s.Identity.DeleteEnvironment(context.WithoutCancel(ctx), d.Environment); apierr.KindOf(gone) != apierr.NotFound && gone != nil {
+			return nil, gone
+		}
+		return nil, err
+	}
+	return d, nil
+}
+
+// makeEnvironment is ensureEnvironment for a deployment that stays.
+func (s *Service) makeEnvironment(ctx context.Context, name string, want DevEnvironment) (*Deployment, error) {
 	var d Deployment
 	fresh := Deployment{
 		Environment: identity.EnvironmentID(identity.NewID("environment_")),
@@ -64,17 +81,11 @@ func (s *Service) ensureEnvironment(ctx context.Context, name string, want DevEn
 	if err != nil {
 		return nil, err
 	}
-	e, err := s.Identity.Environment(ctx, d.Environment)
-	if apierr.KindOf(err) == apierr.NotFound {
-		n := identity.NewEnvironment{ID: d.Environment, ClientID: d.Client, Name: want.Name, Kind: want.Kind}
-		if n.Name == "" {
-			n.Name = name
-		}
-		if want.Settings != nil {
-			want.Settings(&n.Settings)
-		}
-		e, err = s.Identity.CreateEnvironment(ctx, n)
+	n := identity.NewEnvironment{ID: d.Environment, ClientID: d.Client, Name: cmp.Or(want.Name, name), Kind: want.Kind}
+	if want.Settings != nil {
+		want.Settings(&n.Settings)
 	}
+	e, _, err := s.complete(ctx, n, name, d.APIKey)
 	if err != nil {
 		return nil, err
 	}
@@ -87,15 +98,27 @@ func (s *Service) ensureEnvironment(ctx context.Context, name string, want DevEn
 			}
 		}
 	}
-	if _, _, err := s.Identity.AuthenticateKey(ctx, d.APIKey); err != nil {
-		if apierr.KindOf(err) != apierr.Unauthenticated {
-			return nil, err
-		}
-		if _, _, err := s.Identity.CreateAPIKey(ctx, d.Environment, "Made for "+name, d.APIKey); err != nil {
-			return nil, err
-		}
-	}
 	return &d, nil
+}
+
+// complete makes what there is not yet of an environment and its API key, whose ids are
+// written down somewhere; whole says that there was everything.
+func (s *Service) complete(ctx context.Context, n identity.NewEnvironment, label, key string) (e *identity.Environment, whole bool, err error) {
+	whole = true
+	e, err = s.Identity.Environment(ctx, n.ID)
+	if apierr.KindOf(err) == apierr.NotFound {
+		whole = false
+		e, err = s.Identity.CreateEnvironment(ctx, n)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	_, _, err = s.Identity.AuthenticateKey(ctx, key)
+	if apierr.KindOf(err) == apierr.Unauthenticated {
+		whole = false
+		_, _, err = s.Identity.CreateAPIKey(ctx, n.ID, "Made for "+label, key)
+	}
+	return e, whole, err
 }
 
 // settingsDiffer compares the settings that a configuration may set.

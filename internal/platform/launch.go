@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/identity"
 )
 
 // Launch makes a deployment and opens it, which gives it its first variables. If that
@@ -57,14 +59,24 @@ func (s *Service) Rename(ctx context.Context, name, reference string) error {
 	if err := checkReference(reference); err != nil {
 		return err
 	}
-	d, err := s.Deployment(ctx, name)
-	if err != nil || d.Reference == reference {
-		return err
-	}
-	s.launching.Lock()
-	defer s.launching.Unlock()
-	if other, err := s.DeploymentByReference(ctx, d.Project, reference); err == nil {
-		return apierr.New(apierr.Conflict, "ReferenceTaken", "The project has a deployment %s already: %s.", reference, other.Name)
-	}
-	return s.ChangeDeployment(ctx, name, func(d *Deployment) { d.Reference = reference })
+	return s.Identity.Update(ctx, func(tx *identity.Tx) error {
+		f, err := deploymentRow(tx, name)
+		if err != nil {
+			return err
+		}
+		other := ""
+		err = tx.Each(tableDeployments, "on_project", numberKey(int64(f.Number("project"))), database.Asc, func(o identity.Found) (bool, error) {
+			if o.Doc != f.Doc && !o.Flag("deleting") && o.Text("reference") == reference {
+				other = o.Text("name")
+			}
+			return other == "", nil
+		})
+		if err != nil {
+			return err
+		}
+		if other != "" {
+			return apierr.New(apierr.Conflict, "ReferenceTaken", "The project has a deployment %s already: %s.", reference, other)
+		}
+		return tx.Patch(f, identity.Row{identity.Text("reference", reference)})
+	})
 }

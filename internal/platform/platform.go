@@ -2,7 +2,6 @@ package platform
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -33,6 +32,7 @@ type Service struct {
 	Log        *slog.Logger
 
 	launching sync.Mutex // EnsureDefault, so that a default is made once
+	going     turns      // deletions, by name of deployment
 	// MaxDeployments bounds the deployments of a project, MaxProjects the projects of a
 	// team; 0 means 1000 each.
 	MaxDeployments, MaxProjects int
@@ -41,6 +41,7 @@ type Service struct {
 // The room's tables, in the house's own store.
 const (
 	tableDeployments  = "deployments"
+	tableRetired      = "retired_names" // of deployments that were deleted
 	tableTeams        = "teams"
 	tableProjects     = "projects"
 	tableWorkspaces   = "workos_workspaces"
@@ -59,6 +60,7 @@ var tableDefs = []database.TableDef{
 		{Name: "on_expires", Fields: []string{"expires"}},
 		{Name: "on_environment", Fields: []string{"environment"}},
 	}},
+	{Name: tableRetired, Indexes: []database.IndexDef{{Name: "by_name", Fields: []string{"name"}}}},
 	{Name: tableTeams, Indexes: []database.IndexDef{{Name: "on_id", Fields: []string{"id"}}, {Name: "on_slug", Fields: []string{"slug"}}}},
 	{Name: tableProjects, Indexes: []database.IndexDef{
 		{Name: "on_id", Fields: []string{"id"}}, {Name: "on_team", Fields: []string{"team", "slug"}},
@@ -154,9 +156,6 @@ func nextID(tx *identity.Tx, table string) (int64, error) {
 	})
 	return id, err
 }
-
-// errNoDeployment means that a row which was there is gone.
-var errNoDeployment = errors.New("platform: no such deployment")
 
 // notFound is the answer to a name or id that nothing has, or nothing that the
 // caller may see.

@@ -42,12 +42,9 @@ func (s *Service) ProvisionEnvironmentAs(ctx context.Context, name string, kind 
 	var project Project
 	var d *Deployment
 	err := s.Identity.Update(ctx, func(tx *identity.Tx) error {
-		f, err := tx.First(tableDeployments, "by_name", name)
+		f, err := deploymentRow(tx, name)
 		if err != nil {
 			return err
-		}
-		if f == nil {
-			return noDeployment(name)
 		}
 		if d, err = s.decode(f.Record); err != nil {
 			return err
@@ -170,7 +167,8 @@ func (s *Service) ProjectEnvironment(ctx context.Context, project int64, client 
 	return nil, notFound("WorkOSEnvironmentNotFound", "The project has no WorkOS environment with the client id %q.", client)
 }
 
-// CreateProjectEnvironment makes one in the team's workspace.
+// CreateProjectEnvironment makes one in the team's workspace. One of which a crash, or a
+// client that went away, left the row alone is made whole.
 func (s *Service) CreateProjectEnvironment(ctx context.Context, project int64, name string, production bool) (*ProjectEnvironment, error) {
 	name, err := checkName("WorkOS environment", name)
 	if err != nil {
@@ -181,7 +179,9 @@ func (s *Service) CreateProjectEnvironment(ctx context.Context, project int64, n
 		kind = identity.Production
 	}
 	var e ProjectEnvironment
+	var had bool
 	err = s.Identity.Update(ctx, func(tx *identity.Tx) error {
+		had = false
 		p, err := projectRow(tx, project)
 		if err != nil {
 			return err
@@ -193,11 +193,12 @@ func (s *Service) CreateProjectEnvironment(ctx context.Context, project int64, n
 		if err != nil {
 			return err
 		}
+		if i := slices.IndexFunc(all, func(e ProjectEnvironment) bool { return e.Name == name }); i >= 0 {
+			e, had = all[i], true
+			return nil
+		}
 		if len(all) >= maxProjectEnvironments {
 			return apierr.New(apierr.BadRequest, "TooManyEnvironments", "A project has at most %d WorkOS environments of its own.", maxProjectEnvironments)
-		}
-		if slices.ContainsFunc(all, func(e ProjectEnvironment) bool { return e.Name == name }) {
-			return apierr.New(apierr.Conflict, "DuplicateEnvironment", "The project has a WorkOS environment %q already; a duplicate would only confuse.", name)
 		}
 		e = ProjectEnvironment{ID: tx.NewID("project_environment_"), Project: project, Name: name, Production: production, Created: tx.Now(),
 			Env: identity.EnvironmentID(identity.NewID("environment_")), Client: identity.ClientID(identity.NewID("client_")), APIKey: newAPIKey(kind)}
@@ -208,11 +209,16 @@ func (s *Service) CreateProjectEnvironment(ctx context.Context, project int64, n
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.Identity.CreateEnvironment(ctx, identity.NewEnvironment{ID: e.Env, ClientID: e.Client, Name: name, Kind: kind}); err != nil {
+	duplicate := apierr.New(apierr.Conflict, "DuplicateEnvironment", "The project has a WorkOS environment %q already; a duplicate would only confuse.", name)
+	if had && e.Production != production {
+		return nil, duplicate
+	}
+	_, whole, err := s.complete(ctx, identity.NewEnvironment{ID: e.Env, ClientID: e.Client, Name: name, Kind: kind}, name, e.APIKey)
+	if err != nil {
 		return nil, err
 	}
-	if _, _, err := s.Identity.CreateAPIKey(ctx, e.Env, "Made for "+name, e.APIKey); err != nil {
-		return nil, err
+	if had && whole {
+		return nil, duplicate
 	}
 	return &e, nil
 }

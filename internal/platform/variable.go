@@ -47,41 +47,65 @@ const (
 	maxVariableValue = 8 << 10
 )
 
-// SetDefaultVariable sets one for some kinds of deployments and leaves the others; a
-// nil value removes it from them.
+// VariableChange sets a default variable for some kinds of deployments and leaves the
+// others; a nil Value removes it from them. No Kinds means all.
+type VariableChange struct {
+	Name  string
+	Value *string
+	Kinds []Kind
+}
+
+// SetDefaultVariable makes one change.
 func (s *Service) SetDefaultVariable(ctx context.Context, project int64, name string, val *string, kinds []Kind) error {
+	return s.ChangeDefaultVariables(ctx, project, []VariableChange{{name, val, kinds}})
+}
+
+// ChangeDefaultVariables makes all changes or none.
+func (s *Service) ChangeDefaultVariables(ctx context.Context, project int64, changes []VariableChange) error {
 	return s.Identity.Update(ctx, func(tx *identity.Tx) error {
 		if _, err := projectRow(tx, project); err != nil {
 			return err
 		}
-		list, err := each(tx, tableVariables, "on_project", numberKey(project, name), s.readVariable)
-		if err != nil {
-			return err
-		}
-		if val != nil {
-			if len(*val) > maxVariableValue {
-				return apierr.New(apierr.BadRequest, "EnvironmentVariableValueTooLarge", "The value of %s is longer than %d bytes.", name, maxVariableValue)
+		grown := false
+		for _, c := range changes {
+			if c.Value != nil {
+				grown = true
+				if len(*c.Value) > maxVariableValue {
+					return apierr.New(apierr.BadRequest, "EnvironmentVariableValueTooLarge", "The value of %s is longer than %d bytes.", c.Name, maxVariableValue)
+				}
 			}
-			all, err := each(tx, tableVariables, "on_project", numberKey(project), func(identity.Record) struct{} { return struct{}{} })
-			if err != nil {
+			if err := s.changeVariable(tx, project, c); err != nil {
 				return err
 			}
-			if len(all) >= maxVariables {
-				return apierr.New(apierr.BadRequest, "EnvVarLimitMet", "A project has at most %d default variables.", maxVariables)
-			}
 		}
-		for i := range list {
-			list[i].Kinds = slices.DeleteFunc(list[i].Kinds, func(k Kind) bool { return slices.Contains(kinds, k) })
+		if !grown {
+			return nil
 		}
-		if val != nil {
-			i := slices.IndexFunc(list, func(v Variable) bool { return v.Value == *val })
-			if i < 0 {
-				list, i = append(list, Variable{Name: name, Value: *val}), len(list)
-			}
-			list[i].Kinds = append(list[i].Kinds, kinds...)
+		all, err := each(tx, tableVariables, "on_project", numberKey(project), func(identity.Record) struct{} { return struct{}{} })
+		if err == nil && len(all) > maxVariables {
+			err = apierr.New(apierr.BadRequest, "EnvVarLimitMet", "A project has at most %d default variables.", maxVariables)
 		}
-		return s.putVariables(tx, project, name, list)
+		return err
 	})
+}
+
+// changeVariable makes one of them.
+func (s *Service) changeVariable(tx *identity.Tx, project int64, c VariableChange) error {
+	list, err := each(tx, tableVariables, "on_project", numberKey(project, c.Name), s.readVariable)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		list[i].Kinds = slices.DeleteFunc(list[i].Kinds, func(k Kind) bool { return len(c.Kinds) == 0 || slices.Contains(c.Kinds, k) })
+	}
+	if c.Value != nil {
+		i := slices.IndexFunc(list, func(v Variable) bool { return v.Value == *c.Value })
+		if i < 0 {
+			list, i = append(list, Variable{Name: c.Name, Value: *c.Value}), len(list)
+		}
+		list[i].Kinds = append(list[i].Kinds, c.Kinds...)
+	}
+	return s.putVariables(tx, project, c.Name, list)
 }
 
 // putVariables replaces all rows of a name.

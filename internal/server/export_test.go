@@ -1,6 +1,9 @@
 package server
 
 import (
+	"context"
+	"errors"
+
 	"github.com/lentil-dev/lentil/internal/platform"
 	"github.com/lentil-dev/lentil/internal/token"
 )
@@ -19,4 +22,33 @@ func (s *Server) OpenDeployments() (names []string) {
 		}
 	}
 	return names
+}
+
+// Opening lets a test look at the house as it is while a deployment is being opened.
+func (s *Server) Opening(name string, look func()) {
+	s.fleet.mu.Lock()
+	b := s.fleet.berths[name]
+	s.fleet.mu.Unlock()
+	b.mu.Lock()
+	b.moving = make(chan struct{})
+	b.mu.Unlock()
+	look()
+	b.mu.Lock()
+	b.settle()
+	b.mu.Unlock()
+}
+
+// Fail breaks the store of a deployment that is open, as a disk would.
+func (s *Server) Fail(name string) {
+	s.fleet.mu.Lock()
+	b := s.fleet.berths[name]
+	s.fleet.mu.Unlock()
+	_ = b.current().deployment.DB.Close()
+	s.fleet.failed(b, errors.New("the disk is gone"))
+}
+
+// Moor makes the berth of a deployment whose row was read before.
+func (s *Server) Moor(ctx context.Context, row *platform.Deployment) error {
+	_, err := s.fleet.moor(ctx, row)
+	return err
 }

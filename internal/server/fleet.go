@@ -78,6 +78,11 @@ func (f *fleet) moor(ctx context.Context, row *platform.Deployment) (*berth, err
 	if b != nil {
 		return b, nil
 	}
+	// It may have been deleted since the row was read; Remove waits for us.
+	row, err := f.server.platform.Deployment(ctx, row.Name)
+	if err != nil {
+		return nil, err
+	}
 	b = &berth{fleet: f, name: row.Name, home: row.Home, due: row.Due, expires: row.Expires}
 	if row.Awake && !row.Home {
 		b.due = time.Now() // the house ended without a word: whether it has jobs is not known
@@ -86,7 +91,6 @@ func (f *fleet) moor(ctx context.Context, row *platform.Deployment) (*berth, err
 	if row.Home {
 		b.sockets = []*socket{s.deploymentSocket, s.siteSocket}
 	} else if s.cfg.DeploymentsDomain == "" {
-		var err error
 		if b.sockets, err = f.bindPair(ctx, row.Name, row.Ports); err != nil {
 			return nil, err
 		}
@@ -172,11 +176,14 @@ func (f *fleet) revoked(c platform.Credential) {
 	}
 }
 
-// Remove closes a deployment and deletes all that it has stored.
+// Remove closes a deployment and deletes all that it has stored. Its row says that it is
+// going, so that no berth is made for it any more.
 func (f *fleet) Remove(ctx context.Context, name string) error {
+	f.making.Lock() // a berth that is being made is there, or will not be
 	f.mu.Lock()
 	b := f.berths[name]
 	f.mu.Unlock()
+	f.making.Unlock()
 	if b != nil {
 		if b.home {
 			return apierr.New(apierr.Conflict, "HomeDeployment", "%s is the deployment that this house was started for; it cannot be deleted.", name)
@@ -184,7 +191,11 @@ func (f *fleet) Remove(ctx context.Context, name string) error {
 		b.mu.Lock()
 		b.gone = true
 		b.mu.Unlock()
-		if err := b.close(ctx, nil); err != nil {
+		err := b.close(ctx, nil)
+		if b.current() != nil { // what is open must not lose its files
+			return fmt.Errorf("close %s, which is deleted: %w", name, err)
+		}
+		if err != nil {
 			f.server.log.Warn("deployment that is deleted did not close well", "deployment", name, "err", err)
 		}
 		for _, s := range b.sockets {
@@ -243,7 +254,8 @@ func (f *fleet) launch(ctx context.Context, b *berth) (*vessel, error) {
 var errStopping = apierr.New(apierr.Unavailable, "HouseStopping", "This house is stopping. Try again in a moment.")
 
 // note writes down what a deployment that is being closed leaves undone, and gives
-// the time at which it must be opened for it.
+// the time at which it must be opened for it: soon if that is something without a time, or
+// not known.
 func (f *fleet) note(ctx context.Context, b *berth, v *vessel) (due time.Time) {
 	if b.home {
 		return due
@@ -255,6 +267,9 @@ func (f *fleet) note(ctx context.Context, b *berth, v *vessel) (due time.Time) {
 	if err != nil {
 		// The row still says that it is open, so that the next start looks.
 		f.server.log.Warn("jobs of a closed deployment were not noted", "deployment", b.name, "err", err)
+	}
+	if due.IsZero() && (err != nil || !idle) {
+		due = time.Now().Add(retryDue)
 	}
 	return due
 }

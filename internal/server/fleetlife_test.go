@@ -15,6 +15,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
 	"github.com/lentil-dev/lentil/internal/platform"
 	"github.com/lentil-dev/lentil/internal/scheduler"
@@ -445,5 +446,64 @@ func TestFleetDeletesWhatExpiredOrWasBeingDeleted(t *testing.T) {
 	await(t, "no row is left", func() bool {
 		names, err := s.Platform().Deleting(t.Context())
 		return err == nil && len(names) == 0
+	})
+}
+
+// TestFleetMakesNoBerthForWhatIsGone has a row read before the deployment was deleted, as
+// a request does that comes at the wrong moment.
+func TestFleetMakesNoBerthForWhatIsGone(t *testing.T) {
+	t.Parallel()
+	s, _ := start(t, nil)
+	d := create(t, s, platform.NewDeployment{Kind: platform.Preview})
+	if err := s.Platform().DeleteDeployment(t.Context(), d.Name); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Moor(t.Context(), d); apierr.KindOf(err) != apierr.NotFound {
+		t.Errorf("a berth was made: %v", err)
+	}
+	if slices.ContainsFunc(s.Status().Deployments, func(one server.DeploymentStatus) bool { return one.Name == d.Name }) {
+		t.Error("status tells of it")
+	}
+}
+
+// TestFleetKeepsJobsInMindWhenOpeningFails: a request that meets a full disk must not
+// make the house forget what is due there.
+func TestFleetKeepsJobsInMindWhenOpeningFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, _ := start(t, func(c *server.Config) { c.Data, c.DeploymentIdle = dir, 50*time.Millisecond })
+	d := create(t, s, platform.NewDeployment{Kind: platform.Dev})
+	schedule(t, s, d.Name, time.Hour)
+	await(t, "closed before its job", func() bool { return !isOpen(s, d.Name) })
+	store := filepath.Join(dir, "deployments", d.Name, "store")
+	if err := os.Rename(store, store+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(store, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Platform().Fleet.Open(t.Context(), d.Name); err == nil {
+		t.Fatal("it opens without a store")
+	}
+	for _, one := range s.Status().Deployments {
+		if one.Name == d.Name && (one.State != "unavailable" || one.NextJob == nil) {
+			t.Errorf("%+v: its job is forgotten", one)
+		}
+	}
+}
+
+// TestFleetComesBackToWhatFailed: whether it has jobs is not known then, and nobody else
+// may ever ask for it.
+func TestFleetComesBackToWhatFailed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, _ := start(t, func(c *server.Config) { c.Data = dir })
+	d := create(t, s, platform.NewDeployment{Kind: platform.Dev})
+	within(t, s, d.Name, func(context.Context, *database.DB) {})
+	s.Fail(d.Name)
+	await(t, "it is closed, and will be opened again", func() bool {
+		i := slices.IndexFunc(s.Status().Deployments, func(one server.DeploymentStatus) bool { return one.Name == d.Name })
+		one := s.Status().Deployments[i]
+		return one.State == "unavailable" && one.NextJob != nil
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/lentil-dev/lentil/internal/apierr"
 )
 
 // Intervals of the keeper, who closes deployments that nobody uses and opens those
@@ -32,11 +34,11 @@ func (f *fleet) look() {
 
 // keep keeps the fleet in order until ctx ends.
 func (f *fleet) keep(ctx context.Context) {
-	f.finishDeletions(ctx)
 	var looked time.Time
 	for {
 		if time.Since(looked) >= expiryEvery {
 			looked = time.Now()
+			f.finishDeletions(ctx)
 			f.expire(ctx)
 		}
 		f.wake(ctx)
@@ -143,8 +145,11 @@ func (f *fleet) expire(ctx context.Context) {
 		if d.Home || d.Expires.IsZero() || d.Expires.After(time.Now()) {
 			continue
 		}
-		if derr := f.server.platform.DeleteDeployment(ctx, d.Name); derr != nil {
+		done, derr := f.server.platform.DeleteExpired(ctx, d.Name, time.Now())
+		if derr != nil && apierr.KindOf(derr) != apierr.NotFound {
 			err = derr
+		}
+		if !done {
 			continue
 		}
 		f.server.log.Info("expired deployment was deleted", "deployment", d.Name, "expired", d.Expires)
@@ -154,11 +159,12 @@ func (f *fleet) expire(ctx context.Context) {
 	}
 }
 
-// finishDeletions deletes what is left of deployments whose deletion was broken off.
+// finishDeletions deletes what is left of deployments whose deletion was broken off, by a
+// crash or by what went wrong.
 func (f *fleet) finishDeletions(ctx context.Context) {
 	names, err := f.server.platform.Deleting(ctx)
 	for _, name := range names {
-		if derr := f.server.platform.DeleteDeployment(ctx, name); derr != nil {
+		if derr := f.server.platform.DeleteDeployment(ctx, name); derr != nil && apierr.KindOf(derr) != apierr.NotFound {
 			err = derr
 		}
 	}

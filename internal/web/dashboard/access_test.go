@@ -277,6 +277,9 @@ func TestTeamsProjectsMembersAndTokens(t *testing.T) {
 		t.Errorf("default variable: %s", brief(text))
 	}
 	p.done(at, "default", "name", "A", "remove", "1")
+	if text := p.get(at); strings.Contains(text, `id="default-A"`) {
+		t.Error("a default variable that was removed is there")
+	}
 	members := "/t/kitchen/-/members"
 	p.done(members, "invite", "email", "Ada@example.com", "role", "developer")
 	p.refused(members, "invite", "not an e-mail address", "email", "ada", "role", "developer")

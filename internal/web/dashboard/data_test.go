@@ -286,6 +286,7 @@ func TestSettingsKeysAndTheEnd(t *testing.T) {
 	p.refused("/d/calm-wren-100/settings", "revoke", "no such", "id", keys[0].ID) // another deployment's
 	p.done(at, "revoke", "id", keys[0].ID)
 	p.refused(at, "expiry", "number of days", "days", "1000")
+	p.refused(at, "expiry", "number of days", "days", "200000") // as a duration it would lie in the past
 	p.done(at, "expiry", "days", "7")
 	p.refused("/d/calm-wren-100/settings", "expiry", "does not end", "days", "7")
 	p.refused(at, "stream", "webhook", "url", "ftp://x", "format", "json")

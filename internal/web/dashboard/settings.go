@@ -98,7 +98,7 @@ func (s *Site) setExpiry(v *Visit) (string, error) {
 	var at time.Time
 	if text := strings.TrimSpace(v.PostForm.Get("days")); text != "" && text != "0" {
 		d, err := time.ParseDuration(text + "h")
-		if err != nil || d <= 0 || 24*d > maxExpiry {
+		if err != nil || d <= 0 || d > maxExpiry/24 {
 			return "", apierr.New(apierr.BadRequest, "InvalidExpiry", "Give a number of days between 1 and 365, or leave it empty for never.")
 		}
 		at = time.Now().Add(24 * d).UTC().Truncate(time.Millisecond)

@@ -26,9 +26,10 @@ var secret = []byte("a secret of sixteen bytes or more")
 type fleet struct {
 	mu      sync.Mutex
 	removed []string
+	full    error // why nothing can be opened
 }
 
-func (f *fleet) Open(context.Context, string) (*deployment.Deployment, error) { return nil, nil }
+func (f *fleet) Open(context.Context, string) (*deployment.Deployment, error) { return nil, f.full }
 func (f *fleet) Addresses(_ context.Context, name string) (string, string, error) {
 	return "https://" + name + ".convex.example", "https://" + name + ".site.convex.example", nil
 }

@@ -151,6 +151,10 @@ func (a *API) newProject(q *request, team, name string, kind *platform.Kind) (an
 	}
 	d, err := a.Platform.EnsureDefault(q.Context(), p.ID, *kind, q.actor.Operator)
 	if err != nil {
+		// Whoever tries again would have a second project of that name.
+		if undo := a.Platform.DeleteProject(context.WithoutCancel(q.Context()), p.ID); undo != nil {
+			a.Log.Warn("left a project that has no deployment", "project", p.Slug, "team", t.Slug, "err", undo)
+		}
 		return nil, err
 	}
 	url, _, err := a.Platform.Fleet.Addresses(q.Context(), d.Name)

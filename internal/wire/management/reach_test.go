@@ -1,6 +1,7 @@
 package management
 
 import (
+	"errors"
 	"net/http"
 	"testing"
 
@@ -73,4 +74,19 @@ func TestKeysMakeNoKeys(t *testing.T) {
 		t.Errorf("an admin key is told to be %v", a.body)
 	}
 	h.post(leaked, path+"/delete_deploy_key", body{"id": "leaked"}) // itself it may
+}
+
+// TestAProjectThatCannotBeginLeavesNothing: whoever tries again would have a second one.
+func TestAProjectThatCannotBeginLeavesNothing(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	h.fleet.full = errors.New("no ports are free")
+	shop := body{"projectName": "Shop", "deploymentType": "dev"}
+	if a := h.ask(houseToken, "POST", "/v1/teams/1/create_project", shop); a.status != 500 {
+		t.Fatalf("%d %v", a.status, a.body)
+	}
+	h.fleet.full = nil
+	if a := h.post(houseToken, "/v1/teams/1/create_project", shop); a.text("slug") != "shop" {
+		t.Errorf("tried again: %v", a.body)
+	}
 }

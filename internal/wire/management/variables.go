@@ -13,7 +13,7 @@ import (
 const (
 	maxVariableName  = 256
 	maxVariableValue = 8 << 10
-	maxVariables     = 512
+	maxChanges       = 2 * 512 // at once
 )
 
 // variableForm is what may name a variable.
@@ -56,6 +56,9 @@ func updateVariables(a *API, q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(in.Changes) > maxChanges {
+		return nil, apierr.New(apierr.BadRequest, "EnvVarLimitMet", "At most %d changes of variables are made at once.", maxChanges)
+	}
 	for _, c := range in.Changes {
 		switch {
 		case len(c.Name) > maxVariableName || !variableForm.MatchString(c.Name):
@@ -67,17 +70,9 @@ func updateVariables(a *API, q *request) (any, error) {
 			return nil, apierr.New(apierr.BadRequest, "InvalidDeploymentType", "deploymentType is dev, preview, prod or custom, not %q.", clip(string(c.DeploymentType)))
 		}
 	}
-	now, err := a.Platform.DefaultVariables(q.Context(), p.ID)
-	if err != nil {
-		return nil, err
+	changes := make([]platform.VariableChange, len(in.Changes))
+	for i, c := range in.Changes {
+		changes[i] = platform.VariableChange{Name: c.Name, Value: c.Value, Kinds: []platform.Kind{c.DeploymentType}}
 	}
-	if len(now)+len(in.Changes) > maxVariables {
-		return nil, apierr.New(apierr.BadRequest, "EnvVarLimitMet", "A project has at most %d default variables.", maxVariables)
-	}
-	for _, c := range in.Changes {
-		if err := a.Platform.SetDefaultVariable(q.Context(), p.ID, c.Name, c.Value, []platform.Kind{c.DeploymentType}); err != nil {
-			return nil, err
-		}
-	}
-	return object{}, nil
+	return object{}, a.Platform.ChangeDefaultVariables(q.Context(), p.ID, changes)
 }
