@@ -463,6 +463,74 @@ func TestExpiredBackupsGoAndNothingElse(t *testing.T) {
 	h.compare(site, a.through)
 }
 
+// TestAStoreOfANameThatComesAgainIsAnother: it has nothing of the one before it.
+func TestAStoreOfANameThatComesAgainIsAnother(t *testing.T) {
+	t.Parallel()
+	h, d := newHouse(t), memoryDepot(t)
+	h.add("house")
+	old := h.add("deployments/a")
+	old.put(t, value.ID{}, row{1, "of the old one"})
+	old.upload(t, "files/aa/old", "old")
+	a := h.archiver(d, nil)
+	h.first(a)
+	if err := old.blobs.Delete(t.Context(), "files/aa/old"); err != nil { // with its directory
+		t.Fatal(err)
+	}
+	old.removed = persistence.Timestamp(time.Now().UnixNano())
+	h.ship(a)
+	old.told = a.through
+	h.stores = h.stores[:1]
+	site, _ := restoreAt(t, d, nil, a.through)
+	h.compare(site, a.through)
+	next := h.add("deployments/a")
+	next.put(t, value.ID{}, row{2, "of the new one"})
+	next.upload(t, "files/aa/new", "new")
+	h.ship(a)
+	site, out := restoreAt(t, d, nil, a.through)
+	h.compare(site, a.through)
+	if left, err := site.blobs["deployments/a"].Has(t.Context(), "files/aa/old"); left || err != nil || len(out.Stores) != 2 {
+		t.Errorf("restored %+v, a file of the old one: %v, %v", out.Stores, left, err)
+	}
+}
+
+// TestAClockThatWasSetBackBeginsAnotherChain: what the house commits then is older than
+// what was backed up, and would never be.
+func TestAClockThatWasSetBackBeginsAnotherChain(t *testing.T) {
+	t.Parallel()
+	h, d := newHouse(t), memoryDepot(t)
+	h.add("house").put(t, value.ID{}, row{1, "one"})
+	a := h.archiver(d, nil)
+	h.first(a)
+	h.ship(a)
+	for _, tt := range []struct {
+		name  string
+		began time.Time
+		goes  bool
+	}{
+		{"after the last segment", a.through.Time().Add(time.Second), true},
+		{"before it", a.through.Time().Add(-time.Second), false},
+	} {
+		next := h.archiver(d, nil)
+		next.Began = tt.began
+		if err := next.open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if goes := next.note.Chain != 0; goes != tt.goes {
+			t.Errorf("a house that begins %s: the chain goes on: %v", tt.name, goes)
+		}
+		next.letGo()
+	}
+	if err := a.saveNote(); err != nil {
+		t.Fatal(err)
+	}
+	if forgotten, err := Forget(a.StateFile, a.through.Time().Add(time.Second)); forgotten || err != nil {
+		t.Errorf("the note, after the last segment: %v, %v", forgotten, err)
+	}
+	if forgotten, err := Forget(a.StateFile, a.through.Time().Add(-time.Second)); !forgotten || err != nil {
+		t.Errorf("the note, before it: %v, %v", forgotten, err)
+	}
+}
+
 // FuzzSegment reads what is no segment.
 func FuzzSegment(f *testing.F) {
 	var b bytes.Buffer

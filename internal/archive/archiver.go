@@ -31,6 +31,9 @@ type Archiver struct {
 	BaseEvery time.Duration // between bases; default a day
 	Keep      Keep
 	Rate      int64 // bytes a second that making a base reads; default 32 MiB; below 0 unlimited
+	// Began is when the house began, before it committed anything; zero if all that was
+	// backed up before may have been so by this process.
+	Began time.Time
 	// Follow says that this archiver is the one that learns of blobs by what changed;
 	// otherwise it lists them all each time.
 	Follow bool
@@ -64,6 +67,8 @@ type note struct {
 	Depot  string   `json:"depot"`
 	Chain  chain    `json:"chain"`
 	Stores []string `json:"stores"` // that the chain has
+	// Through is where the chain ended, at the latest when this was written.
+	Through persistence.Timestamp `json:"through,omitempty"`
 }
 
 // follow is what is known of a store of the chain.
@@ -217,6 +222,9 @@ func (a *Archiver) goOn(ctx context.Context, v *vault, c *contents, n note) (boo
 			return false, err
 		}
 	}
+	if !a.Began.IsZero() && end.Time().After(a.Began) {
+		return false, nil // by a clock that was set back, commits are older than what was backed up before
+	}
 	a.note, a.through, a.shipped = n, end, time.Now()
 	for _, name := range n.Stores {
 		a.known[name] = &follow{opened: -1, all: true}
@@ -242,7 +250,7 @@ func (a *Archiver) continues(ctx context.Context, v *vault, name string) (bool, 
 	}); err != nil {
 		return false, err
 	}
-	stores, err := a.House.Stores(ctx)
+	stores, err := a.House.Stores(ctx, 0)
 	if err != nil {
 		return false, err
 	}
@@ -274,7 +282,7 @@ func (a *Archiver) continues(ctx context.Context, v *vault, name string) (bool, 
 func (a *Archiver) use(ctx context.Context, s Store, f func(*database.DB) error) error {
 	in, err := s.Use(ctx)
 	for errors.Is(err, ErrClosed) {
-		if s, err = a.again(ctx, s.Name); err != nil || s.Name == "" {
+		if s, err = a.again(ctx, s.Name, 0); err != nil || s.Name == "" {
 			return err
 		}
 		in, err = s.Use(ctx)
@@ -288,7 +296,7 @@ func (a *Archiver) use(ctx context.Context, s Store, f func(*database.DB) error)
 
 // saveNote makes the chain and its stores durable.
 func (a *Archiver) saveNote() error {
-	a.note.Depot, a.note.Stores = a.Depot.String(), slices.Sorted(maps.Keys(a.known))
+	a.note.Depot, a.note.Stores, a.note.Through = a.Depot.String(), slices.Sorted(maps.Keys(a.known)), a.through
 	b, err := json.Marshal(a.note)
 	if err != nil {
 		return err
@@ -309,6 +317,18 @@ func (a *Archiver) saveNote() error {
 		err = os.Rename(tmp, a.StateFile)
 	}
 	return err
+}
+
+// Forget removes the note of a depot if the chain in it goes on beyond a time, which is
+// when a house begins: the clock was set back, and the house's commits from now on would be
+// older than what was backed up. The next backup begins anew.
+func Forget(stateFile string, began time.Time) (forgotten bool, err error) {
+	var n note
+	b, err := os.ReadFile(stateFile)
+	if err != nil || json.Unmarshal(b, &n) != nil || !n.Through.Time().After(began) {
+		return false, err
+	}
+	return true, os.Remove(stateFile)
 }
 
 // letGo ends all holds and pauses.

@@ -182,7 +182,7 @@ func (h *testHouse) ID() string { return "the house of the test" }
 func (h *testHouse) Files(context.Context) ([]File, error) { return slices.Clone(h.files), nil }
 
 // Stores is part of House.
-func (h *testHouse) Stores(context.Context) (list []Store, err error) {
+func (h *testHouse) Stores(context.Context, persistence.Timestamp) (list []Store, err error) {
 	for _, s := range h.stores {
 		if s.removed == 0 {
 			st := Store{Name: s.name, Open: !s.closed, Opened: s.opened, Use: func(context.Context) (*Access, error) {

@@ -16,8 +16,9 @@ import (
 type House interface {
 	// ID tells this house from others; a restored one has the same.
 	ID() string
-	// Stores lists the stores that there are now.
-	Stores(ctx context.Context) ([]Store, error)
+	// Stores lists the stores that there are now. One that is opened from now on commits
+	// after a moment, whatever the clock says: it may have been set back.
+	Stores(ctx context.Context, after persistence.Timestamp) ([]Store, error)
 	// Files gives the small files beside the stores.
 	Files(ctx context.Context) ([]File, error)
 }
@@ -33,7 +34,8 @@ type Store struct {
 	// is closed. Its error is ErrClosed if it was open when it was listed and is not
 	// any more.
 	Use func(ctx context.Context) (*Access, error)
-	// Open tells whether it is open, and Opened how often it was in this process.
+	// Open tells whether it is open, and Opened how often it was in this process; one that
+	// is being opened counts as opened once more, and its Newest is not known.
 	Open   bool
 	Opened int64
 	// Newest is the newest commit of a store that was closed; 0 if that is not known.

@@ -74,7 +74,6 @@ type restorer struct {
 	stores map[string]*rebuilt
 	open   []*rebuilt // the longest unused first
 	files  map[string][]File
-	gone   map[string]bool // stores that were no more at the moment
 	out    Restored
 
 	current   *rebuilt // that records are of
@@ -109,7 +108,7 @@ func Restore(ctx context.Context, d depot.Depot, key []byte, at time.Time, site 
 	if err != nil {
 		return nil, err
 	}
-	r := &restorer{v: v, site: site, at: exact, base: base, tell: tell, stores: map[string]*rebuilt{}, files: map[string][]File{}, gone: map[string]bool{}}
+	r := &restorer{v: v, site: site, at: exact, base: base, tell: tell, stores: map[string]*rebuilt{}, files: map[string][]File{}}
 	if r.tell == nil {
 		r.tell = func(Progress) {}
 	}
@@ -375,7 +374,7 @@ func (r *restorer) apply(ctx context.Context, object string, rec record) error {
 		}
 	case goneRecord:
 		if persistence.Timestamp(rec.n) <= r.at {
-			r.gone[rec.name] = true // names are given once
+			return r.drop(rec.name)
 		}
 	case commitRecord:
 		s := r.current
@@ -395,6 +394,28 @@ func (r *restorer) apply(ctx context.Context, object string, rec record) error {
 	return nil
 }
 
+// drop undoes what was restored of a store that was no more. If its name comes again,
+// that is another store.
+func (r *restorer) drop(name string) error {
+	s := r.store(name)
+	r.open = slices.DeleteFunc(r.open, func(o *rebuilt) bool { return o == s })
+	var err error
+	if s.refill.Store != nil {
+		err = s.refill.Store.Close()
+	}
+	if err == nil {
+		err = r.site.Remove(name)
+	}
+	if err != nil {
+		return fmt.Errorf("restore %s: %w", name, err)
+	}
+	delete(r.stores, name)
+	if r.current == s {
+		r.current = nil
+	}
+	return nil
+}
+
 // finish builds the indexes of every store, and then fetches its files.
 func (r *restorer) finish(ctx context.Context) error {
 	var total, done int64
@@ -403,18 +424,7 @@ func (r *restorer) finish(ctx context.Context) error {
 		s := r.stores[name]
 		r.tell(Progress{"indexes", int64(i), int64(len(names))})
 		if s.last == 0 {
-			continue // it came later
-		}
-		if r.gone[name] {
-			if s.refill.Store != nil {
-				if err := r.close(ctx, s); err != nil {
-					return err
-				}
-			}
-			if err := r.site.Remove(name); err != nil {
-				return fmt.Errorf("restore %s: %w", name, err)
-			}
-			continue
+			continue // it came later, or was no more
 		}
 		if err := r.use(ctx, s); err != nil {
 			return err

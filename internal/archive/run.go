@@ -314,6 +314,9 @@ func (a *Archiver) Once(ctx context.Context) (Done, error) {
 			}
 		}
 	}
+	if err := a.saveNote(); err != nil {
+		return d, err
+	}
 	t := tidy{v: a.vault, house: a.House.ID(), chain: a.note.Chain, keep: a.Keep, now: time.Now(), settle: func(context.Context) error { return nil }}
 	if err := t.run(ctx); err != nil {
 		return d, fmt.Errorf("everything is backed up, but old backups are not tidied up: %w", err)

@@ -34,7 +34,7 @@ type inUse struct {
 func (a *Archiver) active(ctx context.Context, fresh bool) (list []inUse, rest []Store, now persistence.Timestamp, err error) {
 	// The moment lies before the look at what is open: whatever opens later commits later.
 	now = max(persistence.Timestamp(time.Now().UnixNano()), a.through+1)
-	all, err := a.House.Stores(ctx)
+	all, err := a.House.Stores(ctx, now)
 	if err != nil {
 		return nil, nil, 0, err
 	}
@@ -45,7 +45,7 @@ func (a *Archiver) active(ctx context.Context, fresh bool) (list []inUse, rest [
 		}
 	}()
 	for _, s := range all {
-		s, in, err := a.take(ctx, s, fresh)
+		s, in, err := a.take(ctx, s, fresh, now)
 		switch {
 		case err != nil:
 			return list, nil, 0, fmt.Errorf("open %s: %w", s.Name, err)
@@ -65,7 +65,7 @@ func (a *Archiver) active(ctx context.Context, fresh bool) (list []inUse, rest [
 
 // take opens a store that may have commits after through; nil if it need not be opened.
 // One that closes meanwhile is looked at again; without a name if it is gone then.
-func (a *Archiver) take(ctx context.Context, s Store, fresh bool) (Store, *Access, error) {
+func (a *Archiver) take(ctx context.Context, s Store, fresh bool, now persistence.Timestamp) (Store, *Access, error) {
 	for {
 		if s.Name == "" || fresh && !s.Open || a.idle(s) {
 			return s, nil, nil
@@ -74,15 +74,15 @@ func (a *Archiver) take(ctx context.Context, s Store, fresh bool) (Store, *Acces
 		if !errors.Is(err, ErrClosed) {
 			return s, in, err
 		}
-		if s, err = a.again(ctx, s.Name); err != nil {
+		if s, err = a.again(ctx, s.Name, now); err != nil {
 			return s, nil, err
 		}
 	}
 }
 
 // again is how a store stands now; the zero Store if it is gone.
-func (a *Archiver) again(ctx context.Context, name string) (Store, error) {
-	all, err := a.House.Stores(ctx)
+func (a *Archiver) again(ctx context.Context, name string, after persistence.Timestamp) (Store, error) {
+	all, err := a.House.Stores(ctx, after)
 	if i := slices.IndexFunc(all, func(s Store) bool { return s.Name == name }); err == nil && i >= 0 {
 		return all[i], nil
 	}

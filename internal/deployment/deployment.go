@@ -60,6 +60,8 @@ type Config struct {
 	// queries that may be kept; zeros are the defaults of the rooms below.
 	DocumentCache int
 	ResultCache   int64
+	// After is the moment that everything is committed after; backups end there.
+	After persistence.Timestamp
 	// Stores is what the stores of the house share; nil for nothing.
 	Stores *pebblestore.Shared
 }
@@ -111,7 +113,11 @@ func Open(ctx context.Context, c Config) (_ *Deployment, err error) {
 	if d.DB, err = database.Open(ctx, database.Options{Store: store, Log: c.Log, Retention: c.Retention, LogSize: c.WriteLog, CacheSize: c.DocumentCache}); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	if err := d.assemble(ctx, c, secret); err != nil {
+	err = d.DB.Settle(c.After)
+	if err == nil {
+		err = d.assemble(ctx, c, secret)
+	}
+	if err != nil {
 		return nil, errors.Join(err, d.DB.Close())
 	}
 	return d, nil

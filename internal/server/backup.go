@@ -19,6 +19,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/archive"
 	"github.com/lentil-dev/lentil/internal/blob"
 	"github.com/lentil-dev/lentil/internal/depot"
+	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/wire"
 )
 
@@ -90,6 +91,11 @@ func (s *Server) openBackup(root []byte) (err error) {
 			s.addresses.LocalControlURL = scheme + f.socket.near()
 		}
 	}
+	if s.data != nil {
+		if err := s.forgetBackups(); err != nil {
+			return err
+		}
+	}
 	b := &s.cfg.Backup
 	if b.To == "" {
 		return nil
@@ -100,12 +106,25 @@ func (s *Server) openBackup(root []byte) (err error) {
 	if s.backup, err = b.archiver(s, s.data.path, os.Getenv); err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	s.backup.Log, s.backup.Follow = s.log, true
+	s.backup.Log, s.backup.Follow, s.backup.Began = s.log, true, s.began
 	_, inside := os.Stat(filepath.Join(s.data.path, secretName))
 	if _, known := os.Stat(s.backup.StateFile); inside == nil && known != nil {
 		s.cfg.Notice("%s is not in the backup, and nothing can be restored without it: keep a copy of it somewhere else", filepath.Join(s.data.path, secretName))
 	}
 	return nil
+}
+
+// forgetBackups lets backups begin anew that end after this house has begun, by its clock.
+func (s *Server) forgetBackups() error {
+	notes, err := filepath.Glob(filepath.Join(s.data.path, backupStateName+"*.json"))
+	for _, name := range notes {
+		forgotten, ferr := archive.Forget(name, s.began)
+		if forgotten {
+			s.log.Warn("the clock was set back since the last backup, which begins anew", "note", filepath.Base(name))
+		}
+		err = errors.Join(err, ferr)
+	}
+	return err
 }
 
 // houseID tells houses apart in depots. It says nothing of the secret.
@@ -143,7 +162,10 @@ func (d *dataDir) archived() (list []archive.File, err error) {
 
 // Stores is part of archive.House: the house's own store, and that of every deployment
 // that was ever opened.
-func (s *Server) Stores(ctx context.Context) ([]archive.Store, error) {
+func (s *Server) Stores(ctx context.Context, after persistence.Timestamp) ([]archive.Store, error) {
+	// Before the look at what is open: what is not open then reads it when it opens.
+	for was := s.moment.Load(); int64(after) > was && !s.moment.CompareAndSwap(was, int64(after)); was = s.moment.Load() {
+	}
 	list := []archive.Store{{Name: houseName, Open: true, Opened: 1, Use: func(context.Context) (*archive.Access, error) {
 		return &archive.Access{DB: s.db, Release: func() {}}, nil
 	}}}
@@ -164,7 +186,10 @@ func (s *Server) Stores(ctx context.Context) ([]archive.Store, error) {
 		if b != nil {
 			b.mu.Lock()
 			seen = b.vessel
-			if st.Open, st.Opened = seen != nil, b.opened; !st.Open {
+			switch st.Open, st.Opened = seen != nil, b.opened; {
+			case !st.Open && b.moving != nil: // it is being opened, and may have committed
+				st.Opened++
+			case !st.Open:
 				st.Newest = b.newest
 			}
 			b.mu.Unlock()

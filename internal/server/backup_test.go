@@ -1,16 +1,21 @@
 package server_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/lentil-dev/lentil/internal/archive"
+	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/platform"
 	"github.com/lentil-dev/lentil/internal/server"
 )
@@ -175,4 +180,44 @@ func TestBackupSettingsThatCannotBe(t *testing.T) {
 			t.Errorf("%+v: %v", tt.backup, err)
 		}
 	}
+}
+
+// TestWhatABackupTakesForClosedCommitsAfterIt: a segment that ends at a moment has copied
+// all up to there of what it found closed, so that whatever opens must commit later, also
+// by a clock that was set back; and what is being opened may have committed already.
+func TestWhatABackupTakesForClosedCommitsAfterIt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, _ := start(t, func(c *server.Config) { c.Data, c.DeploymentIdle = dir, 50*time.Millisecond })
+	d := create(t, s, platform.NewDeployment{Kind: platform.Dev})
+	within(t, s, d.Name, func(context.Context, *database.DB) {})
+	await(t, "closed", func() bool { return !isOpen(s, d.Name) })
+	stand := func(after persistence.Timestamp) archive.Store {
+		t.Helper()
+		list, err := s.Stores(t.Context(), after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(list, func(st archive.Store) bool { return st.Name == "deployments/"+d.Name })
+		if i < 0 {
+			t.Fatal("it has no store")
+		}
+		return list[i]
+	}
+	ahead := persistence.Timestamp(time.Now().Add(time.Hour).UnixNano()) // as of before the clock was set back
+	closed := stand(ahead)
+	if closed.Open || closed.Newest == 0 {
+		t.Fatalf("closed: %+v", closed)
+	}
+	s.Opening(d.Name, func() {
+		if now := stand(0); now.Open || now.Newest != 0 || now.Opened == closed.Opened {
+			t.Errorf("while it is opened: %+v, before: %+v", now, closed)
+		}
+	})
+	schedule(t, s, d.Name, time.Hour)
+	within(t, s, d.Name, func(_ context.Context, db *database.DB) {
+		if db.Latest() <= ahead {
+			t.Errorf("committed at %v, when all up to %v was taken for copied", db.Latest().Time(), ahead.Time())
+		}
+	})
 }

@@ -161,8 +161,16 @@ func (b *berth) open(ctx context.Context) {
 		b.fleet.server.log.Error("deployment could not be opened", "deployment", b.name, "err", err)
 	}
 	b.mu.Lock()
-	b.vessel, b.used, b.due = v, time.Now(), time.Time{}
+	b.vessel, b.used = v, time.Now()
+	if err == nil {
+		b.due = time.Time{}
+	} else if retry := time.Now().Add(retryDue); !b.due.IsZero() && b.due.Before(retry) {
+		b.due = retry // what it must be opened for waits still
+	}
 	b.opened++
+	if half := (*unprepared)(nil); errors.As(err, &half) {
+		b.newest = 0
+	}
 	b.setFault(err)
 	b.settle()
 	b.mu.Unlock()
@@ -229,14 +237,12 @@ func (b *berth) empty(ctx context.Context, v *vessel, fault error) error {
 		v.stop()
 		due = b.fleet.note(ctx, b, v)
 	}
-	if !b.home { // which the house itself holds to its end
-		b.drain(calls, v)
-	}
+	drained := b.home || b.drain(calls, v) // home is held by the house itself, to its end
 	cancel()
 	newest := v.deployment.DB.Latest()
 	err := v.deployment.Close()
-	if err != nil {
-		newest = 0
+	if err != nil || !drained {
+		newest = 0 // a request may have committed still
 	}
 	b.mu.Lock()
 	b.vessel, b.due, b.newest = nil, due, newest
@@ -246,21 +252,24 @@ func (b *berth) empty(ctx context.Context, v *vessel, fault error) error {
 	return err
 }
 
-// drain ends the requests that still run, and waits for them until ctx ends.
-func (b *berth) drain(ctx context.Context, v *vessel) {
+// drain ends the requests that still run, and waits for them until ctx ends; false if
+// some go on.
+func (b *berth) drain(ctx context.Context, v *vessel) bool {
 	v.cut()
 	b.mu.Lock()
 	if b.uses == 0 {
 		b.mu.Unlock()
-		return
+		return true
 	}
 	drained := make(chan struct{})
 	b.drained = drained
 	b.mu.Unlock()
 	select {
 	case <-drained:
+		return true
 	case <-ctx.Done():
 		b.fleet.server.log.Warn("deployment was closed under requests that did not end", "deployment", b.name)
+		return false
 	}
 }
 

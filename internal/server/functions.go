@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/lentil-dev/lentil/internal/deployment"
+	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/platform"
 	"github.com/lentil-dev/lentil/internal/wire/convexhttp"
 	"github.com/lentil-dev/lentil/internal/wire/convexsync"
@@ -18,6 +19,7 @@ func (s *Server) openVessel(ctx context.Context, secret []byte, row *platform.De
 		Name: row.Name, Secret: secret, Engine: s.engine, Node: s.node, House: s.houseKeys, Log: s.log, Refusals: &s.refusals,
 		CloudURL: url, SiteURL: siteURL,
 		Retention: s.cfg.Limits.Retention, WriteLog: s.cfg.Limits.WriteLog, Stores: s.stores,
+		After: persistence.Timestamp(s.moment.Load()),
 	}
 	c.DocumentCache, c.ResultCache = cacheShare(len(s.fleet.vessels()))
 	if s.data != nil {
@@ -31,13 +33,19 @@ func (s *Server) openVessel(ctx context.Context, secret []byte, row *platform.De
 		return s.platform.GuardEnvironment(ctx, row.Name, texts)
 	}
 	if err := s.prepare(ctx, d, row); err != nil {
-		return nil, errors.Join(err, d.Close())
+		return nil, &unprepared{errors.Join(err, d.Close())}
 	}
 	d.Gate.Keys = func(ctx context.Context, key string) (string, error) {
 		return s.platform.DeployKeyID(ctx, row.Name, key)
 	}
 	return s.rig(d, row.Home), nil
 }
+
+// unprepared is why an opening failed after it may have committed.
+type unprepared struct{ error }
+
+// Unwrap is what happened.
+func (u *unprepared) Unwrap() error { return u.error }
 
 // prepare sets the environment variables that a deployment begins with. The home
 // deployment always has those of its environment; others may remove theirs.

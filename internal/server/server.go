@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/archive"
@@ -95,6 +96,7 @@ type Server struct {
 	backup    *archive.Archiver // nil: the house is not backed up all the time
 	houseID   string            // that depots know it by
 	backing   sync.Mutex        // held while a backup is made that was asked for
+	moment    atomic.Int64      // up to which backups may have copied what is closed
 	tally     tally
 	traffic   struct{ authKit, control traffic }
 	refusals  diagnosis.Ledger // of tokens, origins and redirect URIs, for the doctor

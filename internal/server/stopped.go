@@ -12,6 +12,7 @@ import (
 	"github.com/lentil-dev/lentil/internal/archive"
 	"github.com/lentil-dev/lentil/internal/blob"
 	"github.com/lentil-dev/lentil/internal/database"
+	"github.com/lentil-dev/lentil/internal/persistence"
 	"github.com/lentil-dev/lentil/internal/persistence/pebblestore"
 )
 
@@ -52,7 +53,7 @@ func (h *stopped) ID() string { return h.id }
 func (h *stopped) Files(context.Context) ([]archive.File, error) { return h.data.archived() }
 
 // Stores is part of archive.House.
-func (h *stopped) Stores(context.Context) ([]archive.Store, error) {
+func (h *stopped) Stores(context.Context, persistence.Timestamp) ([]archive.Store, error) {
 	list := []archive.Store{h.store(houseName, filepath.Join(h.data.path, houseName), "")}
 	entries, err := os.ReadDir(filepath.Join(h.data.path, deploymentsName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
