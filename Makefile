@@ -70,6 +70,7 @@ modules:
 
 tools:
 	@.ci/chromium
+	@.ci/proxies
 
 npm: $(NPM)
 

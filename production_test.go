@@ -91,6 +91,14 @@ func TestUnitIsWhatServeUnderstands(t *testing.T) {
 			t.Errorf("%s=%q, want %q", key, got, want)
 		}
 	}
+	// Files of settings and keys cannot be given to a user who is there only while the unit runs.
+	if unit["[Service]DynamicUser"] != nil || !slices.Equal(unit["[Service]User"], []string{"lentil"}) {
+		t.Error("the unit has no user of its own")
+	}
+	// V8 asks for memory protection keys; a filter that kills for it kills every start.
+	if f := unit["[Service]SystemCallFilter"]; !strings.Contains(strings.Join(f, " "), "@pkey") || unit["[Service]SystemCallErrorNumber"] == nil {
+		t.Errorf("V8 does not start under %v", f)
+	}
 	if unit["[Service]WatchdogSec"] == nil || unit["[Service]MemoryDenyWriteExecute"] != nil {
 		t.Error("the watchdog is off, or V8 may not compile")
 	}
@@ -219,8 +227,9 @@ func TestContainerKeepsToItself(t *testing.T) {
 // that was asked for, sockets, and who asked.
 func TestProxiesPassOnWhatIsNeeded(t *testing.T) {
 	for name, wants := range map[string][]string{
-		"deploy/proxy/nginx.conf": {"proxy_set_header Host $host;", "proxy_set_header Upgrade $http_upgrade;", "X-Forwarded-For $proxy_add_x_forwarded_for;", "X-Forwarded-Proto $scheme;", "proxy_http_version 1.1;", "proxy_buffering off;", "127.0.0.1:8080"},
-		"deploy/proxy/Caddyfile":  {"reverse_proxy 127.0.0.1:8080", "health_uri /ready", "header_up -Forwarded"},
+		"deploy/proxy/nginx.conf":  {"proxy_set_header Host $http_host;", "listen 443 ssl http2;", "proxy_set_header Upgrade $http_upgrade;", "X-Forwarded-For $proxy_add_x_forwarded_for;", "X-Forwarded-Proto $scheme;", "proxy_http_version 1.1;", "proxy_buffering off;", "127.0.0.1:8080"},
+		"deploy/proxy/Caddyfile":   {"reverse_proxy 127.0.0.1:8080", "lb_try_duration 30s", "header_up -Forwarded"},
+		"deploy/proxy/haproxy.cfg": {"server lentil 127.0.0.1:8080", "option forwardfor", "X-Forwarded-Proto https", "del-header Forwarded", "timeout tunnel 1h", "retry-on conn-failure"},
 	} {
 		text := read(t, name)
 		for _, want := range wants {
@@ -231,8 +240,36 @@ func TestProxiesPassOnWhatIsNeeded(t *testing.T) {
 		if strings.Count(text, "{") != strings.Count(text, "}") {
 			t.Errorf("%s has braces that do not match", name)
 		}
+		if strings.Contains(text, "health_uri") || strings.Contains(text, "httpchk") {
+			t.Errorf("%s looks at the health of the only house there is, and refuses people while it stops", name)
+		}
 		if !strings.Contains(text, "tls.by-proxy: true, listen.http-port: 8080") || !strings.Contains(text, "proxies.trusted: 127.0.0.1") {
 			t.Errorf("%s does not say what the house must be told", name)
+		}
+	}
+}
+
+// TestAlertsAreAboutFiguresThatThereAre reads the rules for Prometheus.
+func TestAlertsAreAboutFiguresThatThereAre(t *testing.T) {
+	known := server.MetricsTable()
+	names := regexp.MustCompile(`(lentil|process)_[a-z_]+`).FindAllString(read(t, "deploy/prometheus/lentil.rules.yml"), -1)
+	if len(names) < 8 {
+		t.Fatalf("%v", names)
+	}
+	for _, name := range names {
+		if !strings.Contains(known, "`"+name+"`") {
+			t.Errorf("there is no figure %s", name)
+		}
+	}
+}
+
+// TestImageIsBuiltFromSourcesAlone holds that what the recipe copies is what git knows,
+// not the data directory of whoever builds.
+func TestImageIsBuiltFromSourcesAlone(t *testing.T) {
+	ignored := strings.Split(read(t, ".dockerignore"), "\n")
+	for _, want := range []string{"*", "!go.mod", "!go.sum", "!cmd", "!internal", "!examples", "**/node_modules", "**/.lentil", "**/.env.local"} {
+		if !slices.Contains(ignored, want) {
+			t.Errorf(".dockerignore lacks %s", want)
 		}
 	}
 }

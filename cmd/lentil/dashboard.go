@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,14 +80,18 @@ func askLink(ctx context.Context, e *env, state string, a server.Addresses) (str
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.ControlURL+"/-/link", nil)
+	near := cmp.Or(a.LocalControlURL, a.ControlURL) // the public name may lead elsewhere from here, or nowhere
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, near+"/-/link", nil)
 	if err != nil {
 		return "", err
+	}
+	if u, err := url.Parse(a.ControlURL); err == nil {
+		req.Host = u.Host
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return "", fmt.Errorf("the house is not running: nothing answers at %s", a.ControlURL)
+		return "", fmt.Errorf("the house is not running: nothing answers at %s", near)
 	}
 	defer res.Body.Close()
 	var answer struct {

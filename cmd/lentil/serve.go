@@ -46,6 +46,9 @@ mistakes and starts nothing. docs/PRODUCTION.md tells the rest.`,
 				if err := server.Check(cfg); err != nil {
 					return err
 				}
+				for _, doubt := range server.Doubts(cfg) {
+					out.notice("%s", doubt)
+				}
 				out.notice("the configuration is good; nothing was started")
 				return nil
 			}
@@ -62,6 +65,10 @@ mistakes and starts nothing. docs/PRODUCTION.md tells the rest.`,
 				}
 				if err := h.sow(ctx, out, a); err != nil {
 					return err
+				}
+				if h.logFormat == "json" && !h.json {
+					h.logAddresses(cfg.Log, a)
+					return nil
 				}
 				return announce(e, out, h.json, a, "", "")
 			}, nil, v.watch)

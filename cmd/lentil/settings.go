@@ -83,7 +83,16 @@ func (h *houseFlags) config(e *env, f *pflag.FlagSet, out *talk) (server.Config,
 	if cfg.Log, err = h.newLog(e); err != nil {
 		return cfg, misused{err}
 	}
+	if h.logFormat == "json" { // whoever reads that reads nothing else
+		cfg.Notice = func(format string, args ...any) { cfg.Log.Warn(fmt.Sprintf(format, args...)) }
+	}
 	return cfg, nil
+}
+
+// logAddresses tells where the house answers in the log. The link that signs the owner
+// in to the dashboard does not belong there.
+func (h *houseFlags) logAddresses(log *slog.Logger, a server.Addresses) {
+	log.Info("house answers", "deployment", a.Deployment, "url", a.URL, "site", a.SiteURL, "sign_in", a.AuthKitURL, "dashboard", a.ControlURL, "client", a.ClientID)
 }
 
 // printConfig prints what holds and where it was said.

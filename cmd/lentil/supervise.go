@@ -51,7 +51,9 @@ func (v *supervision) watch(ctx context.Context, s *server.Server) {
 			return
 		case <-v.hup:
 			if !s.Reloads() {
-				if v.stays {
+				if v.stays || v.manager.Found() {
+					v.manager.Reloading() // who waits for a reload learns that it is over
+					v.manager.Ready(status)
 					continue
 				}
 				v.hangUp() // nothing to read again: the signal means that the terminal is gone

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -49,11 +50,15 @@ func TestManagerIsToldOfALife(t *testing.T) {
 	free := server.Port{Fixed: true}
 	cfg := server.Config{Port: free, SitePort: free, AuthKitPort: free, ControlPort: free, Workers: 1, Log: slog.New(slog.DiscardHandler)}
 	ctx, cancel := context.WithCancel(t.Context())
-	v := &supervision{manager: systemd.Find(e.getenv), out: newTalk(e), cfg: &cfg, hangUp: cancel}
+	v := &supervision{manager: systemd.Find(e.getenv), out: newTalk(e), cfg: &cfg, hangUp: cancel, hup: make(chan os.Signal, 1)}
 	done := make(chan error, 1)
 	go func() {
 		done <- runHouse(ctx, cfg, func(context.Context, server.Addresses) error { return nil }, nil, v.watch)
 	}()
+	hear("READY=1\nSTATUS=answers at http://127.0.0.1:")
+	hear("WATCHDOG=1")
+	v.hup <- syscall.SIGHUP // a reload where there is nothing to read again
+	hear("RELOADING=1")
 	hear("READY=1\nSTATUS=answers at http://127.0.0.1:")
 	hear("WATCHDOG=1")
 	cancel()

@@ -6,7 +6,7 @@ const lookup = dns.lookup;
 
 dns.lookup = function (hostname, options, callback) {
   if (typeof hostname === "string" && hostname.endsWith(domain)) {
-    return lookup("127.0.0.1", options, callback);
+    return lookup(process.env.ADDRESS_OF_THIS_MACHINE ?? "127.0.0.1", options, callback);
   }
   return lookup(hostname, options, callback);
 };

@@ -1,20 +1,18 @@
 // `lentil serve --config`: several host names on one port over TLS, a browser and the official clients through it,
 // a drain and a restart under them, and files that are wrong.
-import { ConvexClient } from "convex/browser";
 import { anyApi as api } from "convex/server";
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { createReadStream, existsSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { createServer, request as httpsRequest } from "node:https";
-import { request as httpRequest } from "node:http";
+import { createServer } from "node:https";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 import { chromium } from "playwright-core";
-import WebSocket from "ws";
 import { reactExample } from "../lib/app.mjs";
 import { enterPassword, newPerson } from "../lib/browser.mjs";
 import { issue } from "../lib/certificate.mjs";
 import { contains, holds, same } from "../lib/check.mjs";
 import { binary, freePort, removeFolder, root, scratchApp, until, write } from "../lib/lentil.mjs";
+import { ask, cli, client, Served } from "../lib/served.mjs";
 
 const domain = "house.example";
 const at = (name) => `${name}.${domain}`;
@@ -34,89 +32,12 @@ router.route({ path: "/seen", method: "GET", handler: httpAction(async (_, reque
 export default router;
 `;
 
-/** A house from a file of settings. */
-class Served {
-  constructor(dir) {
-    this.dir = dir;
-    this.log = "";
-  }
-
-  async start() {
-    this.child = spawn(binary, ["serve", "--config", join(this.dir, "lentil.yaml"), "--json"], {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, NO_COLOR: "1", LENTIL_WHERE: this.dir },
-    });
-    this.exited = new Promise((done) => this.child.once("exit", (code, signal) => done(code ?? signal)));
-    this.child.stderr.on("data", (chunk) => (this.log += chunk));
-    let out = "";
-    this.child.stdout.on("data", (chunk) => (out += chunk));
-    await until("the house", () => {
-      holds(this.child.exitCode === null, `lentil ended:\n${this.log}`);
-      return out.includes("\n");
-    }, 20_000);
-    this.info = JSON.parse(out);
-    return this;
-  }
-
-  async stop(signal = "SIGTERM") {
-    if (this.child?.exitCode === null && this.child.signalCode === null) {
-      this.child.kill(signal);
-    }
-    return await this.exited;
-  }
-}
-
-/** Asks for a page of a host of the house; the certificate is checked. */
-function ask(house, url, { method = "GET", headers = {}, body, name } = {}) {
-  const u = new URL(url);
-  const secure = u.protocol === "https:";
-  return new Promise((done, fail) => {
-    const q = (secure ? httpsRequest : httpRequest)(
-      { host: "127.0.0.1", port: u.port, path: u.pathname + u.search, method, ca: house.tls.certificate, servername: name ?? u.hostname, headers: { Host: name ?? u.host, ...headers } },
-      (answer) => {
-        let text = "";
-        answer.on("data", (chunk) => (text += chunk));
-        answer.on("end", () => done({ status: answer.statusCode, headers: answer.headers, text }));
-      },
-    );
-    q.on("error", fail);
-    q.end(body);
-  });
-}
-
 const asServer = (house) => ({ Authorization: `Bearer ${house.info.apiKey}`, "Content-Type": "application/json" });
 const post = async (house, path, body) => {
   const answer = await ask(house, house.info.authkitUrl + path, { method: "POST", headers: asServer(house), body: JSON.stringify(body) });
   holds(answer.status < 300, `${path}: ${answer.status} ${answer.text}`);
   return JSON.parse(answer.text);
 };
-
-/** The official CLI in an app's folder, with the house's names known as by /etc/hosts. */
-async function cli(house, dir, args) {
-  const child = spawn(process.execPath, ["--require", join(root, "conformance/lib/names.cjs"), join(root, "conformance/node_modules/convex/bin/main.js"), ...args], {
-    cwd: dir,
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      ...process.env, CI: "1", NO_COLOR: "1", FORCE_COLOR: "0", NAMES_OF_THIS_MACHINE: domain, NODE_EXTRA_CA_CERTS: join(house.dir, "house.pem"),
-      CONVEX_SELF_HOSTED_URL: house.info.url, CONVEX_SELF_HOSTED_ADMIN_KEY: house.info.adminKey,
-    },
-  });
-  let text = "";
-  child.stdout.on("data", (chunk) => (text += chunk));
-  child.stderr.on("data", (chunk) => (text += chunk));
-  const code = await new Promise((done) => child.once("exit", done));
-  holds(code === 0, `convex ${args.join(" ")} ended with ${code}:\n${text}`);
-}
-
-/** The official client over a WebSocket to the house's name. */
-function client(house) {
-  class Socket extends WebSocket {
-    constructor(url, protocols) {
-      super(url, protocols, { ca: house.tls.certificate, lookup: (_, options, callback) => (options.all ? callback(null, [{ address: "127.0.0.1", family: 4 }]) : callback(null, "127.0.0.1", 4)) });
-    }
-  }
-  return new ConvexClient(house.info.url, { webSocketConstructor: Socket, unsavedChangesWarning: false, logger: false });
-}
 
 /** The built app at a name of its own, over TLS. */
 async function serveApp(house, dist, port) {
@@ -203,7 +124,7 @@ export const scenarios = {
     write(join(dir, "convex/numbers.ts"), functions);
     write(join(dir, "convex/http.ts"), http);
     write(join(dir, "convex/schema.ts"), readFileSync(join(dir, "convex/schema.ts"), "utf8").replace("export default defineSchema({", "export default defineSchema({\n  numbers: defineTable({ n: v.number() }),"));
-    await cli(house, dir, ["dev", "--once", "--typecheck", "disable"]);
+    await cli(house, domain, dir, ["dev", "--once", "--typecheck", "disable"]);
     same((await ask(house, `${house.info.siteUrl}/seen?a=b`)).text, `${house.info.siteUrl}/seen?a=b`);
     // What a client says of itself is not believed: no proxy is trusted here.
     const forged = await ask(house, `${house.info.siteUrl}/seen`, { headers: { "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http", Forwarded: "host=evil.example" } });
@@ -254,7 +175,7 @@ export const scenarios = {
   "people sign in through it in a browser, and a restart signs nobody out": async (house) => {
     const dir = scratchApp(reactExample);
     house.folders.push(dir);
-    await cli(house, dir, ["dev", "--once", "--typecheck", "disable"]);
+    await cli(house, domain, dir, ["dev", "--once", "--typecheck", "disable"]);
     const port = await freePort();
     house.app = { url: `https://${at("app")}:${port}` };
     const auth = new URL(house.info.authkitUrl);
@@ -304,7 +225,7 @@ VITE_WORKOS_API_PORT=${auth.port}
     await until("a live query", () => shown !== undefined);
     const next = issue(["app", "api", "site", "auth", "dash", "*.deployments", "*.site.deployments"].map(at), { days: 60 });
     writeFileSync(join(house.dir, "house.pem"), next.certificate + next.key, { mode: 0o600 });
-    house.child.kill("SIGHUP");
+    house.kill("SIGHUP");
     const old = house.tls;
     house.tls = next;
     await until("the new certificate", async () => (await ask(house, `${house.info.url}/version`)).status === 200);

@@ -182,6 +182,16 @@ func (k *Keeper) covered(name string) bool {
 	return slices.ContainsFunc(*k.loaded.Load(), func(l *loaded) bool { return l.covers(name) })
 }
 
+// Uncovered are those of the names that nothing here is for, nor could become.
+func (k *Keeper) Uncovered(names []string) (all []string) {
+	for _, name := range names {
+		if k.ACME == nil && !k.covered(name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
 // covers says whether a certificate is for a name.
 func (l *loaded) covers(name string) bool {
 	return name != "" && l.cert.Leaf.VerifyHostname(strings.TrimSuffix(name, ".")) == nil

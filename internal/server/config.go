@@ -112,6 +112,9 @@ type Config struct {
 	// TrustedProxies are the addresses and networks, separated by commas, of
 	// proxies that tell the client's address; "" trusts nobody.
 	TrustedProxies string
+	// ProxyProtocol says that they begin each connection with a header that tells it,
+	// instead.
+	ProxyProtocol bool
 	// ClientAddressHeader is the header in which they tell it: X-Forwarded-For
 	// (default), Forwarded, or one that holds the address alone.
 	ClientAddressHeader string
@@ -170,6 +173,9 @@ func (c *Config) checkMail() error {
 	if c.SMTP == "" {
 		return nil
 	}
+	if c.MailFrom == "" {
+		return errors.New("mail.from is missing: name the sender of mail that leaves the house, as in Example <hello@example.com>")
+	}
 	_, err := mail.ParseSMTP(c.SMTP, c.MailFrom)
 	return err
 }
@@ -198,6 +204,9 @@ func (c *Config) prepare(files int) error {
 	}
 	if c.Notice == nil {
 		c.Notice = func(string, ...any) {}
+	}
+	if err := checkFiles(files); err != nil {
+		return err
 	}
 	c.publicHost = c.Host
 	if c.Host == "" {

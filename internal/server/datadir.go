@@ -7,7 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -46,6 +48,9 @@ func openDataDir(path string, masters [][]byte) (*dataDir, error) {
 		return nil, err
 	}
 	d := &dataDir{path: path}
+	if err := checkOwner(path, os.Geteuid()); err != nil {
+		return nil, err
+	}
 	if err := d.takeLock(); err != nil {
 		return nil, err
 	}
@@ -62,6 +67,26 @@ func openDataDir(path string, masters [][]byte) (*dataDir, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+var errOwner = errors.New("the house is another user's")
+
+// checkOwner keeps root from writing into the house of another user, who could not open
+// what root has written there.
+func checkOwner(path string, us int) error {
+	st, err := os.Stat(filepath.Join(path, lockName))
+	if err != nil || us != 0 {
+		return nil // no house yet, or whoever may not write is told so
+	}
+	owner, ok := st.Sys().(*syscall.Stat_t)
+	if !ok || int(owner.Uid) == us {
+		return nil
+	}
+	name := strconv.Itoa(int(owner.Uid))
+	if u, err := user.LookupId(name); err == nil {
+		name = u.Username
+	}
+	return &plainError{fmt.Sprintf("%s belongs to the user %s, who could not open what root writes there: run this as that user, as in runuser -u %s -- lentil …", path, name, name), errOwner}
 }
 
 // takeLock locks the directory for this process.
@@ -162,7 +187,7 @@ func explain(dir string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, errUnfinished):
+	case errors.Is(err, errUnfinished), errors.Is(err, errOwner):
 		return err
 	case errors.Is(err, errNoMaster):
 		return &plainError{fmt.Sprintf("%s: %v", dir, errNoMaster), err}

@@ -43,6 +43,35 @@ func TestOpenDataDirKeepsItsSecretAndLocksOthersOut(t *testing.T) {
 	}
 }
 
+// TestOpenDataDirKeepsRootOut holds that root leaves no files in another user's house.
+func TestOpenDataDirKeepsRootOut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	d, err := openDataDir(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.close()
+	lock := filepath.Join(dir, lockName)
+	if os.Geteuid() == 0 {
+		if err := checkOwner(dir, 0); err != nil {
+			t.Errorf("root's own house: %v", err)
+		}
+		if err := os.Chown(lock, 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := checkOwner(dir, 0); err == nil || !strings.Contains(explain(dir, err).Error(), "run this as that user, as in runuser -u ") {
+		t.Errorf("err = %v", err)
+	}
+	if err := checkOwner(dir, 65534); err != nil {
+		t.Errorf("the user's own house: %v", err)
+	}
+	if err := checkOwner(filepath.Join(dir, "nothing"), 0); err != nil {
+		t.Errorf("no house yet: %v", err)
+	}
+}
+
 func TestOpenDataDirNeverReplacesALostSecret(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

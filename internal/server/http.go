@@ -40,6 +40,7 @@ type front struct {
 	socket  *socket
 	handler http.Handler
 	tls     *tls.Config // nil for plain HTTP
+	proxied bool        // trusted peers begin each connection with a header of the PROXY protocol
 }
 
 // listeners answer on every front, and on those that come later.
@@ -47,7 +48,8 @@ type listeners struct {
 	log       *slog.Logger
 	admission *admission
 	peers     *peers
-	drain     time.Duration // that a stop waits for running requests; 0 means drainTime
+	drain     time.Duration   // that a stop waits for running requests; 0 means drainTime
+	leaving   <-chan struct{} // closed when a stop begins; nil: never
 
 	handlers sync.WaitGroup // those of hijacked connections too, which http.Server forgets
 
@@ -92,6 +94,13 @@ func (l *listeners) begin(f front) {
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			l.handlers.Add(1)
 			defer l.handlers.Done()
+			select {
+			case <-l.leaving:
+				// Whoever keeps the connection for its next request, as proxies do, shall not
+				// send that to a house that has gone.
+				w.Header().Set("Connection", "close")
+			default:
+			}
 			h.ServeHTTP(w, r)
 		}),
 		ReadHeaderTimeout: headerTimeout,
@@ -103,6 +112,9 @@ func (l *listeners) begin(f front) {
 	}
 	l.servers[f.socket] = s
 	for _, listener := range f.socket.listeners {
+		if f.proxied {
+			listener = &proxied{Listener: listener, trusts: l.peers.trusts}
+		}
 		listener = tlsListener(listener, f.tls)
 		l.group.Go(func() error {
 			if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -24,7 +24,7 @@ const keyringName = "keyring"
 const masterPrefix = "master "
 
 // errNoMaster says what to do when the ring cannot be opened.
-var errNoMaster = errors.New("the master key does not open the key ring; give the right one in LENTIL_MASTER_KEY or LENTIL_MASTER_KEY_FILE, or put secret.key back from a backup")
+var errNoMaster = errors.New("the master key does not open the key ring; give the right one in LENTIL_MASTER_KEY or LENTIL_MASTER_KEY_FILE, or put back the copy of secret.key that you keep apart (no backup has it)")
 
 // parseMasters reads master keys: the present one, then those before it, between
 // commas or lines. Each is 32 bytes in hexadecimal or base64, or any text of 32
@@ -115,7 +115,7 @@ func (d *dataDir) firstRing(masters [][]byte) (*token.Ring, error) {
 		return nil, err
 	default:
 		if _, err := os.Stat(filepath.Join(d.path, houseName)); err == nil {
-			return nil, fmt.Errorf("%s and %s are missing; sessions and keys cannot be read without them: put them back from a backup", keyringName, secretName)
+			return nil, fmt.Errorf("%s and %s are missing; sessions and keys cannot be read without them: put keyring back from a backup, and secret.key from the copy that you keep apart", keyringName, secretName)
 		}
 		ring.Root = make([]byte, 32)
 		rand.Read(ring.Root)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -76,6 +77,12 @@ const off = "off"
 
 // preparePublic checks what is said of names and certificates.
 func (c *Config) preparePublic() error {
+	switch {
+	case c.ProxyProtocol && !c.Hosts.any():
+		return errors.New("proxies.protocol is for the listeners that host names share: name the hosts too (hosts.deployment, hosts.site, hosts.authkit)")
+	case c.ProxyProtocol && c.TrustedProxies == "":
+		return errors.New("proxies.protocol is set, but no proxy is trusted: name their addresses in proxies.trusted")
+	}
 	if !c.Hosts.any() {
 		if len(c.TLS.Certificates)+len(c.TLS.Keys) > 0 || c.TLS.ByProxy || c.ACME.given() || c.TLS.HSTS != "" {
 			return errors.New("certificates are for the listener that host names share: name the hosts too (hosts.deployment, hosts.site, hosts.authkit)")
@@ -291,7 +298,7 @@ func (s *Server) openPublic(ctx context.Context) error {
 	s.hosts.anywhere = s.probe
 	s.addresses.LocalURL = address("", c.Host, s.deploymentSocket.number)
 	if c.TLS.ByProxy {
-		s.fronts = append(s.fronts, front{socket: s.httpSocket, handler: &s.hosts})
+		s.fronts = append(s.fronts, front{socket: s.httpSocket, handler: &s.hosts, proxied: c.ProxyProtocol})
 		return nil
 	}
 	s.keeper = c.keeper()
@@ -307,9 +314,9 @@ func (s *Server) openPublic(ctx context.Context) error {
 		return err
 	}
 	config := s.keeper.Config()
-	s.fronts = append(s.fronts, front{socket: s.httpsSocket, handler: insist(c.TLS.hsts, &s.hosts), tls: config})
+	s.fronts = append(s.fronts, front{socket: s.httpsSocket, handler: insist(c.TLS.hsts, &s.hosts), tls: config, proxied: c.ProxyProtocol})
 	if s.httpSocket != nil {
-		s.fronts = append(s.fronts, front{socket: s.httpSocket, handler: s.keeper.Challenge(s.toHTTPS())})
+		s.fronts = append(s.fronts, front{socket: s.httpSocket, handler: s.keeper.Challenge(s.toHTTPS()), proxied: c.ProxyProtocol})
 	}
 	return nil
 }
@@ -330,8 +337,8 @@ func insist(for_ time.Duration, h http.Handler) http.Handler {
 // and body (RFC 9110 §15.4.9).
 func (s *Server) toHTTPS() http.Handler {
 	port := ""
-	if n := s.httpsSocket.number; n != defaultHTTPS {
-		port = ":" + strconv.Itoa(n)
+	if u, err := url.Parse(s.cfg.URL); err == nil && u.Port() != "" { // not the listener's: a proxy may pass TLS on to it
+		port = ":" + u.Port()
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.hosts.find(r.Context(), r.Host) == nil {

@@ -170,6 +170,36 @@ func TestNamesBehindAProxy(t *testing.T) {
 	}
 }
 
+// TestProxyThatPassesTLSOn holds that a house which speaks TLS believes what trusted
+// proxies say before it, and hears nobody who says nothing.
+func TestProxyThatPassesTLSOn(t *testing.T) {
+	t.Parallel()
+	file, pool := issue(t, "app.example.com", "site.example.com", "auth.example.com")
+	s, _ := start(t, func(c *server.Config) {
+		c.Host, c.Hosts = "127.0.0.1", server.HostNames{Deployment: []string{"app.example.com"}, Site: []string{"site.example.com"}, AuthKit: []string{"auth.example.com"}}
+		c.TLS = server.TLS{Certificates: []string{file}}
+		c.HTTPSPort, c.HTTPPort = server.Port{Fixed: true}, server.Port{Off: true}
+		c.TrustedProxies, c.ProxyProtocol = "127.0.0.1", true
+	})
+	a := s.Addresses()
+	b := browser(pool)
+	if res, err := b.Get(a.URL + "/instance_name"); err == nil {
+		t.Errorf("answered without a header: %s", res.Status)
+	}
+	transport := b.Transport.(*http.Transport)
+	dial := transport.DialContext
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		if err == nil {
+			_, err = io.WriteString(c, "PROXY TCP4 203.0.113.9 192.0.2.1 50123 443\r\n")
+		}
+		return c, err
+	}
+	if res, body := see(t, b, a.URL+"/instance_name"); body != a.Deployment || res.ProtoMajor != 2 {
+		t.Errorf("%s %s", res.Status, body)
+	}
+}
+
 // TestSocketsAreTakenOver holds that a house uses what a service manager has bound,
 // and leaves it bound.
 func TestSocketsAreTakenOver(t *testing.T) {
@@ -237,8 +267,13 @@ func TestStopIsAnnounced(t *testing.T) {
 	if code != http.StatusServiceUnavailable || !strings.Contains(body, `"status":"stopping"`) {
 		t.Errorf("%d %s", code, body)
 	}
-	if code, _ := fetch(t, http.MethodGet, url+"/version", "", nil); code != 200 {
-		t.Errorf("who came meanwhile was answered %d", code)
+	res, err := http.Get(url + "/version")
+	if err != nil {
+		t.Fatalf("who came meanwhile was not answered: %v", err)
+	}
+	res.Body.Close()
+	if res.StatusCode != 200 || !res.Close {
+		t.Errorf("who came meanwhile was answered %d, and may keep the connection: %t", res.StatusCode, !res.Close)
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
@@ -268,6 +303,7 @@ func TestPublicMistakesAreTold(t *testing.T) {
 		"number of days":              func(c *server.Config) { c.TLS.HSTS = "long" },
 		"cannot be read: no such":     func(c *server.Config) { c.TLS.Certificates, c.TLS.Keys = []string{"/nowhere"}, nil },
 		"drain delay must be between": func(c *server.Config) { c.DrainDelay = 2 * time.Hour },
+		"no proxy is trusted":         func(c *server.Config) { c.ProxyProtocol = true },
 		"base64url":                   func(c *server.Config) { c.ACME = server.ACME{AcceptTerms: true, KeyID: "a", MACKey: "!"} },
 	} {
 		c := server.Config{Log: slog.New(slog.DiscardHandler)}

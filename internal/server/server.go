@@ -119,14 +119,18 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
+	for _, doubt := range Doubts(cfg) {
+		cfg.Notice("%s", doubt)
+	}
 	s := &Server{cfg: cfg, log: cfg.Log, files: files, began: time.Now(), serving: make(chan struct{}), stopping: make(chan struct{}), closed: make(chan struct{})}
+	s.tally.begin()
 	s.admission = &admission{limits: &s.cfg.Limits}
 	trusted, err := parseProxies(cfg.TrustedProxies)
 	if err != nil {
 		return nil, err
 	}
 	s.peers = &peers{trusted: trusted, header: cfg.ClientAddressHeader, nearby: !cfg.Hosts.any()}
-	s.listeners.drain = s.cfg.DrainTime
+	s.listeners.drain, s.listeners.leaving = s.cfg.DrainTime, s.stopping
 	s.listeners.log, s.listeners.admission, s.listeners.peers = cfg.Log, s.admission, s.peers
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(s.explain(err), s.close())
@@ -262,10 +266,14 @@ func (s *Server) Ready(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse
-	}}
 	for _, f := range s.fronts {
+		transport := &http.Transport{DisableKeepAlives: true}
+		if f.proxied {
+			transport.DialContext = s.peers.dial
+		}
+		client := &http.Client{Timeout: 5 * time.Second, Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		}}
 		addr := f.socket.listeners[0].Addr().(*net.TCPAddr)
 		if addr.IP.IsUnspecified() {
 			addr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: addr.Port}

@@ -61,6 +61,7 @@ func (c *Config) Settings() []*setting.Row {
 
 		{Key: "proxies.trusted", Flag: "trusted-proxies", Variable: "LENTIL_TRUSTED_PROXIES", Into: &c.TrustedProxies, Help: "addresses and networks of proxies that tell the client's address"},
 		{Key: "proxies.client-address-header", Flag: "client-address-header", Variable: "LENTIL_CLIENT_ADDRESS_HEADER", Into: &c.ClientAddressHeader, Default: defaultPeerHeader, Help: "header in which they tell it"},
+		{Key: "proxies.protocol", Flag: "proxy-protocol", Variable: "LENTIL_PROXY_PROTOCOL", Serve: true, Into: &c.ProxyProtocol, Default: "false", Help: "they tell it by the PROXY protocol instead, on the ports of the host names"},
 
 		{Key: "tokens.issuer", Flag: "issuer", Variable: "LENTIL_ISSUER", Into: &c.Issuer, Default: "the vendor's", Help: "issuer of access tokens; <clientId> stands for the client id"},
 		{Key: "tokens.access-token-lifetime", Flag: "access-token-lifetime", Variable: "LENTIL_ACCESS_TOKEN_LIFETIME", Into: &c.AccessTokenLifetime, Default: "5m", Help: "how long access tokens last"},
@@ -207,6 +208,9 @@ func Check(cfg Config) error {
 		if err := k.Open(); err != nil {
 			return err
 		}
+	}
+	if err := cfg.checkFurther(); err != nil {
+		return err
 	}
 	return cfg.checkMail()
 }

@@ -72,11 +72,7 @@ func (s *Server) Status() Status {
 	st.Listeners = s.told()
 	if s.keeper != nil {
 		st.Certificates = s.keeper.States()
-		for _, c := range st.Certificates {
-			if c.Problem != "" {
-				st.problem("the certificate for %s needs a look: %s (%s)", strings.Join(c.Names, ", "), c.Problem, c.Source)
-			}
-		}
+		st.Problems = append(st.Problems, certificateDoubts(s.keeper, &s.cfg.Hosts)...)
 	}
 	return st
 }

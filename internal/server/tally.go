@@ -20,6 +20,22 @@ type tally struct {
 // tallied is what is counted: a metric's name and the value of its labels.
 type tallied struct{ name, a, b string }
 
+// known are the counters that are there from the start, at 0: of one that begins with
+// its first failure, Prometheus sees no increase (https://prometheus.io/docs/practices/instrumentation/#avoid-missing-metrics).
+var known = []tallied{
+	{"lentil_mails_total", "sent", ""}, {"lentil_mails_total", "failed", ""},
+	{"lentil_refreshes_total", "renewed", ""}, {"lentil_refreshes_total", "refused", ""},
+	{"lentil_sign_ins_total", "password", "failed"}, {"lentil_sign_ins_total", "password", "succeeded"},
+	{"lentil_webhook_attempts_total", "delivered", ""}, {"lentil_webhook_attempts_total", "failed", ""},
+}
+
+// begin makes the counters that are known.
+func (t *tally) begin() {
+	for _, k := range known {
+		t.counters.LoadOrStore(k, new(atomic.Int64))
+	}
+}
+
 // add counts one more.
 func (t *tally) add(name, a, b string) {
 	n, ok := t.counters.Load(tallied{name, a, b})

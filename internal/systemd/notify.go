@@ -31,6 +31,9 @@ func Find(getenv func(string) string) Manager {
 	return m
 }
 
+// Found says whether there is one.
+func (m Manager) Found() bool { return m.address != "" }
+
 // Ready says that the house answers.
 func (m Manager) Ready(status string) { m.send("READY=1\nSTATUS=" + line(status)) }
 
