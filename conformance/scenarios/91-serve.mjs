@@ -262,7 +262,7 @@ VITE_WORKOS_API_PORT=${auth.port}
       const { status, stderr } = spawnSync(binary, ["serve", "--config", file, ...flags], { encoding: "utf8", env: { ...process.env, LENTIL_WHERE: house.dir, NO_COLOR: "1" } });
       return { status, stderr };
     };
-    same(run(house.settings, "--check"), { status: 0, stderr: "note: the configuration is good; nothing was started\n" });
+    same(run(house.settings, "--check"), { status: 0, stderr: "note: mail.smtp is not set: mail stays in the house, and nobody gets a code or an invitation\nnote: the configuration is good; nothing was started\n" });
     for (const [change, said] of [
       [["drain:", "drian:"], "there is no setting drian; do you mean drain?"],
       [["hsts: 7d", "hsts: long"], "tls.hsts is a number of days"],
