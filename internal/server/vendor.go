@@ -2,6 +2,8 @@ package server
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -51,8 +53,11 @@ func (v *vendorWay) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	defer in.Body.Close()
 	a := &innerAnswer{header: http.Header{}}
-	(*own).ServeHTTP(a, in)
-	if err := r.Context().Err(); err != nil {
+	err := answerInside(*own, a, in)
+	if done := r.Context().Err(); done != nil {
+		return nil, done
+	}
+	if err != nil {
 		return nil, err
 	}
 	a.WriteHeader(http.StatusOK) // if nothing was written
@@ -63,8 +68,30 @@ func (v *vendorWay) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// innerAnswer keeps an answer of the house's API, which is never long.
+// errCut is what a function sees of an answer that broke off.
+var errCut = errors.New("the answer broke off")
+
+// answerInside lets a handler answer that no server stands around: a panic, which is
+// how handlers cut a connection, would end the house.
+func answerInside(h http.Handler, a *innerAnswer, r *http.Request) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errCut
+		}
+	}()
+	h.ServeHTTP(a, r)
+	if a.long {
+		err = fmt.Errorf("the answer is longer than %d MB", maxInner>>20)
+	}
+	return err
+}
+
+// maxInner bounds an answer, which is kept in memory; whole exports may be longer.
+const maxInner = 64 << 20
+
+// innerAnswer keeps an answer of the house's API.
 type innerAnswer struct {
+	long         bool // more came than is kept
 	header, sent http.Header
 	status       int
 	body         bytes.Buffer
@@ -83,5 +110,9 @@ func (a *innerAnswer) WriteHeader(status int) {
 // Write keeps a piece of the body.
 func (a *innerAnswer) Write(b []byte) (int, error) {
 	a.WriteHeader(http.StatusOK)
+	if a.body.Len()+len(b) > maxInner {
+		a.long = true
+		return 0, errCut
+	}
 	return a.body.Write(b)
 }

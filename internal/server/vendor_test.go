@@ -66,3 +66,32 @@ func TestVendorHostIsThisHouse(t *testing.T) {
 		}
 	}
 }
+
+// TestVendorAnswersThatBreakOffEndNothing: a handler cuts its connection by a panic, which
+// net/http recovers from; here there is none around it, and it was the end of the house.
+func TestVendorAnswersThatBreakOffEndNothing(t *testing.T) {
+	t.Parallel()
+	way := &vendorWay{next: &outside{}}
+	way.open("own", false, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "the first part of an export")
+		switch r.URL.Path {
+		case "/cut":
+			panic(http.ErrAbortHandler)
+		case "/fault":
+			panic("of ours")
+		case "/long":
+			for piece := make([]byte, 1<<20); ; {
+				if _, err := w.Write(piece); err != nil {
+					return
+				}
+			}
+		}
+	}))
+	c := &http.Client{Transport: way}
+	for path, want := range map[string]string{"/cut": "broke off", "/fault": "broke off", "/long": "longer than 64 MB", "/whole": ""} {
+		res, err := c.Get("https://api.workos.com" + path)
+		if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, %v", path, res, err)
+		}
+	}
+}
