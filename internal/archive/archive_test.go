@@ -493,6 +493,56 @@ func TestAStoreOfANameThatComesAgainIsAnother(t *testing.T) {
 	}
 }
 
+// TestAStoreThatCannotBeOpenedHoldsUpNobody: the others are backed up; its own commits
+// come when it can be opened again, also if the house began anew meanwhile.
+func TestAStoreThatCannotBeOpenedHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprintf("restart %v", restart), func(t *testing.T) {
+			t.Parallel()
+			h, d := newHouse(t), memoryDepot(t)
+			house, broken := h.add("house"), h.add("deployments/broken")
+			a := h.archiver(d, nil)
+			h.first(a)
+			broken.put(t, value.ID{}, row{1, "in nothing yet"})
+			broken.upload(t, "files/aa/one", "one")
+			broken.closed, broken.used = true, 0
+			broken.use = func() error { return errors.New("its manifest is no manifest") }
+			for i := range 3 {
+				house.put(t, value.ID{}, row{i, "of the house"})
+				h.ship(a)
+				if a.broken == nil || !strings.Contains(a.broken.Error(), "deployments/broken") || broken.used != 1 {
+					t.Fatalf("what is told: %v, it was opened %d times", a.broken, broken.used)
+				}
+			}
+			site, _ := restoreAt(t, d, nil, a.through)
+			h.stores = []*testStore{house}
+			h.compare(site, a.through)
+			h.stores = []*testStore{house, broken}
+			if _, err := a.begin(t.Context(), false); err == nil || !strings.Contains(err.Error(), "deployments/broken") {
+				t.Errorf("a base without it: %v", err)
+			}
+			if restart {
+				a.letGo()
+				a = h.archiver(d, nil)
+				if err := a.open(t.Context()); err != nil || a.note.Chain == 0 {
+					t.Fatalf("the chain does not go on: %v", err)
+				}
+			}
+			a.refused, broken.use = nil, nil // a minute later
+			h.ship(a)
+			if a.broken != nil {
+				t.Errorf("it can be opened: %v", a.broken)
+			}
+			site, _ = restoreAt(t, d, nil, a.through)
+			h.compare(site, a.through)
+			if f := a.known["deployments/broken"]; f.behind != 0 || a.note.Behind != nil {
+				t.Errorf("it is behind still: %d, %v", f.behind, a.note.Behind)
+			}
+		})
+	}
+}
+
 // TestAClockThatWasSetBackBeginsAnotherChain: what the house commits then is older than
 // what was backed up, and would never be.
 func TestAClockThatWasSetBackBeginsAnotherChain(t *testing.T) {
@@ -528,6 +578,43 @@ func TestAClockThatWasSetBackBeginsAnotherChain(t *testing.T) {
 	}
 	if forgotten, err := Forget(a.StateFile, a.through.Time().Add(-time.Second)); !forgotten || err != nil {
 		t.Errorf("the note, before it: %v, %v", forgotten, err)
+	}
+}
+
+// TestNowWaitsAlsoByAClockThatWasSetBack: what was backed up ends in the future then, which
+// says nothing of what was committed since.
+func TestNowWaitsAlsoByAClockThatWasSetBack(t *testing.T) {
+	t.Parallel()
+	h, d := newHouse(t), memoryDepot(t)
+	s := h.add("house")
+	a := h.archiver(d, nil)
+	h.first(a)
+	ahead := segment{after: a.through, through: persistence.Timestamp(time.Now().Add(time.Hour).UnixNano())}
+	if _, err := a.vault.put(t.Context(), ahead.name(a.note.Chain), func(w io.Writer) error {
+		return newRecords(w, head{House: h.ID(), After: ahead.after, Through: ahead.through}).close()
+	}); err != nil {
+		t.Fatal(err)
+	}
+	a.letGo()
+	if err := s.db.Settle(ahead.through); err != nil { // as it was by the clock before
+		t.Fatal(err)
+	}
+	a = h.archiver(d, nil)
+	a.Every = time.Hour
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- a.Run(ctx) }()
+	for i := range 3 { // Run begins with a segment of its own
+		s.put(t, value.ID{}, row{i, "now"})
+		if done, err := a.Now(t.Context(), false, func(string) {}); err != nil || !done.Through.After(ahead.through.Time()) || done.Bytes == 0 {
+			t.Errorf("%d: %+v, %v", i, done, err)
+		}
+		site, _ := restoreAt(t, d, nil, persistence.Timestamp(a.State().Through.UnixNano()))
+		h.compare(site, s.history[len(s.history)-1].ts)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
 	}
 }
 

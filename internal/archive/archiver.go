@@ -40,6 +40,8 @@ type Archiver struct {
 
 	vault   *vault
 	through persistence.Timestamp // all is in the depot up to here
+	broken  error                 // why stores were left out of the newest segment; nil: none was
+	refused map[string]refusal    // by name of store: the last try to open it
 	shipped time.Time             // when the newest segment was written
 	note    note
 	known   map[string]*follow // by name of store; those of the chain
@@ -67,16 +69,20 @@ type note struct {
 	Depot  string   `json:"depot"`
 	Chain  chain    `json:"chain"`
 	Stores []string `json:"stores"` // that the chain has
+	// Behind are those that could not be opened for a while, and through when they are in
+	// the chain.
+	Behind map[string]persistence.Timestamp `json:"behind,omitempty"`
 	// Through is where the chain ended, at the latest when this was written.
 	Through persistence.Timestamp `json:"through,omitempty"`
 }
 
 // follow is what is known of a store of the chain.
 type follow struct {
-	opened  int64 // as of the newest segment; -1: not known
+	behind  persistence.Timestamp // it is in the depot up to here, if not up to the newest segment; else 0
+	opened  int64                 // as of the newest segment; -1: not known
 	open    bool
 	db      *database.DB // which was open then
-	release func()       // of the hold at through; nil if there is none
+	release func()       // of the hold at its newest moment; nil if there is none
 	held    *database.DB // of which that is
 	pause   func() (end func())
 	resume  func()          // of the pause; nil if there is none
@@ -227,7 +233,7 @@ func (a *Archiver) goOn(ctx context.Context, v *vault, c *contents, n note) (boo
 	}
 	a.note, a.through, a.shipped = n, end, time.Now()
 	for _, name := range n.Stores {
-		a.known[name] = &follow{opened: -1, all: true}
+		a.known[name] = &follow{behind: n.Behind[name], opened: -1, all: true}
 	}
 	a.tell(func(s *State) { s.Through, s.Base = end.Time(), base.at.Time() })
 	return true, nil
@@ -296,7 +302,15 @@ func (a *Archiver) use(ctx context.Context, s Store, f func(*database.DB) error)
 
 // saveNote makes the chain and its stores durable.
 func (a *Archiver) saveNote() error {
-	a.note.Depot, a.note.Stores, a.note.Through = a.Depot.String(), slices.Sorted(maps.Keys(a.known)), a.through
+	a.note.Depot, a.note.Stores, a.note.Through, a.note.Behind = a.Depot.String(), slices.Sorted(maps.Keys(a.known)), a.through, nil
+	for name, f := range a.known {
+		if f.behind != 0 {
+			if a.note.Behind == nil {
+				a.note.Behind = map[string]persistence.Timestamp{}
+			}
+			a.note.Behind[name] = f.behind
+		}
+	}
 	b, err := json.Marshal(a.note)
 	if err != nil {
 		return err
@@ -336,6 +350,17 @@ func (a *Archiver) letGo() {
 	for _, f := range a.known {
 		f.letGo()
 	}
+}
+
+// since is the moment up to which a store is in the depot; 0 if it is not.
+func (a *Archiver) since(f *follow) persistence.Timestamp {
+	switch {
+	case f == nil:
+		return 0
+	case f.behind != 0:
+		return f.behind
+	}
+	return a.through
 }
 
 // letGo ends the holds of one store.

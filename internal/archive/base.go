@@ -52,7 +52,11 @@ func (a *Archiver) begin(ctx context.Context, fresh bool) (*job, error) {
 	if fresh {
 		a.letGo()
 	}
-	list, rest, now, err := a.active(ctx, fresh)
+	list, rest, broken, now, err := a.active(ctx, fresh)
+	if err == nil && len(broken) > 0 { // a base without them would make older ones go that have them
+		done(list)
+		err = broken
+	}
 	if err != nil {
 		return nil, err
 	}

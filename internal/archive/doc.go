@@ -15,7 +15,8 @@
 // Invariants:
 //
 //   - A segment that ends at a moment holds all commits up to there, of all
-//     stores: each was made to give no such timestamp any more.
+//     stores: each was made to give no such timestamp any more. Those of a store
+//     that could not be opened come in the first segment after it could.
 //   - When a segment or base can be listed, all that it needs is in the depot.
 //   - What is removed was needed by no base and no segment that stays.
 //   - Whatever is read back has the checksum it was written with, or is an error

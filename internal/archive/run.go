@@ -63,7 +63,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 			}
 			a.tell(func(st *State) { st.Failing, st.Problem = time.Time{}, "" })
 			a.shipped = time.Time{} // a heartbeat is due
-			close(q.heard)
+			q.heard <- a.State()
 		case <-tick.C:
 		}
 	}
@@ -72,7 +72,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 // ask wants a backup at once.
 type ask struct {
 	base  bool
-	heard chan struct{} // closed when Run has heard it
+	heard chan State // gets how it stood when Run has heard it
 }
 
 // asked is where Run hears.
@@ -88,24 +88,25 @@ func (a *Archiver) asked() chan ask {
 // Now has Run back up everything at once, and make a base if that is wanted, and returns
 // when that is done, or failed.
 func (a *Archiver) Now(ctx context.Context, base bool, doing func(string)) (Done, error) {
-	began, q := time.Now(), ask{base, make(chan struct{})}
+	q := ask{base, make(chan State, 1)}
 	d := Done{Depot: a.Depot.String()}
 	select {
 	case a.asked() <- q:
 	case <-ctx.Done():
 		return d, context.Cause(ctx)
 	}
-	<-q.heard
-	before := a.State()
+	before := <-q.heard
 	d.First = before.Base.IsZero()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	for said := began; ; {
+	for said := time.Now(); ; {
 		st := a.State()
 		switch {
 		case !st.Failing.IsZero():
 			return d, errors.New(st.Problem)
-		case st.Through.After(began) && (!base || st.Base.After(began)):
+		// Not by the clock, which may have been set back: a heartbeat was due, and a base that
+		// has begun since lies behind all that was backed up.
+		case st.Segments > before.Segments && !st.Through.IsZero() && (!base || st.Base.After(before.Through)):
 			d.Through, d.Bytes = st.Through, st.Bytes-before.Bytes
 			if st.Base != before.Base {
 				d.Base = &st.Newest
@@ -146,7 +147,10 @@ func (a *Archiver) turn(ctx context.Context, s *schedule, jobs chan<- *job) {
 	}
 	if err == nil {
 		s.wait, s.next = 0, time.Now().Add(a.Every)
-		if s.baseErr == nil && (!s.making || !a.State().Base.IsZero()) {
+		switch {
+		case a.broken != nil:
+			a.failed(fmt.Errorf("all but this is backed up: %w", a.broken))
+		case s.baseErr == nil && (!s.making || !a.State().Base.IsZero()):
 			a.tell(func(st *State) { st.Failing, st.Problem = time.Time{}, "" })
 		}
 		return
@@ -322,5 +326,8 @@ func (a *Archiver) Once(ctx context.Context) (Done, error) {
 		return d, fmt.Errorf("everything is backed up, but old backups are not tidied up: %w", err)
 	}
 	d.Through = a.through.Time()
+	if a.broken != nil {
+		return d, fmt.Errorf("all but this is backed up: %w", a.broken)
+	}
 	return d, nil
 }

@@ -28,15 +28,41 @@ type inUse struct {
 	*Access
 }
 
-// active opens the stores that may have commits after through, and settles them at one
-// moment, which it returns; rest are the others. If a chain begins afresh, those that are
-// closed are among them, as its base is going to open one after the other.
-func (a *Archiver) active(ctx context.Context, fresh bool) (list []inUse, rest []Store, now persistence.Timestamp, err error) {
+// unopened are stores that could not be opened, and why.
+type unopened map[string]error
+
+// Error names them.
+func (u unopened) Error() string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(u)) {
+		parts = append(parts, name+": "+u[name].Error())
+	}
+	return "cannot be opened, and is not backed up: " + strings.Join(parts, "; ")
+}
+
+// refusal is that a store could not be opened.
+type refusal struct {
+	at  time.Time
+	err error
+}
+
+// reopen is how long after that it is tried again, unless somebody else has opened it.
+const reopen = time.Minute
+
+// active opens the stores that may have commits that are not in the depot, and settles
+// them at one moment, which it returns; rest are the others, and broken those that cannot
+// be opened. If a chain begins afresh, those that are closed are in rest, as its base is
+// going to open one after the other.
+func (a *Archiver) active(ctx context.Context, fresh bool) (list []inUse, rest []Store, broken unopened, now persistence.Timestamp, err error) {
 	// The moment lies before the look at what is open: whatever opens later commits later.
 	now = max(persistence.Timestamp(time.Now().UnixNano()), a.through+1)
 	all, err := a.House.Stores(ctx, now)
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, nil, nil, 0, err
+	}
+	broken = unopened{}
+	if a.refused == nil {
+		a.refused = map[string]refusal{}
 	}
 	defer func() {
 		if err != nil {
@@ -45,10 +71,18 @@ func (a *Archiver) active(ctx context.Context, fresh bool) (list []inUse, rest [
 		}
 	}()
 	for _, s := range all {
+		if r, ok := a.refused[s.Name]; ok && !s.Open && time.Since(r.at) < reopen {
+			broken[s.Name] = r.err
+			continue
+		}
+		delete(a.refused, s.Name)
 		s, in, err := a.take(ctx, s, fresh, now)
 		switch {
+		case err != nil && ctx.Err() != nil:
+			return list, nil, nil, 0, err
 		case err != nil:
-			return list, nil, 0, fmt.Errorf("open %s: %w", s.Name, err)
+			broken[s.Name] = err
+			a.refused[s.Name] = refusal{time.Now(), err}
 		case in != nil:
 			list = append(list, inUse{s, in})
 		case s.Name != "":
@@ -57,10 +91,10 @@ func (a *Archiver) active(ctx context.Context, fresh bool) (list []inUse, rest [
 	}
 	for _, s := range list {
 		if err := s.DB.Settle(now); err != nil {
-			return list, nil, 0, fmt.Errorf("%s: %w", s.Name, err)
+			return list, nil, nil, 0, fmt.Errorf("%s: %w", s.Name, err)
 		}
 	}
-	return list, rest, now, nil
+	return list, rest, broken, now, nil
 }
 
 // take opens a store that may have commits after through; nil if it need not be opened.
@@ -97,12 +131,12 @@ func (a *Archiver) idle(s Store) bool {
 	case s.Open || f == nil:
 		return false
 	case s.Newest != 0:
-		return s.Newest <= a.through
+		return s.Newest <= a.since(f)
 	case f.open:
 		return false
-	case f.opened == s.Opened:
+	case f.opened == s.Opened && f.behind == 0:
 		return true
-	case f.opened < 0 && s.Opened == 0 && s.Changed != nil:
+	case f.opened < 0 && s.Opened == 0 && s.Changed != nil && f.behind == 0:
 		if changed := s.Changed(); !changed.IsZero() && changed.Before(a.through.Time().Add(-time.Minute)) {
 			f.opened = s.Opened
 			return true
@@ -121,11 +155,15 @@ func done(list []inUse) {
 // ship writes what was committed since the newest segment, of all stores, into the
 // next one; nothing if nothing was, unless a heartbeat is due or force is set.
 func (a *Archiver) ship(ctx context.Context, force bool) error {
-	list, rest, now, err := a.active(ctx, false)
+	list, rest, broken, now, err := a.active(ctx, false)
 	if err != nil {
 		return err
 	}
 	defer done(list)
+	a.broken = nil
+	if len(broken) > 0 { // the others are not to suffer from it
+		a.broken = broken
+	}
 	if err := a.holdAll(list); err != nil {
 		return err
 	}
@@ -139,9 +177,12 @@ func (a *Archiver) ship(ctx context.Context, force bool) error {
 	for _, s := range rest {
 		present[s.Name] = true
 	}
+	for name := range broken {
+		present[name] = true
+	}
 	for _, s := range list {
 		present[s.Name] = true
-		something = something || a.known[s.Name] == nil || s.DB.Latest() > a.through
+		something = something || a.known[s.Name] == nil || s.DB.Latest() > a.since(a.known[s.Name])
 		if s.Blobs != nil {
 			something = a.learn(s) || something
 		}
@@ -171,13 +212,18 @@ func (a *Archiver) ship(ctx context.Context, force bool) error {
 	if err != nil {
 		return err
 	}
-	return a.moved(list, gone, files, now, size)
+	return a.moved(list, broken, gone, files, now, size)
 }
 
 // moved notes that everything up to a moment is in the depot.
-func (a *Archiver) moved(list []inUse, gone []string, files []File, now persistence.Timestamp, size int64) error {
-	a.through, a.shipped = now, time.Now()
+func (a *Archiver) moved(list []inUse, broken unopened, gone []string, files []File, now persistence.Timestamp, size int64) error {
 	changed := len(gone) > 0
+	for name := range broken {
+		if f := a.known[name]; f != nil && f.behind == 0 {
+			f.behind, changed = a.through, true
+		}
+	}
+	a.through, a.shipped = now, time.Now()
 	for _, name := range gone {
 		a.known[name].letGo()
 		delete(a.known, name)
@@ -188,7 +234,8 @@ func (a *Archiver) moved(list []inUse, gone []string, files []File, now persiste
 			f, changed = &follow{}, true
 			a.known[s.Name] = f
 		}
-		f.open, f.opened, f.db = s.Open, s.Opened, s.DB
+		changed = changed || f.behind != 0
+		f.behind, f.open, f.opened, f.db = 0, s.Open, s.Opened, s.DB
 		f.blobs, f.all = nil, false
 		f.letGo()
 	}
@@ -226,13 +273,13 @@ func (a *Archiver) holdAll(list []inUse) error {
 			f.letGo()
 		}
 		if !tooLong && f.release == nil && s.Open {
-			release, err := s.DB.Hold(a.through)
+			release, err := s.DB.Hold(a.since(f))
 			if err != nil && !errors.Is(err, database.ErrTooOld) {
 				return err
 			}
 			f.release, f.held, f.pause = release, s.DB, s.Pause
 		}
-		if s.DB.Horizon() > a.through {
+		if s.DB.Horizon() > a.since(f) {
 			return fmt.Errorf("%w: %s has forgotten what was not backed up", errChain, s.Name)
 		}
 	}
@@ -257,11 +304,9 @@ func (a *Archiver) pauseAll() {
 
 // shipStore writes a store's commits.
 func (a *Archiver) shipStore(ctx context.Context, r *recordWriter, s inUse, seg segment) error {
-	after := seg.after
 	f := a.known[s.Name]
-	if f == nil {
-		after = 0
-	} else if s.DB.Latest() <= after && len(f.blobs) == 0 && !f.all {
+	after := a.since(f)
+	if f != nil && s.DB.Latest() <= after && len(f.blobs) == 0 && !f.all {
 		return nil
 	}
 	r.kind(storeRecord)

@@ -237,7 +237,8 @@ func (b *berth) empty(ctx context.Context, v *vessel, fault error) error {
 		v.stop()
 		due = b.fleet.note(ctx, b, v)
 	}
-	drained := b.home || b.drain(calls, v) // home is held by the house itself, to its end
+	drained := b.home || b.drain(calls, v)  // home is held by the house itself, to its end
+	drained = drained && calls.Err() == nil // else sockets may have calls that run still
 	cancel()
 	newest := v.deployment.DB.Latest()
 	err := v.deployment.Close()
