@@ -147,15 +147,17 @@ func (c *Client) call(ctx context.Context, kind requestKind, path string, args, 
 	}
 	select {
 	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
 	case <-ctx.Done():
 		return fmt.Errorf("convex: %s: %w", path, ctx.Err())
 	}
 	c.start()
 	c.mu.Lock()
-	r, err := c.addRequest(kind, path, raw)
+	// A mutation whose caller has gone keeps its place until it is answered: the
+	// deployment counts it as long.
+	r, err := c.addRequest(kind, path, raw, func() { <-c.slots })
 	c.mu.Unlock()
 	if err != nil {
+		<-c.slots
 		return err
 	}
 	select {

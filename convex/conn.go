@@ -42,7 +42,7 @@ func (c *Client) loop() {
 	last := ""      // that token
 	for c.ctx.Err() == nil {
 		healthy := false
-		token, err := c.token(no != nil)
+		token, err := c.token(c.ctx, no != nil)
 		if err == nil && no != nil && (token == "" || token == last) {
 			err = &AuthError{Message: no.message}
 		}
@@ -88,11 +88,11 @@ func (c *Client) loop() {
 }
 
 // token asks the token source.
-func (c *Client) token(refresh bool) (string, error) {
+func (c *Client) token(ctx context.Context, refresh bool) (string, error) {
 	if c.opts.Token == nil {
 		return c.opts.AdminKey, nil
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	t, err := c.opts.Token(ctx, refresh)
 	if err != nil {
@@ -254,7 +254,7 @@ func (c *Client) renewLater(ctx context.Context, token string) (stop func()) {
 			case <-ctx.Done():
 				return
 			}
-			fresh, err := c.token(true)
+			fresh, err := c.token(ctx, true)
 			if err != nil || fresh == "" || fresh == token {
 				return
 			}

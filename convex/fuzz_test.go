@@ -24,7 +24,7 @@ func FuzzTake(f *testing.F) {
 		sub := &Subscription{c: c, news: make(chan struct{}, 1)}
 		sub.q = c.addSubscription("a:b", json.RawMessage("{}"), sub)
 		for _, kind := range []requestKind{kindMutation, kindAction} {
-			if _, err := c.addRequest(kind, "a:b", json.RawMessage("{}")); err != nil {
+			if _, err := c.addRequest(kind, "a:b", json.RawMessage("{}"), func() {}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -167,6 +167,9 @@ func exampleURL() string {
 }
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(childDir); dir != "" {
+		beHouse(dir)
+	}
 	code := m.Run()
 	for _, h := range exampleHouses {
 		h.stop()

@@ -58,6 +58,7 @@ type request struct {
 	args json.RawMessage
 	sent bool // handed to a connection
 
+	release  func() // gives its place back
 	done     chan struct{}
 	result   json.RawMessage
 	err      error
@@ -118,11 +119,11 @@ func (s *state) modify(list ...modification) {
 }
 
 // addRequest numbers a request and sends it if it can.
-func (s *state) addRequest(kind requestKind, path string, args json.RawMessage) (*request, error) {
+func (s *state) addRequest(kind requestKind, path string, args json.RawMessage, release func()) (*request, error) {
 	if s.ended != nil {
 		return nil, s.ended
 	}
-	r := &request{id: s.nextRequest, kind: kind, path: canonical(path), args: args, done: make(chan struct{})}
+	r := &request{id: s.nextRequest, kind: kind, path: canonical(path), args: args, release: release, done: make(chan struct{})}
 	s.nextRequest++
 	s.requests = append(s.requests, r)
 	if s.live {
@@ -142,6 +143,7 @@ func (s *state) finish(r *request, result json.RawMessage, err error) {
 	s.requests = slices.DeleteFunc(s.requests, func(other *request) bool { return other == r })
 	r.result, r.err = result, err
 	close(r.done)
+	r.release()
 }
 
 // abandon forgets a request whose caller has gone: one that was not sent yet is
