@@ -62,13 +62,14 @@ func (k *Kit) look(w http.ResponseWriter, r *http.Request) *visit {
 		return v
 	}
 	// Expired, or signed with a key that has been replaced: the refresh token decides.
-	fresh, err := k.renew(r.Context(), v.sealed)
+	fresh, remembered, err := k.renew(r.Context(), v.sealed)
 	for range maxSteps {
-		// An older cookie may find a successor that has expired meanwhile.
-		if err != nil || k.current(fresh) {
+		// An older cookie may find a successor that has expired meanwhile. One that has only
+		// come, and is expired by our clock, tells of the clock: the next would be no better.
+		if err != nil || !remembered || k.current(fresh) {
 			break
 		}
-		fresh, err = k.renew(r.Context(), fresh)
+		fresh, remembered, err = k.renew(r.Context(), fresh)
 	}
 	switch {
 	case err == nil:

@@ -22,10 +22,18 @@ type renewal struct {
 	err   error
 }
 
-// renew exchanges a session for its successor.
-func (k *Kit) renew(ctx context.Context, s *sealedSession) (*sealedSession, error) {
+// renew exchanges a session for its successor; remembered says that it was exchanged some
+// time ago already.
+func (k *Kit) renew(ctx context.Context, s *sealedSession) (next *sealedSession, remembered bool, err error) {
 	k.mu.Lock()
 	r := k.renewals[s.RefreshToken]
+	if r != nil {
+		select {
+		case <-r.done:
+			remembered = true
+		default:
+		}
+	}
 	if r == nil {
 		k.forget()
 		r = &renewal{done: make(chan struct{}), began: k.now()}
@@ -36,9 +44,9 @@ func (k *Kit) renew(ctx context.Context, s *sealedSession) (*sealedSession, erro
 	k.mu.Unlock()
 	select {
 	case <-r.done:
-		return r.next, r.err
+		return r.next, remembered, r.err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, false, ctx.Err()
 	}
 }
 
