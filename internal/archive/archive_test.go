@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -615,6 +616,80 @@ func TestNowWaitsAlsoByAClockThatWasSetBack(t *testing.T) {
 	stop()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// tidied is a depot that is tidied up when somebody has begun to read its segments.
+type tidied struct {
+	depot.Depot
+	once sync.Once
+	tidy func()
+}
+
+// Open is part of Depot.
+func (d *tidied) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+	if strings.HasPrefix(name, logPrefix) {
+		d.once.Do(d.tidy)
+	}
+	return d.Depot.Open(ctx, name)
+}
+
+// TestWhoReadsWhileItIsTidiedUpFindsEverything: a house that runs merges segments every
+// hour, also while somebody restores or verifies elsewhere.
+func TestWhoReadsWhileItIsTidiedUpFindsEverything(t *testing.T) {
+	t.Parallel()
+	for _, what := range []string{"restore", "restore with other keys", "verify"} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			h, inner := newHouse(t), memoryDepot(t)
+			s := h.add("house")
+			s.upload(t, "files/aa/early", "early")
+			a := h.archiver(inner, nil)
+			h.first(a)
+			for i := range 5 {
+				id := s.put(t, value.ID{}, row{i, "a row"})
+				h.ship(a)
+				s.remove(t, id)
+				h.files = []File{{"keyring", time.Now(), fmt.Appendf(nil, "ring %d", i)}}
+				h.ship(a)
+			}
+			s.unload(t, "files/aa/early")
+			h.ship(a)
+			h.base(a, false)
+			s.put(t, value.ID{}, row{9, "the last"})
+			h.ship(a)
+			d := &tidied{Depot: inner, tidy: func() {
+				later := tidy{v: a.vault, house: h.ID(), chain: a.note.Chain, keep: Keep{Window: 24 * time.Hour}, now: time.Now().Add(2 * time.Hour), settle: nothing}
+				before := len(objects(t, inner))
+				if err := later.run(t.Context()); err != nil || len(objects(t, inner)) >= before {
+					t.Errorf("tidied up: %v, of %d objects %d are left", err, before, len(objects(t, inner)))
+				}
+			}}
+			if what == "verify" {
+				v, err := Verify(t.Context(), d, nil, nil)
+				if err != nil || len(v.Damaged) > 0 || v.Bases != 2 || v.Segments == 0 {
+					t.Errorf("%+v, %v", v, err)
+				}
+				return
+			}
+			site := newSite()
+			if what != "restore" { // the base's are under a master key of before
+				site.check = func(files map[string][]byte) error {
+					if string(files["keyring"]) != "ring 4" {
+						return errors.New("another key")
+					}
+					return nil
+				}
+			}
+			at := s.history[len(s.history)-4].ts // before the second base
+			if what != "restore" {
+				at = s.history[len(s.history)-2].ts
+			}
+			if _, err := Restore(t.Context(), d, nil, at.Time(), site, nil); err != nil {
+				t.Fatal(err)
+			}
+			h.compare(site, at)
+		})
 	}
 }
 

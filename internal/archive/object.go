@@ -336,8 +336,3 @@ type vault struct {
 	depot depot.Depot
 	key   []byte // nil: they are not
 }
-
-// isAbout tells whether an error is about one object rather than the depot.
-func isAbout(err error) bool {
-	return errors.Is(err, ErrDamaged) || errors.Is(err, depot.ErrNotFound)
-}

@@ -133,13 +133,14 @@ func (r *restorer) run(ctx context.Context, path []segment) error {
 	if err := r.documents(ctx); err != nil {
 		return err
 	}
-	for i, s := range path {
-		r.tell(Progress{"commits", int64(i), int64(len(path))})
-		name := s.name(r.base.chain)
+	done := int64(0)
+	if err := r.along(ctx, path, func(name string, left int) error {
+		r.tell(Progress{"commits", done, done + int64(left)})
+		done++
 		r.current = nil
-		if err := r.segment(ctx, name, func(ctx context.Context, rec record) error { return r.apply(ctx, name, rec) }); err != nil {
-			return err
-		}
+		return r.segment(ctx, name, func(ctx context.Context, rec record) error { return r.apply(ctx, name, rec) })
+	}); err != nil {
+		return err
 	}
 	if err := r.finish(ctx); err != nil {
 		return err
@@ -148,6 +149,33 @@ func (r *restorer) run(ctx context.Context, path []segment) error {
 		if err := r.site.File(name, r.version(versions)); err != nil {
 			return fmt.Errorf("restore %s: %w", name, err)
 		}
+	}
+	return nil
+}
+
+// along goes through the segments that lead from the base to the moment. A house that runs
+// merges them meanwhile: where one has gone since they were listed, they are listed again.
+// What comes twice then is told by its time.
+func (r *restorer) along(ctx context.Context, path []segment, each func(name string, left int) error) error {
+	for end := r.base.at; len(path) > 0; {
+		s := path[0]
+		err := each(s.name(r.base.chain), len(path))
+		if err == nil {
+			end, path = s.through, path[1:]
+			continue
+		}
+		if !errors.Is(err, depot.ErrNotFound) {
+			return err
+		}
+		c, lerr := r.v.look(ctx)
+		if lerr != nil {
+			return lerr
+		}
+		now, through := c.path(r.base.chain, end)
+		if through < r.at || slices.ContainsFunc(now, func(o segment) bool { return o.after == s.after && o.through == s.through }) {
+			return err // it is missing
+		}
+		path = slices.DeleteFunc(now, func(s segment) bool { return s.after >= r.at })
 	}
 	return nil
 }
@@ -227,15 +255,15 @@ func (r *restorer) checkKeys(ctx context.Context, path []segment) error {
 	for name, versions := range r.files {
 		before[name] = slices.Clone(versions)
 	}
-	for _, s := range path {
-		if err := r.segment(ctx, s.name(r.base.chain), func(_ context.Context, rec record) error {
+	if err := r.along(ctx, path, func(name string, _ int) error {
+		return r.segment(ctx, name, func(_ context.Context, rec record) error {
 			if rec.kind == fileRecord {
-				return r.file(s.name(r.base.chain), rec)
+				return r.file(name, rec)
 			}
 			return nil
-		}); err != nil {
-			return err
-		}
+		})
+	}); err != nil {
+		return err
 	}
 	err = check()
 	r.files, r.fileBytes = before, bytes

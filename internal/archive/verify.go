@@ -1,10 +1,14 @@
 package archive
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,6 +39,8 @@ type verifier struct {
 	mu     sync.Mutex // over what follows
 	out    Verified
 	looked map[string]bool
+	gone   map[string]error // what was not there, as long as it is not known why
+	read   map[string]bool  // lists and segments that were read before, and are not counted again
 	total  int64
 	done   int64
 }
@@ -53,7 +59,7 @@ func Verify(ctx context.Context, d depot.Depot, key []byte, tell func(Progress))
 	if tell == nil {
 		tell = func(Progress) {}
 	}
-	ver := &verifier{v: v, tell: tell, looked: map[string]bool{markerName: true}}
+	ver := &verifier{v: v, tell: tell, looked: map[string]bool{markerName: true}, gone: map[string]error{}, read: map[string]bool{}}
 	ver.out.Damaged, ver.out.Windows = []string{}, c.windows()
 	all := map[string]bool{}
 	for o, err := range d.List(ctx, "") {
@@ -66,13 +72,64 @@ func Verify(ctx context.Context, d depot.Depot, key []byte, tell func(Progress))
 	if err := ver.run(ctx, c); err != nil {
 		return nil, err
 	}
+	if err := ver.settle(ctx, c); err != nil {
+		return nil, err
+	}
 	for name := range all {
 		if !ver.looked[name] {
 			ver.out.Unneeded++
 		}
 	}
 	slices.Sort(ver.out.Damaged)
+	ver.out.Damaged = slices.Compact(ver.out.Damaged) // a list that was read twice is damaged once
 	return &ver.out, nil
+}
+
+// settle finds out about what was not there: a house that runs merges segments and
+// removes what nothing needs any more. Where the place has changed since it was listed, what
+// is listed now is looked at; what it names and has not is missing.
+func (ver *verifier) settle(ctx context.Context, c *contents) error {
+	for len(ver.gone) > 0 {
+		now, err := ver.v.look(ctx)
+		if err != nil {
+			return err
+		}
+		if now.equal(c) {
+			for _, err := range ver.gone {
+				ver.out.Damaged = append(ver.out.Damaged, err.Error())
+			}
+			return nil
+		}
+		for name := range ver.looked {
+			_, absent := ver.gone[name]
+			if names := strings.HasPrefix(name, listPrefix) || strings.HasPrefix(name, logPrefix); absent || names {
+				delete(ver.looked, name)
+				ver.read[name] = names && !absent
+			}
+		}
+		before := ver.gone
+		ver.gone, ver.out.Bases, ver.out.Segments, ver.out.Windows = map[string]error{}, 0, 0, now.windows()
+		if err := ver.run(ctx, now); err != nil {
+			return err
+		}
+		for name := range before {
+			ver.looked[name] = true
+		}
+		c = now
+	}
+	return nil
+}
+
+// equal says whether two looks have found the same.
+func (c *contents) equal(o *contents) bool {
+	return slices.Equal(c.bases, o.bases) && maps.EqualFunc(c.segments, o.segments, func(a, b []segment) bool {
+		sort := func(list []segment) []segment {
+			return slices.SortedFunc(slices.Values(list), func(a, b segment) int {
+				return cmp.Or(cmp.Compare(a.after, b.after), cmp.Compare(a.through, b.through))
+			})
+		}
+		return slices.Equal(sort(a), sort(b))
+	})
 }
 
 // run looks at every base and segment, and at what they name.
@@ -120,7 +177,10 @@ func (ver *verifier) check(ctx context.Context, name string, look func() error) 
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case isAbout(err):
+	case errors.Is(err, depot.ErrNotFound):
+		ver.gone[name] = err
+		return nil
+	case errors.Is(err, ErrDamaged):
 		ver.out.Damaged = append(ver.out.Damaged, err.Error())
 		return nil
 	}
@@ -138,6 +198,9 @@ func (ver *verifier) named(ctx context.Context, name string) error {
 			case storeRecord:
 				store = rec.name
 			case commitRecord:
+				if ver.read[name] {
+					return nil
+				}
 				ver.count(func(o *Verified) {
 					o.Commits++
 					for _, r := range rec.revs {
