@@ -619,16 +619,17 @@ func TestNowWaitsAlsoByAClockThatWasSetBack(t *testing.T) {
 	}
 }
 
-// tidied is a depot that is tidied up when somebody has begun to read its segments.
+// tidied is a depot that is tidied up when somebody has begun to read certain objects.
 type tidied struct {
 	depot.Depot
-	once sync.Once
-	tidy func()
+	prefix string
+	once   sync.Once
+	tidy   func()
 }
 
 // Open is part of Depot.
 func (d *tidied) Open(ctx context.Context, name string) (io.ReadCloser, error) {
-	if strings.HasPrefix(name, logPrefix) {
+	if strings.HasPrefix(name, d.prefix) {
 		d.once.Do(d.tidy)
 	}
 	return d.Depot.Open(ctx, name)
@@ -638,7 +639,7 @@ func (d *tidied) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 // hour, also while somebody restores or verifies elsewhere.
 func TestWhoReadsWhileItIsTidiedUpFindsEverything(t *testing.T) {
 	t.Parallel()
-	for _, what := range []string{"restore", "restore with other keys", "verify"} {
+	for _, what := range []string{"restore", "restore with other keys", "verify", "list"} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			h, inner := newHouse(t), memoryDepot(t)
@@ -658,13 +659,24 @@ func TestWhoReadsWhileItIsTidiedUpFindsEverything(t *testing.T) {
 			h.base(a, false)
 			s.put(t, value.ID{}, row{9, "the last"})
 			h.ship(a)
-			d := &tidied{Depot: inner, tidy: func() {
-				later := tidy{v: a.vault, house: h.ID(), chain: a.note.Chain, keep: Keep{Window: 24 * time.Hour}, now: time.Now().Add(2 * time.Hour), settle: nothing}
+			prefix, keep := logPrefix, Keep{Window: 24 * time.Hour}
+			if what == "list" { // the first base is removed
+				prefix, keep = basePrefix, Keep{Window: time.Nanosecond}
+			}
+			d := &tidied{Depot: inner, prefix: prefix, tidy: func() {
+				later := tidy{v: a.vault, house: h.ID(), chain: a.note.Chain, keep: keep, now: time.Now().Add(2 * time.Hour), settle: nothing}
 				before := len(objects(t, inner))
 				if err := later.run(t.Context()); err != nil || len(objects(t, inner)) >= before {
 					t.Errorf("tidied up: %v, of %d objects %d are left", err, before, len(objects(t, inner)))
 				}
 			}}
+			if what == "list" {
+				c, err := List(t.Context(), d, nil)
+				if err != nil || len(c.Bases) != 1 {
+					t.Errorf("%+v, %v", c, err)
+				}
+				return
+			}
 			if what == "verify" {
 				v, err := Verify(t.Context(), d, nil, nil)
 				if err != nil || len(v.Damaged) > 0 || v.Bases != 2 || v.Segments == 0 {

@@ -3,6 +3,7 @@ package archive
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,7 +46,11 @@ func List(ctx context.Context, d depot.Depot, key []byte) (*Catalog, error) {
 	out := &Catalog{Depot: d.String(), House: m.House, Sealed: m.Sealed, Windows: c.windows(), Bases: []Summary{}}
 	for _, b := range c.bases {
 		var s Summary
-		if err := v.getJSON(ctx, basePrefix+b.String(), &s); err != nil {
+		err := v.getJSON(ctx, basePrefix+b.String(), &s)
+		if errors.Is(err, depot.ErrNotFound) {
+			continue // its time was over, and the house has removed it since
+		}
+		if err != nil {
 			return nil, err
 		}
 		out.Bases = append(out.Bases, s)
