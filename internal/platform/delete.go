@@ -125,13 +125,14 @@ func retired(tx *identity.Tx, name string) (bool, error) {
 	return f != nil, err
 }
 
-// Deleting lists the names of deployments whose deletion was begun and not ended.
+// Deleting lists the names of deployments whose deletion was begun and not ended, and at
+// which nobody is.
 func (s *Service) Deleting(ctx context.Context) (names []string, err error) {
 	err = s.Identity.View(ctx, func(tx *identity.Tx) error {
 		names = nil
 		return tx.Each(tableDeployments, "by_name", database.Interval{}, database.Asc, func(f identity.Found) (bool, error) {
-			if f.Flag("deleting") {
-				names = append(names, f.Text("name"))
+			if name := f.Text("name"); f.Flag("deleting") && !s.going.taken(name) {
+				names = append(names, name)
 			}
 			return true, nil
 		})
@@ -143,6 +144,13 @@ func (s *Service) Deleting(ctx context.Context) (names []string, err error) {
 type turns struct {
 	mu   sync.Mutex
 	busy map[string]chan struct{} // closed when it is over
+}
+
+// taken says whether somebody has the turn.
+func (t *turns) taken(name string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.busy[name] != nil
 }
 
 // begin waits for the turn; done ends it.

@@ -56,7 +56,14 @@ func TestADeletionIsEndedWhenWhoAskedHasGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, leave := context.WithCancel(t.Context())
-	f.meanwhile = func(string) error { leave(); return nil }
+	f.meanwhile = func(string) error {
+		leave()
+		// The keeper, who finishes what was broken off, must not wait for what is not.
+		if left, err := p.Deleting(t.Context()); err != nil || len(left) != 0 {
+			t.Errorf("while it is deleted: %v, %v", left, err)
+		}
+		return nil
+	}
 	if err := p.DeleteDeployment(ctx, d.Name); err != nil {
 		t.Errorf("delete: %v", err)
 	}
