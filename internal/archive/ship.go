@@ -81,6 +81,9 @@ func (a *Archiver) active(ctx context.Context, fresh bool) (list []inUse, rest [
 		case err != nil && ctx.Err() != nil:
 			return list, nil, nil, 0, err
 		case err != nil:
+			if still, gerr := a.again(ctx, s.Name, now); gerr == nil && still.Name == "" {
+				continue // it was deleted meanwhile
+			}
 			broken[s.Name] = err
 			a.refused[s.Name] = refusal{time.Now(), err}
 		case in != nil:

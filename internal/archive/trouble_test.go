@@ -133,6 +133,28 @@ func TestAClockThatWasSetBackBeginsAnotherChain(t *testing.T) {
 	}
 }
 
+// TestAStoreThatIsDeletedMeanwhileIsNoTrouble: it was listed, and is gone when it is to be
+// opened.
+func TestAStoreThatIsDeletedMeanwhileIsNoTrouble(t *testing.T) {
+	t.Parallel()
+	h, d := newHouse(t), memoryDepot(t)
+	h.add("house")
+	s := h.add("deployments/preview")
+	a := h.archiver(d, nil)
+	h.first(a)
+	s.put(t, value.ID{}, row{1, "in vain"})
+	s.use = func() error {
+		s.removed = s.history[len(s.history)-1].ts
+		return errors.New("there is no such deployment")
+	}
+	h.ship(a)
+	if s.told = a.through; a.broken != nil || a.known[s.name] != nil {
+		t.Errorf("it is trouble: %v", a.broken)
+	}
+	site, _ := restoreAt(t, d, nil, a.through)
+	h.compare(site, a.through)
+}
+
 // TestNowWaitsAlsoByAClockThatWasSetBack: what was backed up ends in the future then, which
 // says nothing of what was committed since.
 func TestNowWaitsAlsoByAClockThatWasSetBack(t *testing.T) {
