@@ -66,6 +66,7 @@ type testHouse struct {
 	dir    string
 	stores []*testStore
 	files  []File
+	mute   error // why it cannot tell what stores there are
 }
 
 // newHouse makes a house without stores.
@@ -183,6 +184,9 @@ func (h *testHouse) Files(context.Context) ([]File, error) { return slices.Clone
 
 // Stores is part of House.
 func (h *testHouse) Stores(context.Context, persistence.Timestamp) (list []Store, err error) {
+	if h.mute != nil {
+		return nil, h.mute
+	}
 	for _, s := range h.stores {
 		if s.removed == 0 {
 			st := Store{Name: s.name, Open: !s.closed, Opened: s.opened, Use: func(context.Context) (*Access, error) {

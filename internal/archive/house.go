@@ -34,8 +34,8 @@ type Store struct {
 	// is closed. Its error is ErrClosed if it was open when it was listed and is not
 	// any more.
 	Use func(ctx context.Context) (*Access, error)
-	// Open tells whether it is open, and Opened how often it was in this process; one that
-	// is being opened counts as opened once more, and its Newest is not known.
+	// Open tells whether it is open or being opened, and Opened how often it was in this
+	// process, that time included.
 	Open   bool
 	Opened int64
 	// Newest is the newest commit of a store that was closed; 0 if that is not known.

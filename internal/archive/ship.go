@@ -76,10 +76,11 @@ func (a *Archiver) active(ctx context.Context, fresh bool) (list []inUse, rest [
 			continue
 		}
 		delete(a.refused, s.Name)
+		name := s.Name
 		s, in, err := a.take(ctx, s, fresh, now)
 		switch {
-		case err != nil && ctx.Err() != nil:
-			return list, nil, nil, 0, err
+		case err != nil && (ctx.Err() != nil || s.Name == ""): // how it stands could not be found out
+			return list, nil, nil, 0, fmt.Errorf("%s: %w", name, err)
 		case err != nil:
 			if still, gerr := a.again(ctx, s.Name, now); gerr == nil && still.Name == "" {
 				continue // it was deleted meanwhile

@@ -155,6 +155,26 @@ func TestAStoreThatIsDeletedMeanwhileIsNoTrouble(t *testing.T) {
 	h.compare(site, a.through)
 }
 
+// TestAHouseThatCannotTellWhatThereIsEndsNothing: a store of which nothing can be found
+// out is not taken for deleted.
+func TestAHouseThatCannotTellWhatThereIsEndsNothing(t *testing.T) {
+	t.Parallel()
+	h, d := newHouse(t), memoryDepot(t)
+	h.add("house")
+	s := h.add("deployments/a")
+	a := h.archiver(d, nil)
+	h.first(a)
+	s.put(t, value.ID{}, row{1, "one"})
+	s.use = func() error { h.mute = errors.New("the rows cannot be read"); return ErrClosed }
+	if err := a.ship(t.Context(), true); err == nil || !strings.Contains(err.Error(), "the rows cannot be read") {
+		t.Errorf("the segment: %v", err)
+	}
+	s.use, h.mute = nil, nil
+	h.ship(a)
+	site, _ := restoreAt(t, d, nil, a.through)
+	h.compare(site, a.through)
+}
+
 // TestNowWaitsAlsoByAClockThatWasSetBack: what was backed up ends in the future then, which
 // says nothing of what was committed since.
 func TestNowWaitsAlsoByAClockThatWasSetBack(t *testing.T) {

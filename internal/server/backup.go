@@ -188,7 +188,7 @@ func (s *Server) Stores(ctx context.Context, after persistence.Timestamp) ([]arc
 			seen = b.vessel
 			switch st.Open, st.Opened = seen != nil, b.opened; {
 			case !st.Open && b.moving != nil: // it is being opened, and may have committed
-				st.Opened++
+				st.Open, st.Opened = true, st.Opened+1
 			case !st.Open:
 				st.Newest = b.newest
 			}

@@ -210,7 +210,7 @@ func TestWhatABackupTakesForClosedCommitsAfterIt(t *testing.T) {
 		t.Fatalf("closed: %+v", closed)
 	}
 	s.Opening(d.Name, func() {
-		if now := stand(0); now.Open || now.Newest != 0 || now.Opened == closed.Opened {
+		if now := stand(0); !now.Open || now.Newest != 0 || now.Opened == closed.Opened {
 			t.Errorf("while it is opened: %+v, before: %+v", now, closed)
 		}
 	})
