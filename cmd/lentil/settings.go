@@ -52,10 +52,14 @@ func (h *houseFlags) register(f *pflag.FlagSet) {
 
 // ownSettings are those of the command, not of the house.
 func (h *houseFlags) ownSettings() []*setting.Row {
+	format := logForPeople // somebody develops, and sits before it
+	if h.serve {
+		format = logText
+	}
 	return []*setting.Row{
 		{Key: "seed", Flag: "seed", Short: "s", Variable: "LENTIL_SEED", Into: &h.seed, Help: "seed file of the official WorkOS emulator for the sign-in service"},
 		{Key: "log.level", Flag: "log-level", Variable: "LENTIL_LOG_LEVEL", Into: &h.logLevel, Default: "warn", Help: "what is logged: debug, info, warn or error"},
-		{Key: "log.format", Flag: "log-format", Variable: "LENTIL_LOG_FORMAT", Into: &h.logFormat, Default: "text", Help: "text, or json with one object a line"},
+		{Key: "log.format", Flag: "log-format", Variable: "LENTIL_LOG_FORMAT", Into: &h.logFormat, Default: format, Help: "people, for reading; text, key=value; or json, one object a line"},
 	}
 }
 
@@ -105,6 +109,13 @@ func (h *houseFlags) printConfig(e *env) error {
 	return setting.Write(e.stdout, h.effective)
 }
 
+// The forms of a log.
+const (
+	logForPeople = "people"
+	logText      = "text"
+	logJSON      = "json"
+)
+
 // newLog makes the log that the settings ask for.
 func (h *houseFlags) newLog(e *env) (*slog.Logger, error) {
 	level := slog.LevelWarn
@@ -116,13 +127,22 @@ func (h *houseFlags) newLog(e *env) (*slog.Logger, error) {
 	if h.verbose {
 		level = slog.LevelDebug
 	}
-	switch h.logFormat {
-	case "", "text":
+	format := h.logFormat
+	switch {
+	case format == "" && h.serve:
+		format = logText
+	case format == "":
+		format = logForPeople
+	}
+	switch format {
+	case logForPeople:
+		return newPersonLog(e.stderr, level), nil
+	case logText:
 		return textLog(e, level), nil
-	case "json":
+	case logJSON:
 		return slog.New(slog.NewJSONHandler(e.stderr, &slog.HandlerOptions{Level: level})), nil
 	}
-	return nil, fmt.Errorf("log-format is text or json, not %q", h.logFormat)
+	return nil, fmt.Errorf("log-format is people, text or json, not %q", h.logFormat)
 }
 
 // newLog makes a log for people: warnings and errors, or everything.
