@@ -70,6 +70,9 @@ themselves.`,
 				if err := h.sow(ctx, out, a); err != nil {
 					return err
 				}
+				if start != "" {
+					d.noteAppPort(ctx)
+				}
 				app := ""
 				if start != "" && cfg.Project.HomepageURL != "" {
 					app = cfg.Project.HomepageURL
@@ -112,7 +115,13 @@ func newDev(e *env, out *talk, dir, start string) (*dev, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &dev{env: e, out: out, dir: abs, state: filepath.Join(abs, stateName), start: start, project: p}, nil
+	d := &dev{env: e, out: out, dir: abs, state: filepath.Join(abs, stateName), start: start, project: p}
+	f, err := openEnvLocal(d.dir, d.state)
+	if err != nil {
+		return nil, err
+	}
+	p.adopt(f)
+	return d, nil
 }
 
 // explain adds to an error what the project's folder knows about it.

@@ -29,6 +29,7 @@ type variable struct {
 	secret      bool // not to be shown on a screen
 	once        bool // any present value will do…
 	least       int  // …that has this many bytes
+	theirs      bool // a value of theirs, which stays theirs though it is as wanted
 }
 
 // leastCookiePassword is what authkit-nextjs and its relatives refuse to do without.
@@ -54,6 +55,9 @@ func wantedVariables(p *project, a server.Addresses, getenv func(string) string)
 	}
 	var unfilled []string
 	for _, name := range slices.Sorted(maps.Keys(p.localEnvVars)) {
+		if p.adopted && name == p.framework.redirectVariable() {
+			continue
+		}
 		text, missing := expand(p.localEnvVars[name], authEnv, getenv)
 		if missing != "" {
 			unfilled = append(unfilled, fmt.Sprintf("%s (%s has no value)", name, missing))
@@ -66,21 +70,17 @@ func wantedVariables(p *project, a server.Addresses, getenv func(string) string)
 	case browserSignIn:
 		vars = append(vars,
 			variable{name: "VITE_WORKOS_CLIENT_ID", value: a.ClientID},
-			variable{name: "VITE_WORKOS_REDIRECT_URI", value: redirect})
+			variable{name: p.framework.redirectVariable(), value: redirect, theirs: p.adopted})
 		for _, h := range host {
 			vars = append(vars, variable{name: "VITE_" + h.name, value: h.value})
 		}
 	case serverSignIn:
-		redirectName := "NEXT_PUBLIC_WORKOS_REDIRECT_URI"
-		if strings.HasPrefix(p.framework.convex, "VITE_") {
-			redirectName = "WORKOS_REDIRECT_URI"
-		}
 		password := make([]byte, 32)
 		rand.Read(password)
 		vars = append(vars,
 			variable{name: "WORKOS_CLIENT_ID", value: a.ClientID},
 			variable{name: "WORKOS_API_KEY", value: a.APIKey, secret: true},
-			variable{name: redirectName, value: redirect},
+			variable{name: p.framework.redirectVariable(), value: redirect, theirs: p.adopted},
 			variable{name: "WORKOS_COOKIE_PASSWORD", value: base64.RawURLEncoding.EncodeToString(password), secret: true, once: true, least: leastCookiePassword})
 		vars = append(vars, host...)
 	case noSignIn:
@@ -146,8 +146,9 @@ func (e *envLocal) apply(vars []variable) (foreign []variable) {
 	for _, v := range vars {
 		now, ok := e.file.Get(v.name)
 		switch {
-		case !ok || now == "":
+		case !ok || now == "", projectfile.Placeholder(now) && now != e.wrote[v.name]:
 			missing = append(missing, v)
+		case now == v.value && v.theirs:
 		case now == v.value || v.once && len(now) >= v.least:
 			e.wrote[v.name] = now
 		case now == e.wrote[v.name]:

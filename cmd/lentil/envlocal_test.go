@@ -36,6 +36,7 @@ func edit(t *testing.T, dir string, a server.Addresses) (foreign []variable) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.adopt(e)
 	vars, _ := wantedVariables(p, a, noEnv)
 	foreign = e.apply(vars)
 	if _, err := e.save(); err != nil {

@@ -53,10 +53,11 @@ type project struct {
 	configure *configure
 	// Variables for .env.local with their templates; nil when convex.json gives
 	// none and the framework's defaults hold.
-	localEnvVars  map[string]string
-	noLocalEnv    bool // "localEnvVars": false
-	redirectNamed bool // convex.json names redirect URIs itself
-	component     bool // it uses the Convex component for AuthKit
+	localEnvVars map[string]string
+	noLocalEnv   bool // "localEnvVars": false
+	configured   bool // convex.json says itself what is to be registered
+	adopted      bool // the first redirect URI is .env.local's
+	component    bool // it uses the Convex component for AuthKit
 }
 
 // configure is the part of convex.json that the sign-in service is told.
@@ -128,7 +129,7 @@ func readProject(dir string) (*project, error) {
 		return p, nil
 	}
 	c := dev.Configure.value
-	p.redirectNamed = len(c.RedirectURIs) > 0
+	p.configured = dev.Configure.set
 	if !dev.Configure.set {
 		c = configure{
 			RedirectURIs:   []string{p.framework.origin + "/callback"},

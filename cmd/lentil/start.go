@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -42,6 +43,8 @@ func startCommand(ctx context.Context, command, dir string, extra []string, stdo
 	if err != nil {
 		return fmt.Errorf("start %q: %w", command, err)
 	}
+	dismiss := guardGroup(cmd.Process.Pid)
+	defer dismiss()
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	select {
@@ -55,6 +58,33 @@ func startCommand(ctx context.Context, command, dir string, extra []string, stdo
 		return fmt.Errorf("the started command ended with %v: %s", exit, command)
 	}
 	return err
+}
+
+// guard is the script of a process that ends a group when we are killed and can do
+// it no more: it waits for a word from us, and the end of input is none.
+const guard = `read -r word && exit
+kill -INT -"$1" || exit; sleep 4; kill -TERM -"$1"; sleep 1; kill -KILL -"$1"`
+
+// guardGroup leaves a guard over a group until it is dismissed. Else two of
+// everything would run after a new start. Without a guard the command runs as well.
+func guardGroup(group int) (dismiss func()) {
+	in, hold, err := os.Pipe()
+	if err != nil {
+		return func() {}
+	}
+	defer in.Close()
+	c := exec.Command("/bin/sh", "-c", guard, "sh", strconv.Itoa(group))
+	c.Stdin = in
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is not for it
+	if c.Start() != nil {
+		hold.Close()
+		return func() {}
+	}
+	return func() {
+		_, _ = hold.WriteString("dismissed\n") // it may have been killed, too
+		hold.Close()
+		_ = c.Wait()
+	}
 }
 
 // stopGroup ends every process of a group and waits for them; first, if not nil,

@@ -90,7 +90,7 @@ func rowOf(s stage) stageRow {
 
 // ask is the page of the attempt's stage.
 func ask(a attempt, w world, p *Problem) Step {
-	return rowOf(a.Stage).ask(a, w, Screen{Attempt: a.ID, Problem: p})
+	return rowOf(a.Stage).ask(a, w, Screen{Attempt: a.ID, Problem: p, LeadsTo: a.RedirectURI})
 }
 
 // askOver is the page of an attempt that is done.

@@ -68,6 +68,7 @@ type Screen struct {
 	Environment identity.Environment
 	Brand       *identity.Branding // how the environment's pages look; nil if unknown
 	Problem     *Problem           // what was wrong with the last answer; nil if nothing was
+	LeadsTo     string             // the redirect URI; empty if the attempt leads to no app
 	Notice      string             // something good to know ("We sent a new code."); may be empty
 }
 

@@ -42,6 +42,29 @@ func TestRefusalsNameValueAndFix(t *testing.T) {
 	}
 }
 
+// TestElsewhere: a page of one port begins a sign-in that leads to another one.
+func TestElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, from, to, moved string }{
+		{"the port moved", "http://localhost:5174/", "http://localhost:5173/callback", "http://localhost:5174/callback"},
+		{"by address", "http://127.0.0.1:5174/x?y", "http://localhost:5173/auth/callback", "http://127.0.0.1:5174/auth/callback"},
+		{"as usual", "http://localhost:5173/", "http://localhost:5173/callback", ""},
+		{"same port by another name", "http://127.0.0.1:5173/", "http://localhost:5173/callback", "http://127.0.0.1:5173/callback"},
+		{"from the world", "https://app.example.com/", "http://localhost:5173/callback", ""},
+		{"to the world", "http://localhost:5174/", "https://app.example.com/callback", ""},
+		{"nowhere", "", "http://localhost:5173/callback", ""},
+		{"to nothing", "http://localhost:5174/", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r, ok := Elsewhere(c.from, c.to)
+			if ok != (c.moved != "") || r.Value != c.moved || ok && (!strings.Contains(r.Fix, "http://") || r.Check == "") {
+				t.Errorf("%v: %+v", ok, r)
+			}
+		})
+	}
+}
+
 func TestLedgerTellsOnceAndStaysBounded(t *testing.T) {
 	t.Parallel()
 	var l Ledger

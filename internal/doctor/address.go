@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lentil-dev/lentil/internal/diagnosis"
 )
@@ -111,6 +112,11 @@ func checkRedirectURI(_ context.Context, p *Patient, f *finding) {
 	}
 	for _, e := range p.refused(diagnosis.RedirectURI) {
 		if e.Value == uri || allowed(e.Value, env.RedirectURIs) {
+			continue
+		}
+		if e.Cause == diagnosis.LeadsElsewhere {
+			f.say(Warning, "%s (%s, last %v ago)", e.Said, times(e.Times), facts.Now.Sub(e.Last).Round(time.Second))
+			f.fix("%s", e.Fix)
 			continue
 		}
 		f.say(p.seen(e.Value), "refused %s since the house started: %s", times(e.Times), e.Said)

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/url"
@@ -77,6 +78,10 @@ func checkClientIDSet(_ context.Context, p *Patient, f *finding) {
 	}
 	id, from := p.clientID()
 	f.say(Problem, "the deployment %s has no variable WORKOS_CLIENT_ID, so convex/auth.config.ts cannot be pushed", p.House.URL)
+	if id == "" && p.House.Facts != nil {
+		p.offerEnvironment(f)
+		return
+	}
 	f.fix("Set it:\nnpx convex env set WORKOS_CLIENT_ID %s", firstOf(id, "client_01..."))
 	if id != "" {
 		f.say(Problem, "the app has %s (%s)", id, from)
@@ -356,7 +361,8 @@ func (p *Patient) fixedSince() bool {
 // checkHost looks for a browser app that would call the vendor although the
 // deployment's environment is in this house.
 func checkHost(_ context.Context, p *Patient, f *finding) {
-	if named, from := p.env("CONVEX_DEPLOYMENT"); named != "" {
+	named, from := p.env("CONVEX_DEPLOYMENT")
+	if named != "" && p.Framework.SignIn == Server {
 		f.say(OK, "CONVEX_DEPLOYMENT in %s: below lentil exec the app finds it without settings", from)
 		return
 	}
@@ -386,15 +392,37 @@ func checkHost(_ context.Context, p *Patient, f *finding) {
 				return
 			}
 			f.at(Warning, place(file, e.From), "<AuthKitProvider> has no apiHostname, so the page calls api.workos.com, where the client id is not known")
+			f.repair(file.Path, file.Source, withAttributes(file.Source, e, hostAttributes))
 		})
 	}
 	if !found {
 		return
 	}
-	f.fix("Add three attributes to <AuthKitProvider>; without the variables they change nothing:\n" +
-		"apiHostname={import.meta.env.VITE_WORKOS_API_HOSTNAME}\n" +
-		"port={import.meta.env.VITE_WORKOS_API_PORT ? Number(import.meta.env.VITE_WORKOS_API_PORT) : undefined}\n" +
-		"https={import.meta.env.VITE_WORKOS_API_HTTPS !== \"false\"}")
+	beside := ""
+	if named != "" {
+		beside = " (or open the page with lentil exec --browser " + p.Framework.Origin + ")"
+	}
+	f.fix("Add three attributes to <AuthKitProvider>%s; without the variables they change nothing:\n%s", beside, strings.Join(hostAttributes, "\n"))
+}
+
+// hostAttributes let a page know where the sign-in service is.
+var hostAttributes = []string{
+	"apiHostname={import.meta.env.VITE_WORKOS_API_HOSTNAME}",
+	"port={import.meta.env.VITE_WORKOS_API_PORT ? Number(import.meta.env.VITE_WORKOS_API_PORT) : undefined}",
+	`https={import.meta.env.VITE_WORKOS_API_HTTPS !== "false"}`,
+}
+
+// withAttributes is a source with attributes added to an element, each on a line of
+// its own, before those that it has.
+func withAttributes(src []byte, e *source.Node, attributes []string) []byte {
+	open := []byte("<" + e.Text)
+	if !bytes.HasPrefix(src[e.From:], open) {
+		return src
+	}
+	line := src[bytes.LastIndexByte(src[:e.From], '\n')+1 : e.From]
+	indent := string(line[:len(line)-len(bytes.TrimLeft(line, " \t"))])
+	at := e.From + len(open)
+	return slices.Concat(src[:at], []byte("\n"+indent+"  "+strings.Join(attributes, "\n"+indent+"  ")), src[at:])
 }
 
 // checkHostSettings holds the variables that name the sign-in service's address

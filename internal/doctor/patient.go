@@ -276,7 +276,7 @@ func (p *Patient) clientIDNames() []string {
 // clientID is the app's client id and where it stands.
 func (p *Patient) clientID() (id, from string) {
 	for _, name := range p.clientIDNames() {
-		if v, where := p.env(name); v != "" {
+		if v, where := p.env(name); v != "" && !projectfile.Placeholder(v) {
 			return v, name + " in " + where
 		}
 	}

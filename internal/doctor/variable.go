@@ -81,7 +81,11 @@ func checkEnvLocal(_ context.Context, p *Patient, f *finding) {
 	var missing, lines []string
 	values := map[string]string{}
 	for _, name := range wanted {
-		if v, from := p.env(name); v != "" {
+		v, from := p.env(name)
+		switch unfilled := projectfile.Placeholder(v) && name != "WORKOS_COOKIE_PASSWORD"; { // that has a check of its own
+		case unfilled:
+			f.say(Problem, "%s in %s is still the guide's placeholder", name, from)
+		case v != "":
 			f.say(OK, "%s is in %s", name, from)
 			continue
 		}
@@ -90,7 +94,7 @@ func checkEnvLocal(_ context.Context, p *Patient, f *finding) {
 			continue
 		}
 		missing = append(missing, name)
-		v := p.knownValue(name)
+		v = p.knownValue(name)
 		if v != "" {
 			values[name] = v
 		}
@@ -117,6 +121,52 @@ func checkEnvLocal(_ context.Context, p *Patient, f *finding) {
 			}
 		})
 	}
+}
+
+// offerEnvironment says how the deployment comes by an environment of this house.
+func (p *Patient) offerEnvironment(f *finding) {
+	text := p.authKitSection()
+	if text == "" || p.Convex != nil {
+		f.fix("Have an environment made, then put its client id into .env.local:\nlentil exec -- npx convex integration workos provision-environment\nlentil doctor --fix")
+		return
+	}
+	f.fix("Let the CLI make an environment: write this convex.json, then lentil exec -- npx convex dev:\n%s", strings.TrimSpace(text))
+	f.repair("convex.json", nil, []byte(text))
+}
+
+// authKitSection is a convex.json by which the official CLI provisions an environment
+// for the project's framework, as the guide's templates have it.
+func (p *Patient) authKitSection() string {
+	vars := `        "WORKOS_CLIENT_ID": "${authEnv.WORKOS_CLIENT_ID}",
+        "WORKOS_API_KEY": "${authEnv.WORKOS_API_KEY}",
+`
+	switch p.Framework.SignIn {
+	case Browser:
+		vars = `        "` + p.Framework.Prefix + `WORKOS_CLIENT_ID": "${authEnv.WORKOS_CLIENT_ID}",
+`
+	case Server:
+	default:
+		return ""
+	}
+	origin := p.Framework.Origin
+	if uri, _ := p.redirectURI(); originOf(uri) != "" {
+		origin = originOf(uri)
+	}
+	return fmt.Sprintf(`{
+  "authKit": {
+    "dev": {
+      "configure": {
+        "redirectUris": ["%[1]s/callback"],
+        "appHomepageUrl": "%[1]s",
+        "corsOrigins": ["%[1]s"]
+      },
+      "localEnvVars": {
+%[2]s        "%[3]s": "%[1]s/callback"
+      }
+    }
+  }
+}
+`, origin, vars, p.Framework.Redirect)
 }
 
 // secretName reports whether a variable's value must not be shown.

@@ -39,7 +39,7 @@ func (sessionsView) heading() string  { return "Sessions" }
 // oneClick lists refused texts that are not allowed by now.
 func (p *signIn) oneClick(kind diagnosis.Kind, allowed func(text string) bool) (list []refusedRow) {
 	for _, e := range p.refusedLately(kind) {
-		if e.Value != "" && !allowed(e.Value) {
+		if e.Value != "" && e.Cause != diagnosis.LeadsElsewhere && !allowed(e.Value) {
 			list = append(list, refusedRow{Text: e.Value, Times: e.Times, Last: e.Last})
 		}
 	}

@@ -43,6 +43,7 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	p.noteElsewhere(r, authflow.ScreenOf(s))
 	return p.step(w, r, s, http.StatusFound)
 }
 

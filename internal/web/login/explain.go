@@ -29,11 +29,56 @@ func (p *Pages) explain(r *http.Request, e *apierr.Error) Refusal {
 			Text: "The client id of your environment is in the .env.local of your project. lentil dev writes it there " +
 				"when it starts, but leaves a line alone that you wrote yourself. Compare it with what the browser " +
 				"sent, and restart your app's dev server after a change."}}
+		if known := p.knownClients(r); len(known) > 0 {
+			f.KnownHeading, f.Known = "Client ids here", known
+		}
 	}
 	if f.Heading == "" {
 		f.Heading = "This did not work"
 	}
 	return f
+}
+
+// noteElsewhere tells a developer of a sign-in that leads to another program than the
+// one whose page began it.
+func (p *Pages) noteElsewhere(r *http.Request, s *authflow.Screen) {
+	if s == nil || p.Outbox == nil || s.Environment.Kind == identity.Production {
+		return
+	}
+	from := r.Referer()
+	if from == "" || strings.HasPrefix(from+"/", p.origin(r)+"/") {
+		return // from a page of ours
+	}
+	why, ok := diagnosis.Elsewhere(from, s.LeadsTo)
+	if !ok {
+		return
+	}
+	if s.Notice == "" {
+		s.Notice = why.Said + " " + why.Fix
+	}
+	if p.Refusals.Note(string(s.Environment.ID), why, time.Now()) {
+		p.Log.Warn("a sign-in leads elsewhere than to the page that began it", "because", why.Said, "fix", why.Fix, "look", why.Look())
+	}
+}
+
+// clientsShown bounds the list of client ids on a page.
+const clientsShown = 20
+
+// knownClients are the client ids that a developer may have meant.
+func (p *Pages) knownClients(r *http.Request) (list []string) {
+	if p.Outbox == nil {
+		return nil
+	}
+	envs, err := p.Identity.Environments(r.Context())
+	if err != nil {
+		return nil // the page says enough without
+	}
+	for _, e := range envs {
+		if e.Kind != identity.Production && len(list) < clientsShown {
+			list = append(list, string(e.ClientID)+" · "+e.Name)
+		}
+	}
+	return list
 }
 
 // explainRedirect fills in the page for an address that is not registered.

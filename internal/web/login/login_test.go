@@ -17,6 +17,7 @@ import (
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/authflow"
+	"github.com/lentil-dev/lentil/internal/diagnosis"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/mail"
 )
@@ -89,8 +90,8 @@ func (s shelf) List(_ context.Context, to string) ([]mail.Delivered, error) {
 }
 
 func (s shelf) Environments(context.Context) ([]identity.Environment, error) {
-	return []identity.Environment{{Kind: identity.Development, Settings: identity.Settings{HomepageURL: "http://localhost:5173"}},
-		{Kind: identity.Production, Settings: identity.Settings{HomepageURL: "https://secret.example"}}}, nil
+	return []identity.Environment{{Kind: identity.Development, ClientID: "client_1", Name: "soup (dev)", Settings: identity.Settings{HomepageURL: "http://localhost:5173"}},
+		{Kind: identity.Production, ClientID: "client_prod", Settings: identity.Settings{HomepageURL: "https://secret.example"}}}, nil
 }
 
 func (s shelf) EnvironmentAt(context.Context, string) (*identity.Environment, error) { return nil, nil }
@@ -420,13 +421,58 @@ func TestRefusedRedirectNamesTheAddressAndTheFix(t *testing.T) {
 	}
 }
 
+// TestSignInThatLeadsElsewhere: the page that begins is at another port than the app
+// that gets the sign-in.
+func TestSignInThatLeadsElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, referrer string
+		change         func(*authflow.Screen, *Pages)
+		told           bool
+	}{
+		{"another port", "http://localhost:5174/", nil, true},
+		{"its own", "http://localhost:5173/", nil, false},
+		{"a page of ours", "http://localhost:4100/login/attempt_1/sign-up", nil, false},
+		{"in production", "http://localhost:5174/", func(s *authflow.Screen, _ *Pages) { s.Environment.Kind = identity.Production }, false},
+		{"in a house for others", "http://localhost:5174/", func(_ *authflow.Screen, p *Pages) { p.Outbox = nil }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			ask := &authflow.AskSignIn{Screen: screen()}
+			ask.LeadsTo = "http://localhost:5173/callback"
+			var ledger diagnosis.Ledger
+			p := open(t, &script{step: ask}, func(p *Pages) {
+				p.Refusals = &ledger
+				if c.change != nil {
+					c.change(&ask.Screen, p)
+				}
+			})
+			r := httptest.NewRequest("GET", "http://localhost:4100/login/attempt_1", nil)
+			r.Header.Set("Referer", c.referrer)
+			w := httptest.NewRecorder()
+			p.ServeHTTP(w, r)
+			said := ""
+			for _, note := range parse(t, w.Result()).all("div.note") {
+				said += textOf(note)
+			}
+			if got := strings.Contains(said, "http://localhost:5174/callback"); got != c.told || len(ledger.List()) > 0 != c.told {
+				t.Errorf("the page says %q, the ledger has %d", said, len(ledger.List()))
+			}
+		})
+	}
+}
+
 func TestUnknownClientIsNamed(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest("GET", "/user_management/authorize?client_id=client_nobody", nil)
 	s := &script{err: apierr.New(apierr.NotFound, "unknown_client", "No.")}
 	_ = open(t, s).Authorize(w, r, authflow.AuthorizeRequest{ClientID: "client_nobody"})
-	if got := parse(t, w.Result()).text("pre"); w.Code != http.StatusNotFound || got != "client_nobody" {
+	d := parse(t, w.Result())
+	if got := d.text("ul.plain"); !strings.Contains(got, "client_1 · soup (dev)") || strings.Contains(got, "client_prod") {
+		t.Errorf("what it could be: %q", got)
+	}
+	if got := d.text("pre"); w.Code != http.StatusNotFound || got != "client_nobody" {
 		t.Errorf("%d %q", w.Code, got)
 	}
 }
