@@ -34,7 +34,11 @@ func (p *Pages) Authorize(w http.ResponseWriter, r *http.Request, q authflow.Aut
 	if _, away := begun.Step.(*authflow.Leave); away || begun.Attempt == "" {
 		return p.step(w, r, begun.Step, http.StatusFound)
 	}
-	return p.redirect(w, r, AttemptPath+url.PathEscape(string(begun.Attempt)), http.StatusFound)
+	to := AttemptPath + url.PathEscape(string(begun.Attempt))
+	if from := r.Referer(); begun.Step != nil && p.elsewhere(r, from, authflow.ScreenOf(begun.Step)) != nil {
+		to += "?" + url.Values{fromField: {clip(from, maxFrom)}}.Encode() // browsers are told not to say it again
+	}
+	return p.redirect(w, r, to, http.StatusFound)
 }
 
 // show is the page of an attempt: whatever it asks now.

@@ -39,24 +39,36 @@ func (p *Pages) explain(r *http.Request, e *apierr.Error) Refusal {
 	return f
 }
 
-// noteElsewhere tells a developer of a sign-in that leads to another program than the
-// one whose page began it.
-func (p *Pages) noteElsewhere(r *http.Request, s *authflow.Screen) {
-	if s == nil || p.Outbox == nil || s.Environment.Kind == identity.Production {
-		return
-	}
-	from := r.Referer()
-	if from == "" || strings.HasPrefix(from+"/", p.origin(r)+"/") {
-		return // from a page of ours
+// fromField names the page that began a sign-in, where it leads elsewhere.
+const (
+	fromField = "from"
+	maxFrom   = 512
+)
+
+// elsewhere explains to a developer a sign-in that leads to another program than the
+// one whose page, from, began it; nil if all is as usual.
+func (p *Pages) elsewhere(r *http.Request, from string, s *authflow.Screen) *diagnosis.Refusal {
+	if s == nil || p.Outbox == nil || s.Environment.Kind == identity.Production ||
+		from == "" || strings.HasPrefix(from+"/", p.origin(r)+"/") { // from a page of ours
+		return nil
 	}
 	why, ok := diagnosis.Elsewhere(from, s.LeadsTo)
 	if !ok {
+		return nil
+	}
+	return &why
+}
+
+// noteElsewhere tells of it on the first page of the attempt, and in the log.
+func (p *Pages) noteElsewhere(r *http.Request, s *authflow.Screen) {
+	why := p.elsewhere(r, clip(r.URL.Query().Get(fromField), maxFrom), s)
+	if why == nil {
 		return
 	}
 	if s.Notice == "" {
 		s.Notice = why.Said + " " + why.Fix
 	}
-	if p.Refusals.Note(string(s.Environment.ID), why, time.Now()) {
+	if p.Refusals.Note(string(s.Environment.ID), *why, time.Now()) {
 		p.Log.Warn("a sign-in leads elsewhere than to the page that began it", "because", why.Said, "fix", why.Fix, "look", why.Look())
 	}
 }

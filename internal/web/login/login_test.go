@@ -441,16 +441,24 @@ func TestSignInThatLeadsElsewhere(t *testing.T) {
 			ask := &authflow.AskSignIn{Screen: screen()}
 			ask.LeadsTo = "http://localhost:5173/callback"
 			var ledger diagnosis.Ledger
-			p := open(t, &script{step: ask}, func(p *Pages) {
+			p := open(t, &script{step: ask, begun: &authflow.Begun{Attempt: "attempt_1", Step: ask}}, func(p *Pages) {
 				p.Refusals = &ledger
 				if c.change != nil {
 					c.change(&ask.Screen, p)
 				}
 			})
-			r := httptest.NewRequest("GET", "http://localhost:4100/login/attempt_1", nil)
+			r := httptest.NewRequest("GET", "http://localhost:4100/user_management/authorize", nil)
 			r.Header.Set("Referer", c.referrer)
 			w := httptest.NewRecorder()
-			p.ServeHTTP(w, r)
+			if err := p.Authorize(w, r, authflow.AuthorizeRequest{}); err != nil {
+				t.Fatal(err)
+			}
+			to := w.Header().Get("Location")
+			if got := to != "/login/attempt_1"; got != c.told {
+				t.Errorf("leads to %s", to)
+			}
+			w = httptest.NewRecorder()
+			p.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost:4100"+to, nil))
 			said := ""
 			for _, note := range parse(t, w.Result()).all("div.note") {
 				said += textOf(note)
