@@ -73,6 +73,9 @@ themselves.`,
 				if start != "" {
 					d.noteAppPort(ctx)
 				}
+				if !h.json {
+					notePage(ctx, out, d.dir)
+				}
 				app := ""
 				if start != "" && cfg.Project.HomepageURL != "" {
 					app = cfg.Project.HomepageURL
@@ -208,7 +211,7 @@ func (d *dev) writeEnv(a server.Addresses) error {
 		}
 	}
 	if _, err := f.save(); err != nil {
-		return fmt.Errorf("write .env.local: %w", err)
+		return server.Explain(f.path, err)
 	}
 	return writeRunning(d.state, a)
 }

@@ -125,7 +125,7 @@ func openEnvLocal(dir, stateDir string) (*envLocal, error) {
 	e := &envLocal{path: filepath.Join(dir, ".env.local"), record: filepath.Join(stateDir, "env-local.json")}
 	var err error
 	if e.old, err = os.ReadFile(e.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return nil, server.Explain(e.path, err)
 	}
 	e.file = projectfile.ParseDotenv(e.old)
 	b, err := os.ReadFile(e.record)

@@ -134,6 +134,9 @@ func (f *execFlags) run(cmd *cobra.Command, e *env, args []string) error {
 		json.NewEncoder(e.stderr).Encode(l.house().withoutKeys())
 	} else if l.started && !f.quiet {
 		out.started(l.house().Addresses)
+		if f.browser == "" && l.dir != "" && develops(args) {
+			notePage(cmd.Context(), out, l.dir)
+		}
 	}
 	if f.browser != "" {
 		// Its switches take it to the house. Chromium takes no credentials from the

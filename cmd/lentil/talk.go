@@ -68,14 +68,18 @@ func (t *talk) addresses(a server.Addresses, note, app string) {
 	io.WriteString(t.w, b.String())
 }
 
-// started says in a few words that a house was started for a command, and where.
+// started says in a few words that a house was started for a command, and where. The
+// deployment is told by the official tools, and is not always the house's first.
 func (t *talk) started(a server.Addresses) {
-	line := fmt.Sprintf("%s  a house was started for this command: deployment %s, sign-in %s", t.style(bold+";"+green, "lentil"), a.URL, a.AuthKitURL)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  a house was started for this command\n", t.style(bold+";"+green, "lentil"))
+	row := func(what, value string) { fmt.Fprintf(&b, "  %-10s %s\n", what, value) }
+	row("Sign-in", a.AuthKitURL)
 	if a.OutboxURL != "" {
-		line += ", mail " + a.OutboxURL
+		row("Mail", a.OutboxURL)
 	}
-	line += "; lentil dashboard signs you in to " + a.ControlURL
-	fmt.Fprintln(t.w, line)
+	row("Dashboard", a.ControlURL+"  "+t.style(faint, "lentil dashboard signs you in"))
+	io.WriteString(t.w, b.String())
 }
 
 // status prints how a house stands against its limits.

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -48,11 +49,16 @@ func (h *house) issuers() string {
 func TestAuthConfig(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
+	var log strings.Builder
+	h.Service.Log = slog.New(slog.NewTextHandler(&log, nil))
 	r := bundleOf(module("messages.js", messages), module("auth.config.js", workos))
 	_, err := h.StartPush(t.Context(), r)
 	h.refused(err, "AuthConfigMissingEnvironmentVariable", "Environment variable WORKOS_CLIENT_ID is used in auth config file but its value was not set.")
 	if e, _ := apierr.As(err); !strings.HasPrefix(e.Message, "Environment variable") {
 		t.Errorf("message %q", e.Message)
+	}
+	if said := log.String(); !strings.Contains(said, "provision-environment") {
+		t.Errorf("the log does not say where a client id comes from: %q", said)
 	}
 	if err := h.UpdateEnvironment(t.Context(), set("WORKOS_CLIENT_ID", "client_1", "GREETING", "hello")); err != nil {
 		t.Fatal(err)

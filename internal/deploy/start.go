@@ -24,6 +24,7 @@ func (s *Service) StartPush(ctx context.Context, r *StartPushRequest) (*StartPus
 	}
 	in, err := s.inspect(ctx, b)
 	if err != nil {
+		s.tellUnset(err)
 		return nil, about("start push", err)
 	}
 	p := &push{state: started, created: time.Now()}
@@ -51,6 +52,21 @@ func (s *Service) StartPush(ctx context.Context, r *StartPushRequest) (*StartPus
 	}
 	s.Log.Debug("push started", "push", p.id, "modules", len(in.pkg.Modules), "components", len(p.parts)-1, "took", time.Since(begun))
 	return answer(p, in, b.owned, diffs)
+}
+
+// clientVariable is the variable that the guide's auth.config.ts reads.
+const clientVariable = "WORKOS_CLIENT_ID"
+
+// tellUnset says in the log what a push wants that reads a client id which was never
+// set: the official client shows words of its own, which do not say where to get one.
+func (s *Service) tellUnset(err error) {
+	e, ok := apierr.As(err)
+	if !ok || e.Code != "AuthConfigMissingEnvironmentVariable" || !strings.Contains(e.Message, clientVariable+" ") {
+		return
+	}
+	s.Log.Warn("refused a push", "because", "auth.config.ts reads "+clientVariable+", and the deployment has no such variable: no WorkOS environment was made for it yet.",
+		"fix", "Have one made: lentil exec -- npx convex integration workos provision-environment, or let the section authKit of convex.json do it. Then look after .env.local: lentil doctor --fix",
+		"look", "lentil doctor --only client-id-set")
 }
 
 // store writes the sources and the row of a push, and removes rows of pushes

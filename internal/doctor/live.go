@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/url"
@@ -78,13 +77,16 @@ func checkClientIDSet(_ context.Context, p *Patient, f *finding) {
 	}
 	id, from := p.clientID()
 	f.say(Problem, "the deployment %s has no variable WORKOS_CLIENT_ID, so convex/auth.config.ts cannot be pushed", p.House.URL)
-	if id == "" && p.House.Facts != nil {
-		p.offerEnvironment(f)
+	if id != "" {
+		f.say(Problem, "the app has %s (%s)", id, from)
+	}
+	// The id of an app that is new to this house is another service's.
+	if p.House.Facts != nil && p.House.Facts.Environment == nil {
+		p.offerEnvironment(id, f)
 		return
 	}
 	f.fix("Set it:\nnpx convex env set WORKOS_CLIENT_ID %s", firstOf(id, "client_01..."))
 	if id != "" {
-		f.say(Problem, "the app has %s (%s)", id, from)
 		f.Repairs = append(f.Repairs, p.setting("WORKOS_CLIENT_ID", id))
 	}
 }
@@ -381,20 +383,15 @@ func checkHost(_ context.Context, p *Patient, f *finding) {
 		return
 	}
 	found := false
-	for _, file := range p.Sources {
-		file.Elements(func(e *source.Node, _ []*source.Node) {
-			if e.Text != "AuthKitProvider" {
-				return
-			}
-			found = true
-			if slices.ContainsFunc(e.Attrs, func(a source.Attr) bool { return a.Name == "apiHostname" || a.Name == "" }) {
-				f.say(OK, "%s: apiHostname is set", place(file, e.From))
-				return
-			}
-			f.at(Warning, place(file, e.From), "<AuthKitProvider> has no apiHostname, so the page calls api.workos.com, where the client id is not known")
-			f.repair(file.Path, file.Source, withAttributes(file.Source, e, hostAttributes))
-		})
-	}
+	p.eachAuthKitProvider(func(file *source.File, e *source.Node, named bool) {
+		found = true
+		if named {
+			f.say(OK, "%s: apiHostname is set", place(file, e.From))
+			return
+		}
+		f.at(Warning, place(file, e.From), "<AuthKitProvider> has no apiHostname, so the page calls api.workos.com, where the client id is not known")
+		f.repair(file.Path, file.Source, withAttributes(file.Source, e, hostAttributes))
+	})
 	if !found {
 		return
 	}
@@ -403,26 +400,6 @@ func checkHost(_ context.Context, p *Patient, f *finding) {
 		beside = " (or open the page with lentil exec --browser " + p.Framework.Origin + ")"
 	}
 	f.fix("Add three attributes to <AuthKitProvider>%s; without the variables they change nothing:\n%s", beside, strings.Join(hostAttributes, "\n"))
-}
-
-// hostAttributes let a page know where the sign-in service is.
-var hostAttributes = []string{
-	"apiHostname={import.meta.env.VITE_WORKOS_API_HOSTNAME}",
-	"port={import.meta.env.VITE_WORKOS_API_PORT ? Number(import.meta.env.VITE_WORKOS_API_PORT) : undefined}",
-	`https={import.meta.env.VITE_WORKOS_API_HTTPS !== "false"}`,
-}
-
-// withAttributes is a source with attributes added to an element, each on a line of
-// its own, before those that it has.
-func withAttributes(src []byte, e *source.Node, attributes []string) []byte {
-	open := []byte("<" + e.Text)
-	if !bytes.HasPrefix(src[e.From:], open) {
-		return src
-	}
-	line := src[bytes.LastIndexByte(src[:e.From], '\n')+1 : e.From]
-	indent := string(line[:len(line)-len(bytes.TrimLeft(line, " \t"))])
-	at := e.From + len(open)
-	return slices.Concat(src[:at], []byte("\n"+indent+"  "+strings.Join(attributes, "\n"+indent+"  ")), src[at:])
 }
 
 // checkHostSettings holds the variables that name the sign-in service's address

@@ -124,13 +124,18 @@ func checkEnvLocal(_ context.Context, p *Patient, f *finding) {
 }
 
 // offerEnvironment says how the deployment comes by an environment of this house.
-func (p *Patient) offerEnvironment(f *finding) {
+// id is the client id that the app has, "" for none.
+func (p *Patient) offerEnvironment(id string, f *finding) {
+	stays := ""
+	if id != "" {
+		stays = fmt.Sprintf(" (or, if sign-in shall stay where %s is known, npx convex env set WORKOS_CLIENT_ID %s)", id, id)
+	}
 	text := p.authKitSection()
 	if text == "" || p.Convex != nil {
-		f.fix("Have an environment made, then put its client id into .env.local:\nlentil exec -- npx convex integration workos provision-environment\nlentil doctor --fix")
+		f.fix("Have an environment made%s, then put its client id into .env.local:\nlentil exec -- npx convex integration workos provision-environment\nlentil doctor --fix", stays)
 		return
 	}
-	f.fix("Let the CLI make an environment: write this convex.json, then lentil exec -- npx convex dev:\n%s", strings.TrimSpace(text))
+	f.fix("Let the CLI make an environment%s: write this convex.json, then lentil exec -- npx convex dev, then lentil doctor --fix:\n%s", stays, strings.TrimSpace(text))
 	f.repair("convex.json", nil, []byte(text))
 }
 
