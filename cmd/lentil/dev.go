@@ -240,5 +240,6 @@ func writeRunningAs(state string, r running) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(state, runningName), append(b, '\n'))
+	// Nobody asks for it after the machine has failed, so nobody waits for the disk.
+	return replaceFile(filepath.Join(state, runningName), append(b, '\n'), func(*os.File) error { return nil })
 }

@@ -191,7 +191,10 @@ func (e *envLocal) save() (changed bool, err error) {
 
 // writeFile replaces path in one step with mode 0600. A symbolic link stays one:
 // the file that it names is replaced.
-func writeFile(path string, b []byte) error {
+func writeFile(path string, b []byte) error { return replaceFile(path, b, (*os.File).Sync) }
+
+// replaceFile is writeFile; settle sees the file before it takes the other's place.
+func replaceFile(path string, b []byte, settle func(*os.File) error) error {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
@@ -205,7 +208,7 @@ func writeFile(path string, b []byte) error {
 		err = f.Chmod(0o600)
 	}
 	if err == nil {
-		err = f.Sync()
+		err = settle(f)
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -50,7 +51,7 @@ const (
 )
 
 // scopeShape is a scope (RFC 6749 §3.3), of a sensible length.
-var scopeShape = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]{1,128}$`)
+var scopeShape = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]{1,128}$`) })
 
 // applicationRow writes an application.
 func applicationRow(a *Application) identity.Row {
@@ -92,7 +93,7 @@ func (a *Application) check(tx *identity.Tx) error {
 		return badField("name", "An application needs a name of at most %d characters.", maxName)
 	case utf8.RuneCountInString(a.Description) > maxDescription:
 		return badField("description", "A description has at most %d characters.", maxDescription)
-	case len(a.Scopes) > maxScopes || slices.ContainsFunc(a.Scopes, func(s string) bool { return !scopeShape.MatchString(s) }):
+	case len(a.Scopes) > maxScopes || slices.ContainsFunc(a.Scopes, func(s string) bool { return !scopeShape().MatchString(s) }):
 		return badField("scopes", "An application has at most %d scopes of visible ASCII characters without quotes and backslashes.", maxScopes)
 	case len(a.RedirectURIs) > maxRedirects:
 		return badField("redirect_uris", "An application has at most %d redirect URIs.", maxRedirects)
@@ -137,11 +138,11 @@ func redirectLooksRight(s string, kind identity.EnvironmentKind) bool {
 }
 
 // pinnedClient is what a client id that a seed chooses may look like.
-var pinnedClient = regexp.MustCompile(`^client_[A-Za-z0-9_-]{1,100}$`)
+var pinnedClient = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^client_[A-Za-z0-9_-]{1,100}$`) })
 
 // pin refuses a client id that cannot be chosen, or that is somebody's.
 func pin(tx *identity.Tx, client string) error {
-	if !pinnedClient.MatchString(client) {
+	if !pinnedClient().MatchString(client) {
 		return badField("client_id", "A client id begins with client_ and consists of letters, digits, _ and -.")
 	}
 	f, err := tx.First(tableApplications, "on_client", client)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
@@ -60,7 +61,7 @@ const (
 )
 
 // challengeShape is an S256 challenge (RFC 7636 §4.2).
-var challengeShape = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+var challengeShape = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`) })
 
 // Ask looks at an authorization request. An error is a page and never a redirect: the
 // application or its address is not known. What else is wrong is in Asked.Fault.
@@ -105,7 +106,7 @@ func (s *Service) ask(tx *identity.Tx, r Request) (*Asked, error) {
 		a.Fault = Refuse("unsupported_response_type", "response_type must be code.")
 	case r.Challenge == "" && app.UsesPKCE:
 		a.Fault = Refuse("invalid_request", "This application uses PKCE: code_challenge is missing.")
-	case r.Challenge != "" && (r.Method != "S256" || !challengeShape.MatchString(r.Challenge)):
+	case r.Challenge != "" && (r.Method != "S256" || !challengeShape().MatchString(r.Challenge)):
 		a.Fault = Refuse("invalid_request", "code_challenge must be the S256 challenge of a verifier.")
 	case len(r.Nonce) > maxNonce:
 		a.Fault = Refuse("invalid_request", "The nonce is too long.")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -42,7 +43,7 @@ type Action struct {
 }
 
 // actionShape is what the name of an action looks like.
-var actionShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$`)
+var actionShape = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$`) })
 
 // Bounds of a schema, ours.
 const (
@@ -87,7 +88,7 @@ func checkShape(name string, raw json.RawMessage) error {
 
 // CreateSchema gives an action, which is made if need be, a new schema.
 func (s *Service) CreateSchema(ctx context.Context, env identity.EnvironmentID, action string, schema Schema) (*Schema, error) {
-	if !actionShape.MatchString(action) {
+	if !actionShape().MatchString(action) {
 		return nil, badField("action", "The name of an action has up to 100 letters, digits and . _ : -.")
 	}
 	if err := schema.check(); err != nil {

@@ -64,7 +64,7 @@ type Flow struct {
 	limits  throttle
 	sent    gauge // mail, by environment
 	once    sync.Once
-	letters chan letter
+	letters chan *letter
 }
 
 // Open makes the tables; it starts nothing.

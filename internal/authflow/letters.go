@@ -6,6 +6,7 @@ import (
 	"fmt"
 	htmltemplate "html/template"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 
@@ -20,10 +21,12 @@ import (
 //go:embed letters
 var letterFiles embed.FS
 
-// The parsed texts.
+// The texts, parsed when the first letter is written.
 var (
-	letterTexts = template.Must(template.ParseFS(letterFiles, "letters/*.txt"))
-	letterHTML  = htmltemplate.Must(htmltemplate.ParseFS(letterFiles, "letters/letter.html"))
+	letterTexts = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(letterFiles, "letters/*.txt")) })
+	letterHTML  = sync.OnceValue(func() *htmltemplate.Template {
+		return htmltemplate.Must(htmltemplate.ParseFS(letterFiles, "letters/letter.html"))
+	})
 )
 
 // How mail leaves: so many at once, so many waiting, and so many tries each.
@@ -77,8 +80,8 @@ func (k letterKind) tells() bool {
 }
 
 // queue makes the channel of waiting letters once.
-func (f *Flow) queue() chan letter {
-	f.once.Do(func() { f.letters = make(chan letter, maxLetters) })
+func (f *Flow) queue() chan *letter {
+	f.once.Do(func() { f.letters = make(chan *letter, maxLetters) })
 	return f.letters
 }
 
@@ -118,7 +121,7 @@ func (f *Flow) lettersOf(e *identity.Environment, a *attempt, effects []effect) 
 func (f *Flow) post(letters []letter) {
 	for _, l := range letters {
 		select {
-		case f.queue() <- l:
+		case f.queue() <- &l:
 		default:
 			f.Log.Warn("mail dropped, too much waits", "kind", l.Kind, "environment", l.Environment.ID)
 		}
@@ -135,7 +138,7 @@ func (f *Flow) deliver(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case l := <-f.queue():
-			f.deliverOne(ctx, l)
+			f.deliverOne(ctx, *l)
 		}
 	}
 	for end := time.Now().Add(lastMail); ; {
@@ -145,7 +148,7 @@ func (f *Flow) deliver(ctx context.Context) {
 				f.Log.Error("mail dropped at the end", "kind", l.Kind, "environment", l.Environment.ID)
 				continue
 			}
-			f.deliverLast(ctx, l)
+			f.deliverLast(ctx, *l)
 		default:
 			return
 		}
@@ -271,7 +274,7 @@ type words struct{ App, Code, Link, Who, Organization string }
 // compose fills in a text and makes its HTML form.
 func compose(to, subject, file string, w words) (*mail.Message, error) {
 	var text, html strings.Builder
-	if err := letterTexts.ExecuteTemplate(&text, file+".txt", w); err != nil {
+	if err := letterTexts().ExecuteTemplate(&text, file+".txt", w); err != nil {
 		return nil, fmt.Errorf("authflow: write letter %s: %w", file, err)
 	}
 	title, body, _ := strings.Cut(text.String(), "\n")
@@ -282,7 +285,7 @@ func compose(to, subject, file string, w words) (*mail.Message, error) {
 	for p := range strings.SplitSeq(strings.TrimSpace(body), "\n\n") {
 		paragraphs = append(paragraphs, oneLine(p))
 	}
-	err := letterHTML.Execute(&html, map[string]any{"Subject": subject, "Title": title, "Code": w.Code, "Link": w.Link, "Paragraphs": paragraphs})
+	err := letterHTML().Execute(&html, map[string]any{"Subject": subject, "Title": title, "Code": w.Code, "Link": w.Link, "Paragraphs": paragraphs})
 	if err != nil {
 		return nil, fmt.Errorf("authflow: write letter %s: %w", file, err)
 	}

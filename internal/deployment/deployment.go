@@ -101,14 +101,17 @@ func Open(ctx context.Context, c Config) (_ *Deployment, err error) {
 	}
 	d := &Deployment{Name: c.Name, CloudURL: c.CloudURL, SiteURL: c.SiteURL, log: c.Log, Admin: token.NewAdminKeys(c.Name, secret)}
 	var store persistence.Store = persistence.NewMemory()
+	persist := func() error { return nil }
 	d.Blobs = blob.NewMemory()
 	if c.Dir != "" {
 		if d.Blobs, err = blob.OpenDir(filepath.Join(c.Dir, "blobs")); err != nil {
 			return nil, err
 		}
-		if store, err = pebblestore.Open(filepath.Join(c.Dir, "store"), pebblestore.Options{Log: c.Log, MaxOpenFiles: c.StoreFiles, Shared: c.Stores}); err != nil {
+		kept, err := pebblestore.Open(filepath.Join(c.Dir, "store"), pebblestore.Options{Log: c.Log, MaxOpenFiles: c.StoreFiles, Shared: c.Stores, Hold: true})
+		if err != nil {
 			return nil, err
 		}
+		store, persist = kept, kept.Persist
 	}
 	if d.DB, err = database.Open(ctx, database.Options{Store: store, Log: c.Log, Retention: c.Retention, LogSize: c.WriteLog, CacheSize: c.DocumentCache}); err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -116,6 +119,9 @@ func Open(ctx context.Context, c Config) (_ *Deployment, err error) {
 	err = d.DB.Settle(c.After)
 	if err == nil {
 		err = d.assemble(ctx, c, secret)
+	}
+	if err == nil {
+		err = persist()
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.DB.Close())

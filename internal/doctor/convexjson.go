@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/lentil-dev/lentil/internal/projectfile"
 )
@@ -45,10 +46,12 @@ func (p *Patient) configured() configure {
 }
 
 // template is a placeholder of convex.json, right or wrong.
-var template = regexp.MustCompile(`\$\{([^}]*)\}`)
+var template = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\$\{([^}]*)\}`) })
 
 // goodTemplate is one that the official CLI knows (convex-cli.md §4.1).
-var goodTemplate = regexp.MustCompile(`^(authEnv\.(WORKOS_CLIENT_ID|WORKOS_API_KEY|WORKOS_ENVIRONMENT_ID)|buildEnv\.\w+)$`)
+var goodTemplate = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(authEnv\.(WORKOS_CLIENT_ID|WORKOS_API_KEY|WORKOS_ENVIRONMENT_ID)|buildEnv\.\w+)$`)
+})
 
 // checkConvexJSON checks the shape of convex.json's section authKit, which the
 // official CLI reads strictly.
@@ -142,8 +145,8 @@ func (v *convexShape) text(at string, x any) (string, bool) {
 		v.wrong(at, "expected a string, got %v", x)
 		return "", false
 	}
-	for _, m := range template.FindAllStringSubmatch(s, -1) {
-		if !goodTemplate.MatchString(m[1]) {
+	for _, m := range template().FindAllStringSubmatch(s, -1) {
+		if !goodTemplate().MatchString(m[1]) {
 			v.wrong(at, "${%s} is not known; expected authEnv.WORKOS_CLIENT_ID, authEnv.WORKOS_API_KEY, authEnv.WORKOS_ENVIRONMENT_ID or buildEnv.NAME", m[1])
 		}
 	}
@@ -169,7 +172,7 @@ func (v *convexShape) addresses(at string, x any, section string) {
 		if strings.HasPrefix(s, "${") {
 			continue // the scheme may come from the variable
 		}
-		u, err := url.Parse(template.ReplaceAllString(s, "x"))
+		u, err := url.Parse(template().ReplaceAllString(s, "x"))
 		switch {
 		case err != nil || u.Host == "" || u.Scheme == "":
 			v.wrong(at, "expected an absolute address, got %q", s)

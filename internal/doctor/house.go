@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/diagnosis"
@@ -171,7 +172,9 @@ func plainNetwork(err error) error {
 }
 
 // listed is a provider as the refusal of a token lists it.
-var listed = regexp.MustCompile(`(CustomJWT|OIDC)\((?:issuer|domain)=([^,()\s]+), app_id=([^,()\s]+)\)`)
+var listed = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(CustomJWT|OIDC)\((?:issuer|domain)=([^,()\s]+), app_id=([^,()\s]+)\)`)
+})
 
 // provoke learns the providers of a deployment that does not tell them: it refuses
 // a token of nobody, and lists whose it would take. Nothing is changed by that.
@@ -188,7 +191,7 @@ func (h *House) provoke(ctx context.Context) ([]token.Provider, error) {
 		return nil, nil
 	}
 	list := []token.Provider{}
-	for _, m := range listed.FindAllStringSubmatch(answer.Message, 100) {
+	for _, m := range listed().FindAllStringSubmatch(answer.Message, 100) {
 		q := token.Provider{Type: token.TypeCustomJWT, Issuer: m[2], ApplicationID: m[3]}
 		if m[1] == "OIDC" {
 			q.Type = token.TypeOIDC

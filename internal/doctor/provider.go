@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/lentil-dev/lentil/internal/diagnosis"
 	"github.com/lentil-dev/lentil/internal/doctor/source"
@@ -219,14 +220,14 @@ func (p *Patient) filled(text string) string {
 }
 
 // clientPattern is a client id as WorkOS and Lentil make them: a prefix and a ULID.
-var clientPattern = regexp.MustCompile(`\bclient_[0-9A-HJKMNP-TV-Z]{26}\b`)
+var clientPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\bclient_[0-9A-HJKMNP-TV-Z]{26}\b`) })
 
 // checkHardCoded looks for client ids in sources.
 func checkHardCoded(_ context.Context, p *Patient, f *finding) {
 	for _, file := range p.Sources {
 		config := p.Auth != nil && file == p.Auth.File
 		file.Strings(func(n *source.Node) {
-			m := clientPattern.FindString(n.Text)
+			m := clientPattern().FindString(n.Text)
 			if m == "" {
 				return
 			}

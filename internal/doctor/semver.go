@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // version is a version's numbers; pre says that it is a prerelease.
@@ -13,11 +14,13 @@ type version struct {
 }
 
 // versionPattern is a version of one to three parts, each a number or x.
-var versionPattern = regexp.MustCompile(`^v?(\d+|[xX*])(?:\.(\d+|[xX*]))?(?:\.(\d+|[xX*]))?(-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?$`)
+var versionPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^v?(\d+|[xX*])(?:\.(\d+|[xX*]))?(?:\.(\d+|[xX*]))?(-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?$`)
+})
 
 // parseVersion reads a version; parts says how many of its numbers are given.
 func parseVersion(s string) (v version, parts int, ok bool) {
-	m := versionPattern.FindStringSubmatch(strings.TrimSpace(s))
+	m := versionPattern().FindStringSubmatch(strings.TrimSpace(s))
 	if m == nil {
 		return v, 0, false
 	}
@@ -53,7 +56,7 @@ func (v version) above(parts int) version {
 }
 
 // spaced is a range written with blanks between sign and version.
-var spaced = regexp.MustCompile(`([<>=^~]+)\s+`)
+var spaced = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`([<>=^~]+)\s+`) })
 
 // satisfies tells whether a version lies within a range as package.json writes them:
 // "^1.2", "~1.2.3", ">=1 <3", "1.x", "1 - 2", "a || b". known is false for tags,
@@ -84,7 +87,7 @@ func within(v version, r string) (fits, known bool) {
 		b, ok2 := within(v, "<="+strings.TrimSpace(to))
 		return a && b, ok1 && ok2
 	}
-	for _, c := range strings.Fields(spaced.ReplaceAllString(r, "$1")) {
+	for _, c := range strings.Fields(spaced().ReplaceAllString(r, "$1")) {
 		yes, ok := compare(v, c)
 		if !ok {
 			return false, false

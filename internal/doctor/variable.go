@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/lentil-dev/lentil/internal/projectfile"
 )
@@ -364,7 +365,7 @@ func guessable(v string) bool {
 }
 
 // keyPattern is an API key of either kind.
-var keyPattern = regexp.MustCompile(`^sk_(test|live)_`)
+var keyPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^sk_(test|live)_`) })
 
 // checkKeyKind holds keys against where they are used: .env.local is for
 // development, a production deployment for real users.
@@ -372,7 +373,7 @@ func checkKeyKind(_ context.Context, p *Patient, f *finding) {
 	if v, from := p.env("WORKOS_API_KEY"); strings.HasPrefix(v, "sk_live_") && strings.HasPrefix(from, ".env") {
 		f.say(Problem, "WORKOS_API_KEY in %s: expected sk_test_… for development, got sk_live_…: what you try out happens to real users", from)
 		f.fix("Put the key of the development environment into %s:\nWORKOS_API_KEY=sk_test_...", from)
-	} else if m := keyPattern.FindString(v); m != "" {
+	} else if m := keyPattern().FindString(v); m != "" {
 		f.say(OK, "WORKOS_API_KEY in %s is %s…", from, m)
 	}
 	if p.House == nil || p.House.Facts == nil {
@@ -386,8 +387,8 @@ func checkKeyKind(_ context.Context, p *Patient, f *finding) {
 	case kind != "prod" && kind != "" && strings.HasPrefix(key, "sk_live_"):
 		f.say(Problem, "the %s deployment's WORKOS_API_KEY: expected sk_test_…, got sk_live_…", kind)
 		f.fix("Give it a development environment:\nnpx convex integration workos provision-environment")
-	case keyPattern.MatchString(key):
-		f.say(OK, "the deployment's WORKOS_API_KEY is %s…", keyPattern.FindString(key))
+	case keyPattern().MatchString(key):
+		f.say(OK, "the deployment's WORKOS_API_KEY is %s…", keyPattern().FindString(key))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -40,7 +41,7 @@ const (
 )
 
 // slugShape is what a slug looks like.
-var slugShape = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,99}$`)
+var slugShape = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,99}$`) })
 
 // Service keeps the flags of one house. Identity is filled by whoever assembles
 // the house; call Open once.
@@ -113,7 +114,7 @@ func (f *Flag) check() error {
 			With(map[string]any{"errors": []map[string]string{{"code": "invalid", "field": field}}})
 	}
 	switch {
-	case !slugShape.MatchString(f.Slug):
+	case !slugShape().MatchString(f.Slug):
 		return bad("slug", "A slug has up to 100 lower-case letters, digits, - and _, and begins with a letter or digit.")
 	case f.Name == "" || utf8.RuneCountInString(f.Name) > maxName:
 		return bad("name", "A flag needs a name of at most %d characters.", maxName)

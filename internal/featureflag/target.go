@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
@@ -25,16 +26,16 @@ type Target struct {
 // Shapes of targets that the application knows, as the official client's
 // evaluator takes them.
 var (
-	kindShape   = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
-	targetShape = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,255}$`)
+	kindShape   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`) })
+	targetShape = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9._:-]{1,255}$`) })
 )
 
 // ParseTarget makes a target of the id of a user or an organisation.
 func ParseTarget(id string) (Target, error) {
 	switch {
-	case strings.HasPrefix(id, "user_") && targetShape.MatchString(id):
+	case strings.HasPrefix(id, "user_") && targetShape().MatchString(id):
 		return Target{KindUser, id}, nil
-	case strings.HasPrefix(id, "org_") && targetShape.MatchString(id):
+	case strings.HasPrefix(id, "org_") && targetShape().MatchString(id):
 		return Target{KindOrganization, id}, nil
 	}
 	return Target{}, apierr.New(apierr.BadRequest, "invalid_resource_id_format",
@@ -51,7 +52,7 @@ func (t Target) check(tx *identity.Tx, env identity.EnvironmentID) error {
 		_, err := tx.Organization(env, identity.OrganizationID(t.ID))
 		return err
 	}
-	if !kindShape.MatchString(t.Kind) || !targetShape.MatchString(t.ID) {
+	if !kindShape().MatchString(t.Kind) || !targetShape().MatchString(t.ID) {
 		return apierr.New(apierr.BadRequest, "invalid_resource_id_format", "A custom target has a type of lower-case letters and an id of letters, digits, . _ : and -.")
 	}
 	return nil

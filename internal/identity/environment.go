@@ -215,7 +215,7 @@ func (s *Service) CreateEnvironment(ctx context.Context, n NewEnvironment) (*Env
 	if err := n.Settings.check(n.Kind); err != nil {
 		return nil, err
 	}
-	key, err := s.spares.take()
+	key, err := s.spares.take(s.FirstKey)
 	if err != nil {
 		return nil, err
 	}

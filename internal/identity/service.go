@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"log/slog"
 	"slices"
@@ -44,6 +45,10 @@ type Service struct {
 
 	// Observe is told the name of every event that was committed; nil for nobody.
 	Observe func(event string)
+
+	// FirstKey gives the signing key of the first environment that is made, which
+	// somebody has begun to make before there was a store; nil: it is made when needed.
+	FirstKey func() (*rsa.PrivateKey, error)
 
 	events chronicle
 	ids    rising // of nouns whose newest must be the last

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"crypto/rsa"
+	"sync"
 
 	"github.com/lentil-dev/lentil/internal/token"
 )
@@ -11,10 +12,12 @@ import (
 // second; tests that make environments by the dozen should not wait for each.
 const maxSpares = 4
 
-// spares are signing keys made before they are needed, once somebody has needed one.
+// spares are signing keys made before they are needed, once somebody has needed a
+// second one: most houses have one environment for long.
 type spares struct {
 	keys  chan *rsa.PrivateKey
 	taken chan struct{} // one was taken: make more
+	first sync.Once     // the first of this house's life was taken
 }
 
 // open readies the channels.
@@ -22,11 +25,19 @@ func (p *spares) open() {
 	p.keys, p.taken = make(chan *rsa.PrivateKey, maxSpares), make(chan struct{}, 1)
 }
 
-// take gives a key that lies ready, or makes one.
-func (p *spares) take() (*rsa.PrivateKey, error) {
-	select {
-	case p.taken <- struct{}{}:
-	default:
+// take gives a key that lies ready, or makes one. The first is the early one, if there
+// is one.
+func (p *spares) take(early func() (*rsa.PrivateKey, error)) (*rsa.PrivateKey, error) {
+	first := false
+	p.first.Do(func() { first = true })
+	if first && early != nil {
+		return early()
+	}
+	if !first {
+		select {
+		case p.taken <- struct{}{}:
+		default:
+		}
 	}
 	select {
 	case k := <-p.keys:

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -56,7 +57,7 @@ type Integration struct {
 }
 
 // slugShape is what a slug looks like.
-var slugShape = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,99}$`)
+var slugShape = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,99}$`) })
 
 // Bounds of an integration, ours.
 const (
@@ -138,7 +139,7 @@ func (i *Integration) Valid() bool {
 }
 
 // configShape is what a config value may be: it goes into host names.
-var configShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$`)
+var configShape = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$`) })
 
 // checkConfig refuses config values that could lead an address elsewhere.
 func checkConfig(config map[string]string) error {
@@ -146,7 +147,7 @@ func checkConfig(config map[string]string) error {
 		return badField("config", "A config has at most %d values.", maxConfig)
 	}
 	for k, v := range config {
-		if !slugShape.MatchString(strings.ToLower(k)) || !configShape.MatchString(v) {
+		if !slugShape().MatchString(strings.ToLower(k)) || !configShape().MatchString(v) {
 			return badField("config", "The config value of %.60q is not made of letters, digits, dots, - and _.", k)
 		}
 	}
@@ -165,7 +166,7 @@ func checkScopes(scopes []string) error {
 // check refuses an integration that breaks a rule.
 func (i *Integration) check(e *identity.Environment) error {
 	switch {
-	case !slugShape.MatchString(i.Slug):
+	case !slugShape().MatchString(i.Slug):
 		return badField("provider", "A provider's slug has up to 100 lower-case letters, digits, - and _.")
 	case i.Custom == nil && providers[i.Slug].Name == "":
 		return badField("provider", "There is no provider %s; define it with custom_provider, or name one of %s.", i.Slug, strings.Join(slices.Sorted(maps.Keys(providers)), ", "))

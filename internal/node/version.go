@@ -29,7 +29,7 @@ type found struct {
 }
 
 // versionText is what `node --version` prints.
-var versionText = regexp.MustCompile(`^v(\d+)\.\d+\.\d+\S*$`)
+var versionText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^v(\d+)\.\d+\.\d+\S*$`) })
 
 // Version finds Node.js. Its refusals are for whoever pushes.
 func (p *Pool) Version(ctx context.Context) (Version, error) {
@@ -56,7 +56,7 @@ func (p *Pool) Version(ctx context.Context) (Version, error) {
 	cmd := exec.CommandContext(ctx, binary, "--version")
 	cmd.Env = []string{}
 	out, err := cmd.Output()
-	m := versionText.FindStringSubmatch(strings.TrimSpace(string(out)))
+	m := versionText().FindStringSubmatch(strings.TrimSpace(string(out)))
 	if err != nil || m == nil {
 		return Version{}, refuse("NodeNotInstalled", "%s does not work as Node.js (%v). Install Node.js %d or newer, or name it with "+
 			"LENTIL_NODE=/path/to/node when starting Lentil, and push again.", binary, err, minMajor)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // ignored is a new project's .gitignore, whatever the template's own says of its place.
@@ -36,7 +37,7 @@ var (
 )
 
 // packageForm is what npm takes for a new package's name.
-var packageForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,213}$`)
+var packageForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,213}$`) })
 
 // allowed may lie in a folder that is otherwise empty.
 var allowed = map[string]bool{".git": true, ".DS_Store": true}
@@ -49,7 +50,7 @@ func Write(template fs.FS, dir string) (paths []string, err error) {
 		return nil, err
 	}
 	name := filepath.Base(abs)
-	if !packageForm.MatchString(name) {
+	if !packageForm().MatchString(name) {
 		return nil, fmt.Errorf("%q: %w", name, ErrName)
 	}
 	made, err := prepare(abs)

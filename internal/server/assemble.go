@@ -42,6 +42,7 @@ func (s *Server) open(ctx context.Context) error {
 		s.data, ring = data, data.ring
 		s.onClose(func() error { data.close(); return nil })
 	}
+	engine := meanwhile(s.openEngine)
 	if err := s.openHouse(ctx, ring); err != nil {
 		return err
 	}
@@ -52,10 +53,14 @@ func (s *Server) open(ctx context.Context) error {
 	if err := s.bindAll(ctx, row.Ports); err != nil {
 		return err
 	}
-	if row, err = s.provision(ctx, row.Name); err != nil {
+	if s.engine, err = engine(); err != nil {
 		return err
 	}
-	if err := s.openEngines(); err != nil {
+	s.onClose(s.engine.Close)
+	if err := s.openNode(); err != nil {
+		return err
+	}
+	if row, err = s.provision(ctx, row.Name); err != nil {
 		return err
 	}
 	if err := s.openFleet(ctx, ring.Root, row); err != nil {
@@ -81,27 +86,51 @@ func (s *Server) open(ctx context.Context) error {
 	if err := s.openBackup(ring.Root); err != nil {
 		return err
 	}
-	return s.openVendorTLS(ring.Root)
+	if err := s.openVendorTLS(ring.Root); err != nil {
+		return err
+	}
+	return s.persist() // a new house is on the disk before anybody hears of it
+}
+
+// meanwhile does something beside what else there is to do. What it returns waits for
+// the outcome.
+func meanwhile[T any](do func() (T, error)) (wait func() (T, error)) {
+	done := make(chan struct{})
+	var out T
+	var err error
+	go func() {
+		defer close(done)
+		out, err = do()
+	}()
+	return func() (T, error) {
+		<-done
+		return out, err
+	}
 }
 
 // openHouse opens the house's own store and what keeps its rows there.
 func (s *Server) openHouse(ctx context.Context, ring *token.Ring) error {
 	seal := ring.Sealer()
 	var store persistence.Store = persistence.NewMemory()
+	firstKey := token.GenerateKey
+	if s.data.isNew() {
+		firstKey = meanwhile(token.GenerateKey) // takes as long as all the rest of a first start
+	}
 	if s.data != nil {
 		s.stores = pebblestore.NewShared(storeCache, 2*storeFiles(s.files))
 		s.onClose(func() error { s.stores.Close(); return nil })
-		var err error
-		if store, err = pebblestore.Open(filepath.Join(s.data.path, houseName), pebblestore.Options{Log: s.log, Shared: s.stores}); err != nil {
+		kept, err := pebblestore.Open(filepath.Join(s.data.path, houseName), pebblestore.Options{Log: s.log, Shared: s.stores, Hold: true})
+		if err != nil {
 			return err
 		}
+		store, s.persist = kept, kept.Persist
 	}
 	var err error
 	if s.db, err = database.Open(ctx, database.Options{Store: store, Log: s.log, Retention: s.cfg.Limits.Retention}); err != nil {
 		return errors.Join(err, store.Close())
 	}
 	s.onClose(s.db.Close)
-	s.identity = &identity.Service{DB: s.db, Sealer: seal, Observe: s.countEvent, Log: s.log}
+	s.identity = &identity.Service{DB: s.db, Sealer: seal, FirstKey: firstKey, Observe: s.countEvent, Log: s.log}
 	if err := s.identity.Open(ctx); err != nil {
 		return err
 	}
@@ -204,14 +233,14 @@ func (s *Server) provision(ctx context.Context, name string) (*platform.Deployme
 	})
 }
 
-// openEngines starts what runs the functions of all deployments.
-func (s *Server) openEngines() error {
-	var err error
+// openEngine starts what runs the functions of all deployments.
+func (s *Server) openEngine() (*isolate.Engine, error) {
 	s.vendor.next = http.DefaultTransport.(*http.Transport).Clone()
-	if s.engine, err = isolate.Open(isolate.Options{Client: &http.Client{Transport: &s.vendor}, Workers: s.cfg.Workers, Queue: s.cfg.Limits.Queue, Log: s.log}); err != nil {
-		return err
-	}
-	s.onClose(s.engine.Close)
+	return isolate.Open(isolate.Options{Client: &http.Client{Transport: &s.vendor}, Workers: s.cfg.Workers, Queue: s.cfg.Limits.Queue, Log: s.log})
+}
+
+// openNode readies what runs actions in Node.js.
+func (s *Server) openNode() error {
 	options := node.Options{Binary: s.cfg.Node, Workers: s.cfg.NodeWorkers, Timeout: s.cfg.NodeTimeout, Memory: int64(s.cfg.NodeMemory) << 20, Log: s.log}
 	if s.data != nil {
 		options.Dir = filepath.Join(s.data.path, nodeName)
@@ -219,6 +248,7 @@ func (s *Server) openEngines() error {
 	if s.cfg.Project != nil {
 		options.Project = s.cfg.Project.Dir
 	}
+	var err error
 	if s.node, err = node.Open(options); err != nil {
 		return err
 	}

@@ -89,6 +89,15 @@ func checkOwner(path string, us int) error {
 	return &plainError{fmt.Sprintf("%s belongs to the user %s, who could not open what root writes there: run this as that user, as in runuser -u %s -- lentil …", path, name, name), errOwner}
 }
 
+// isNew says whether there is no house yet, as there never is in memory.
+func (d *dataDir) isNew() bool {
+	if d == nil {
+		return true
+	}
+	_, err := os.Stat(filepath.Join(d.path, houseName))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // takeLock locks the directory for this process.
 func (d *dataDir) takeLock() error {
 	f, err := os.OpenFile(filepath.Join(d.path, lockName), os.O_RDWR|os.O_CREATE, 0o600)

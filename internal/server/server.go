@@ -72,6 +72,7 @@ type Server struct {
 	keeper                                                     *certificate.Keeper // nil where we speak no TLS
 
 	db        *database.DB // the house's own: control plane and identity
+	persist   func() error // brings the store of a new house to the disk
 	identity  *identity.Service
 	services  services
 	flow      *authflow.Flow
@@ -122,7 +123,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	for _, doubt := range Doubts(cfg) {
 		cfg.Notice("%s", doubt)
 	}
-	s := &Server{cfg: cfg, log: cfg.Log, files: files, began: time.Now(), serving: make(chan struct{}), stopping: make(chan struct{}), closed: make(chan struct{})}
+	s := &Server{cfg: cfg, persist: func() error { return nil }, log: cfg.Log, files: files, began: time.Now(), serving: make(chan struct{}), stopping: make(chan struct{}), closed: make(chan struct{})}
 	s.tally.begin()
 	s.admission = &admission{limits: &s.cfg.Limits}
 	trusted, err := parseProxies(cfg.TrustedProxies)

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/connector"
@@ -66,7 +67,9 @@ type NewConnection struct {
 }
 
 // domainForm is what a connection's domain must look like.
-var domainForm = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$`)
+var domainForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$`)
+})
 
 // prepare does what must not happen in a transaction: fetching, and making keys.
 func (s *Service) prepare(ctx context.Context, e *identity.Environment, p Protocol, fresh bool, set *Settings) error {
@@ -415,7 +418,7 @@ func (s *Service) setDomains(tx *identity.Tx, c *Connection, names []string) err
 	}
 	for i := range names {
 		names[i] = strings.ToLower(strings.TrimSpace(names[i]))
-		if !domainForm.MatchString(names[i]) || len(names[i]) > 253 {
+		if !domainForm().MatchString(names[i]) || len(names[i]) > 253 {
 			return identity.InvalidField("domains", "invalid_domain", "%.100q is no domain.", names[i])
 		}
 	}

@@ -5,10 +5,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // pinned is what an id that a seed chooses may look like: it stands in paths.
-var pinned = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+var pinned = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`) })
 
 // checker collects problems.
 type checker struct{ problems []Problem }
@@ -64,7 +65,7 @@ func (s *Seed) check() []Problem {
 		c.email(at+".email", u.Email)
 		c.once(users, at+".email", address(u.Email))
 		c.once(ids, at+".id", u.ID)
-		if u.ID != "" && !pinned.MatchString(u.ID) {
+		if u.ID != "" && !pinned().MatchString(u.ID) {
 			c.say(at+".id", "must consist of letters, digits, _ and -")
 		}
 	}
@@ -134,7 +135,7 @@ func (s *Seed) checkOrganizations(c *checker, users, ids map[string]bool) map[st
 		c.need(at+".name", o.Name)
 		c.once(names, at+".name", o.Name)
 		c.once(ids, at+".id", o.ID)
-		if o.ID != "" && !pinned.MatchString(o.ID) {
+		if o.ID != "" && !pinned().MatchString(o.ID) {
 			c.say(at+".id", "must consist of letters, digits, _ and -")
 		}
 		for j, d := range o.Domains {

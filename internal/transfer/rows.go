@@ -10,6 +10,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // maxRow bounds one user of a file; a quote that is never closed would make the rest
@@ -76,7 +77,9 @@ func (b *budget) line(at int64) int {
 
 // wrapper recognises an object whose list of users comes first, or after members that
 // are texts or numbers.
-var wrapper = regexp.MustCompile(`^\s*\{\s*(?:"[A-Za-z_]+"\s*:\s*(?:"[^"]*"|[0-9]+)\s*,\s*)*"(?:users|Users|data)"\s*:\s*\[`)
+var wrapper = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\s*\{\s*(?:"[A-Za-z_]+"\s*:\s*(?:"[^"]*"|[0-9]+)\s*,\s*)*"(?:users|Users|data)"\s*:\s*\[`)
+})
 
 // format is how a file is written.
 type format string
@@ -110,7 +113,7 @@ func open(r io.Reader) (rows, format, error) {
 	case text[0] == '[':
 		return openJSON(in, "")
 	case text[0] == '{':
-		if m := wrapper.Find(text); m != nil {
+		if m := wrapper().Find(text); m != nil {
 			in.Discard(len(head) - len(text) + len(m) - 1) // up to the bracket
 			return openJSON(in, strings.Repeat("\n", bytes.Count(head[:len(head)-len(text)+len(m)-1], []byte("\n"))))
 		}

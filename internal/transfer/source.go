@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // source is a service that users come from, as far as its exports differ.
@@ -106,11 +107,13 @@ type Firebase struct {
 }
 
 // parameter finds the parameters in JSON or in the text that the page shows.
-var parameter = regexp.MustCompile(`(?i)"?(?:base64_?)?(signer_?key|salt_?separator|rounds|mem_?cost|memory_?cost)"?\s*[:=]\s*"?([^\s",}]+)`)
+var parameter = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)"?(?:base64_?)?(signer_?key|salt_?separator|rounds|mem_?cost|memory_?cost)"?\s*[:=]\s*"?([^\s",}]+)`)
+})
 
 // ParseFirebase reads parameters as the project's page shows them, or as JSON.
 func ParseFirebase(text string) (p Firebase, err error) {
-	for _, m := range parameter.FindAllStringSubmatch(text, -1) {
+	for _, m := range parameter().FindAllStringSubmatch(text, -1) {
 		switch strings.ReplaceAll(strings.ToLower(m[1]), "_", "") {
 		case "signerkey":
 			p.SignerKey = m[2]

@@ -81,15 +81,17 @@ type logged struct {
 type LogStream struct {
 	lastRead atomic.Int64 // wall clock ms of the last Since, so that nobody writes what nobody reads
 
+	size int // how many entries are held at most
+
 	mu      sync.Mutex
-	ring    []logged
-	next    int // place of the next entry once the ring is full
+	ring    []logged // grows to size: most deployments say little
+	next    int      // place of the next entry once the ring is full
 	last    int64
 	changed chan struct{} // closed at the next entry; nil when nobody waits
 }
 
-// newLogStream makes a ring of n entries.
-func newLogStream(n int) *LogStream { return &LogStream{ring: make([]logged, 0, n)} }
+// newLogStream makes a ring of up to n entries.
+func newLogStream(n int) *LogStream { return &LogStream{size: n} }
 
 // watchedFor is how long after the last read the stream counts as watched.
 const watchedFor = 2 * time.Minute
@@ -106,7 +108,7 @@ func (s *LogStream) add(e LogEntry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last = max(s.last, now)
-	if len(s.ring) < cap(s.ring) {
+	if len(s.ring) < s.size {
 		s.ring = append(s.ring, logged{s.last, e})
 	} else {
 		s.ring[s.next] = logged{s.last, e}

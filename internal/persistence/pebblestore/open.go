@@ -28,6 +28,9 @@ type Options struct {
 	// Shared is what the store shares with others of the process, in place of
 	// CacheSize and MaxOpenFiles; nil for nothing.
 	Shared *Shared
+	// Hold opens a store that is new without waiting for the disk: it is there for good
+	// when Persist has returned, and not at all if the process ends before.
+	Hold bool
 
 	fs vfs.FS // tests put a failing or a forgetful one here
 }
@@ -37,6 +40,7 @@ type Store struct {
 	dir    string
 	log    *slog.Logger
 	lock   *pebble.Lock
+	hold   *hold // nil for a store that was there already, or waits for the disk always
 	db     *pebble.DB
 	closed atomic.Bool
 
@@ -95,6 +99,13 @@ func open(dir string, o Options) (*Store, error) {
 	if s.lock, err = pebble.LockDirectory(dir, disk); err != nil {
 		return nil, lockError(err)
 	}
+	if s.hold, err = takeHold(disk, dir, o.Hold); err != nil {
+		_ = s.lock.Close()
+		return nil, err
+	}
+	if s.hold != nil {
+		disk = s.hold
+	}
 	var cache *pebble.Cache
 	var files *pebble.FileCache
 	if o.Shared != nil {
@@ -117,6 +128,7 @@ func open(dir string, o Options) (*Store, error) {
 		// the disk full does not end by itself.
 		EventListener: &pebble.EventListener{BackgroundError: s.abandon},
 	}
+	opts.Experimental.CompactionScheduler = newCompactions()
 	for i := range opts.Levels {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		opts.Levels[i].FilterType = pebble.TableFilter

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
@@ -56,7 +57,7 @@ type Site struct {
 	Files  fs.FS
 	Reread bool
 
-	press   *press
+	press   func() (*press, error) // parses when the first page is shown
 	handler http.Handler
 	streams chan struct{} // one token per open event stream
 	pages   []page
@@ -65,14 +66,17 @@ type Site struct {
 
 // Open parses the templates and makes the routes; it starts nothing.
 func (s *Site) Open() error {
-	if s.Files == nil {
+	own := s.Files == nil
+	if own {
 		s.Files = embedded
 	}
-	s.streams = make(chan struct{}, maxStreams)
-	var err error
-	if s.press, err = newPress(s.Files); err != nil {
-		return err
+	s.press = sync.OnceValues(func() (*press, error) { return newPress(s.Files) })
+	if !own { // a mistake in somebody's own files is told at once
+		if _, err := s.press(); err != nil {
+			return err
+		}
 	}
+	s.streams = make(chan struct{}, maxStreams)
 	mux, front := http.NewServeMux(), wire.Front{Dialect: s.dialect, Log: s.Log}
 	s.pages = s.table()
 	for i := range s.pages {
@@ -86,6 +90,7 @@ func (s *Site) Open() error {
 		mux.Handle(pattern, front.Handle(h))
 	}
 	mux.Handle("/", front.Handle(s.notFound))
+	var err error
 	s.handler, err = s.Guard(mux)
 	return err
 }
@@ -171,14 +176,19 @@ func (s *Site) clientIP(r *http.Request) string {
 	return host
 }
 
-// print returns the press, a fresh one when files are re-read.
+// print returns the press, a fresh one when files are re-read. Most houses show few
+// pages, so parsing them waits until somebody asks for one.
 func (s *Site) print() *press {
 	if s.Reread {
 		if pr, err := newPress(s.Files); err == nil {
 			return pr
 		}
 	}
-	return s.press
+	pr, err := s.press()
+	if err != nil {
+		panic(err) // the embedded files do not change, and tests print them
+	}
+	return pr
 }
 
 // dialect shows a refusal as a page. Whoever is not signed in is sent to do so, and

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/lentil-dev/lentil/internal/account"
 	"github.com/lentil-dev/lentil/internal/apierr"
@@ -49,7 +50,7 @@ type Pages struct {
 	// Refusals remembers which redirect URIs were refused; nil for none.
 	Refusals *diagnosis.Ledger
 
-	press   *press
+	press   func() (*press, error) // parses when the first page is shown
 	handler http.Handler
 }
 
@@ -78,12 +79,15 @@ type Outbox interface {
 
 // Open parses the templates and makes the routes; it starts nothing.
 func (p *Pages) Open() error {
-	if p.Files == nil {
+	own := p.Files == nil
+	if own {
 		p.Files = embedded
 	}
-	var err error
-	if p.press, err = newPress(p.Files); err != nil {
-		return err
+	p.press = sync.OnceValues(func() (*press, error) { return newPress(p.Files) })
+	if !own { // a mistake in somebody's own files is told at once
+		if _, err := p.press(); err != nil {
+			return err
+		}
 	}
 	mux, front := http.NewServeMux(), p.front()
 	for _, r := range p.routes() {
@@ -143,14 +147,19 @@ func (p *Pages) Mounts() []string {
 	return []string{"/{$}", "/_lentil/", AttemptPath, InvitePath, ResetPath, DevicePath, ImpersonatePath, AccountPath, AccountPath + "/", ConnectPath, ExternalPath}
 }
 
-// print returns the press, a fresh one when files are re-read.
+// print returns the press, a fresh one when files are re-read. Most houses show few
+// pages, so parsing them waits until somebody asks for one.
 func (p *Pages) print() *press {
 	if p.Reread {
 		if pr, err := newPress(p.Files); err == nil {
 			return pr
 		}
 	}
-	return p.press
+	pr, err := p.press()
+	if err != nil {
+		panic(err) // the embedded files do not change, and tests print them
+	}
+	return pr
 }
 
 // front runs the pages' handlers; its dialect is the error page.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/authflow"
@@ -39,7 +40,7 @@ type Portal struct {
 	// BaseURL is the public address of this front, without a slash at the end.
 	BaseURL string
 
-	pages   *template.Template
+	pages   func() *template.Template // parses when the first page is shown
 	handler http.Handler
 }
 
@@ -64,10 +65,7 @@ func (v *visitor) may(of ...sso.Intent) bool {
 
 // Open parses the templates and makes the routes; it starts nothing.
 func (p *Portal) Open() error {
-	var err error
-	if p.pages, err = template.ParseFS(files, "templates/*.html"); err != nil {
-		return fmt.Errorf("portal: parse templates: %w", err)
-	}
+	p.pages = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(files, "templates/*.html")) })
 	front := wire.Front{Dialect: p.refuse, Log: p.Log}
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]wire.Handler{"GET /portal/launch": p.launch, "POST /portal/launch": p.enter, "GET " + StylesheetPath: stylesheet} {
@@ -172,7 +170,7 @@ func (p *Portal) show(w http.ResponseWriter, status int, name string, v *visitor
 		}
 	}
 	var b bytes.Buffer
-	if err := p.pages.ExecuteTemplate(&b, name, f); err != nil {
+	if err := p.pages().ExecuteTemplate(&b, name, f); err != nil {
 		return fmt.Errorf("portal: render %s: %w", name, err)
 	}
 	h := w.Header()

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
@@ -39,7 +40,7 @@ type IdP struct {
 	Sealer *token.Sealer
 	Log    *slog.Logger
 
-	pages   *template.Template
+	pages   func() *template.Template // parses when the first page is shown
 	handler http.Handler
 }
 
@@ -48,10 +49,7 @@ var files embed.FS
 
 // Open makes the routes; it starts nothing.
 func (p *IdP) Open() error {
-	var err error
-	if p.pages, err = template.ParseFS(files, "templates/*.html"); err != nil {
-		return fmt.Errorf("testidp: parse templates: %w", err)
-	}
+	p.pages = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(files, "templates/*.html")) })
 	mux, front := http.NewServeMux(), wire.Front{Dialect: p.refuse, Log: p.Log}
 	for pattern, h := range map[string]func(http.ResponseWriter, *http.Request, *sso.TestIdP) error{
 		"GET " + Mount + "{connection}/.well-known/openid-configuration": p.configuration,
@@ -101,7 +99,7 @@ func (p *IdP) json(w http.ResponseWriter, status int, v any) {
 // page writes a page.
 func (p *IdP) page(w http.ResponseWriter, name string, data any) error {
 	var b bytes.Buffer
-	if err := p.pages.ExecuteTemplate(&b, name, data); err != nil {
+	if err := p.pages().ExecuteTemplate(&b, name, data); err != nil {
 		return fmt.Errorf("testidp: render %s: %w", name, err)
 	}
 	h := w.Header()

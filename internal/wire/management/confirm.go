@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/platform"
@@ -42,10 +43,10 @@ type confirmPage struct {
 // mountConfirm puts the page where a login is confirmed on the mux. A form that comes
 // from another origin is refused before it is read.
 func (a *API) mountConfirm() {
-	page := template.Must(template.ParseFS(confirmFiles, "confirm.html"))
+	page := sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(confirmFiles, "confirm.html")) })
 	render := func(w http.ResponseWriter, status int, p confirmPage) error {
 		var b bytes.Buffer
-		if err := page.Execute(&b, p); err != nil {
+		if err := page().Execute(&b, p); err != nil {
 			return err
 		}
 		h := w.Header()
