@@ -163,14 +163,24 @@ func (a *ACME) run(ctx context.Context, covered func(string) bool) {
 		}
 		next := lastRetry // the manager renews by itself; this keeps the states true
 		if failed {
-			next, wait = wait, min(2*wait, lastRetry)
+			next = wait
 		}
+		wait = afterThat(failed, wait)
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(next):
 		}
 	}
+}
+
+// afterThat is how long to wait behind the next round that fails: longer each time, and
+// again a little once one has not.
+func afterThat(failed bool, wait time.Duration) time.Duration {
+	if !failed {
+		return firstRetry
+	}
+	return min(2*wait, lastRetry)
 }
 
 // obtain asks as a browser of today would.
