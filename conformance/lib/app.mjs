@@ -25,7 +25,7 @@ export async function serveVite(dir, port, extra = []) {
       throw new Error(`vite ended with ${child.exitCode}: ${log}`);
     }
     return (await fetch(url)).ok;
-  }, 30_000);
+  });
   return {
     url,
     stop: () =>

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { chromium } from "playwright-core";
 import { judgePage } from "./judge.mjs";
+import { patience } from "./lentil.mjs";
 
 const candidates = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
@@ -27,11 +28,32 @@ export async function openBrowser() {
 /** A fresh person: own cookies, own storage. Console errors are kept for the report. */
 export async function newPerson(browser) {
   const context = await browser.newContext();
-  context.setDefaultTimeout(15_000);
-  context.problems = [];
   judgePage(context);
-  context.on("console", (message) => message.type() === "error" && context.problems.push(message.text()));
+  return listen(context);
+}
+
+/** Keeps the console errors of a browser's pages, with the address that each is about. */
+export function listen(context) {
+  context.setDefaultTimeout(patience);
+  context.problems = [];
+  context.tokenless = 0;
+  context.on("console", (message) => message.type() === "error" && context.problems.push(`${message.text()} ${message.location().url}`.trim()));
+  context.on("response", (answer) => {
+    const asked = answer.request().method() === "POST" && answer.url().endsWith(authenticate) ? answer.request().postDataJSON() : {};
+    context.tokenless += asked?.grant_type === "refresh_token" && !asked.refresh_token && answer.status() === 400 ? 1 : 0;
+  });
   return context;
+}
+
+const authenticate = "/user_management/authenticate";
+
+/**
+ * What the console of somebody complained of who signed out of the React app. authkit-js looks once a second whether its token
+ * is to be renewed; between the click and the next page it has none, and asks with none. How long that is depends on the machine.
+ */
+export function complaints({ problems, tokenless }) {
+  const refused = (text) => text.includes("status of 400") && text.endsWith(authenticate);
+  return problems.filter((text) => !(refused(text) && tokenless-- > 0));
 }
 
 /** Fills Lentil's own pages: e-mail, password, Continue. */

@@ -1,7 +1,7 @@
 // A command of the official CLI that goes on until it is ended: dev, run --watch, logs, mcp start.
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { until } from "./lentil.mjs";
+import { ended, patience, until } from "./lentil.mjs";
 
 export class Command {
   constructor(dir, args, { env = {} } = {}) {
@@ -11,13 +11,15 @@ export class Command {
       stdio: ["pipe", "pipe", "pipe"],
       env: { ...process.env, CI: "1", NO_COLOR: "1", FORCE_COLOR: "0", ...env },
     });
+    this.child.stdout.setEncoding("utf8");
+    this.child.stderr.setEncoding("utf8");
     this.child.stdout.on("data", (chunk) => (this.out += chunk));
     this.child.stderr.on("data", (chunk) => (this.out += chunk));
-    this.exited = new Promise((done) => this.child.once("exit", (code, signal) => done(code ?? signal)));
+    this.exited = ended(this.child);
   }
 
   /** Waits until the command has printed a text after a place in its output; gives the place behind it. */
-  async says(text, after = 0, timeoutMs = 30_000) {
+  async says(text, after = 0, timeoutMs = patience) {
     let at = -1;
     try {
       await until(text, () => (at = this.out.indexOf(text, after)) >= 0, timeoutMs);

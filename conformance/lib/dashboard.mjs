@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { openBrowser } from "./browser.mjs";
 import { holds, same } from "./check.mjs";
 import { House } from "./house.mjs";
-import { binary, root } from "./lentil.mjs";
+import { binary, patience, root } from "./lentil.mjs";
 
 export const baselines = join(root, "conformance", "baselines", "dashboard.json");
 
@@ -31,7 +31,7 @@ export const link = (house) => JSON.parse(execFileSync(binary, ["dashboard", hou
 /** The owner in a browser of their own. */
 export async function owner(house, options = {}) {
   const context = await house.browser.newContext({ viewport: { width: 1280, height: 860 }, acceptDownloads: true, ...options });
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(patience);
   context.problems = [];
   context.on("console", (message) => message.type() === "error" && !/status of 4\d\d/.test(message.text()) && context.problems.push(message.text()));
   context.on("weberror", (error) => context.problems.push(String(error.error())));

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { binary, freePort, sleep, until } from "./lentil.mjs";
+import { binary, ended, freePort, patience, until } from "./lentil.mjs";
 
 /** Ports for the house that exec starts for a project: the same each time, whatever else runs on the machine. */
 export async function ownPorts() {
@@ -26,13 +26,15 @@ export class Exec {
       }
     }
     this.child = spawn(program, rest, { cwd: dir, stdio: ["pipe", "pipe", "pipe"], env: { ...inherited, NO_COLOR: "1", FORCE_COLOR: "0", ...ports, ...env } });
+    this.child.stdout.setEncoding("utf8");
+    this.child.stderr.setEncoding("utf8");
     this.child.stdout.on("data", (chunk) => (this.out += chunk));
     this.child.stderr.on("data", (chunk) => (this.out += chunk));
-    this.exited = new Promise((done) => this.child.once("exit", (code, signal) => done(code ?? signal)));
+    this.exited = ended(this.child);
   }
 
   /** Waits until the command has printed a text after a place in its output; gives the place behind it. */
-  async says(text, after = 0, timeoutMs = 30_000) {
+  async says(text, after = 0, timeoutMs = patience) {
     let at = -1;
     try {
       await until(text, () => {
@@ -54,8 +56,11 @@ export class Exec {
   }
 
   /** Waits for the end; gives what was printed. */
-  async done({ code = 0, timeoutMs = 60_000 } = {}) {
-    const end = await Promise.race([this.exited, sleep(timeoutMs).then(() => "no end")]);
+  async done({ code = 0, timeoutMs = 2 * patience } = {}) {
+    let timer;
+    const late = new Promise((done) => (timer = setTimeout(done, timeoutMs, "no end")));
+    const end = await Promise.race([this.exited, late]);
+    clearTimeout(timer);
     if (end !== code) {
       this.child.kill("SIGKILL");
       throw new Error(`the command ended with ${end}, not ${code}:\n${this.out}`);
@@ -80,7 +85,7 @@ export function houseOf(dir) {
 /** Waits until no house runs for a project any more. */
 export async function vacant(dir) {
   if (existsSync(join(dir, ".lentil"))) {
-    await until("the house to end", () => readFileSync(join(dir, ".lentil", "lock"), "utf8") === "", 30_000);
+    await until("the house to end", () => readFileSync(join(dir, ".lentil", "lock"), "utf8") === "");
   }
 }
 

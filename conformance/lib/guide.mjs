@@ -93,7 +93,7 @@ export class Guide {
         continue;
       }
       for (const part of this.text(row).split("…").map((p) => p.trim()).filter(Boolean)) {
-        await t.says(new RegExp(part.split(/\s+/).map(escape).join("\\s+")), 60_000);
+        await t.says(new RegExp(part.split(/\s+/).map(escape).join("\\s+")));
       }
     }
     if (kind) {
@@ -103,7 +103,7 @@ export class Guide {
       same(t.child.exitCode, null, `it ended:\n${t.out}`);
       return;
     }
-    const code = await t.ends(120_000);
+    const code = await t.ends();
     this.#running.splice(this.#running.indexOf(t), 1);
     same(code, 0, `exit code; the terminal shows:\n${t.out}`);
     const [cwd, ...rest] = readFileSync(state, "utf8").split("\n");
@@ -116,7 +116,7 @@ export class Guide {
     const t = this.#running.pop();
     holds(t, "nothing runs that could be interrupted");
     t.type("\x03");
-    holds((await t.ends(20_000)) !== null, `it does not end:\n${t.out}`);
+    holds((await t.ends()) !== null, `it does not end:\n${t.out}`);
   }
 
   /** Waits until the houses of other folders have ended, which takes them some seconds and a person longer. */
@@ -125,7 +125,7 @@ export class Guide {
     for (const name of existsSync(apps) ? readdirSync(apps) : []) {
       const lock = join(apps, name, ".lentil", "lock");
       if (join(apps, name) !== this.cwd) {
-        await until(`the house of ${name} to end`, () => !existsSync(lock) || readFileSync(lock, "utf8") === "", 30_000);
+        await until(`the house of ${name} to end`, () => !existsSync(lock) || readFileSync(lock, "utf8") === "");
       }
     }
   }

@@ -6,7 +6,7 @@ import { cpSync, existsSync, mkdtempSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import WebSocket from "ws";
-import { Lentil, portFlags, removeFolder, root, scratchApp, write } from "./lentil.mjs";
+import { ended, Lentil, patience, portFlags, removeFolder, root, scratchApp, write } from "./lentil.mjs";
 
 const apps = join(root, "conformance", "apps");
 
@@ -83,10 +83,12 @@ export class House {
       },
     });
     let stdout = "", text = "";
+    child.stdout.setEncoding("utf8");
+    child.stderr.setEncoding("utf8");
     child.stdout.on("data", (chunk) => ((stdout += chunk), (text += chunk)));
     child.stderr.on("data", (chunk) => (text += chunk));
-    const timer = setTimeout(() => child.kill("SIGKILL"), 90_000);
-    const code = await new Promise((done) => child.once("exit", (c, signal) => done(c ?? signal)));
+    const timer = setTimeout(() => child.kill("SIGKILL"), 2 * patience);
+    const code = await ended(child);
     clearTimeout(timer);
     if (code !== 0 && !allowFailure) {
       throw new Error(`convex ${args.join(" ")} ended with ${code}:\n${text}`);

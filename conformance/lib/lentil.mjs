@@ -1,26 +1,18 @@
 // Starts and stops the real binary on free ports, with its state in a folder of its own.
 import { spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+
+export { freePort, portFlags } from "./ports.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 export const root = resolve(here, "../..");
 export const binary = process.env.LENTIL ?? join(root, "bin", "lentil");
 
-/** A port that was free a moment ago. */
-export async function freePort() {
-  return await new Promise((done, fail) => {
-    const server = createServer();
-    server.on("error", fail);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => done(port));
-    });
-  });
-}
+/** How long anything is waited for that has to come: what a busy machine needs, many times over. Waiting ends when it is there. */
+export const patience = 60_000;
 
 /** Copies an app into a scratch folder, with its packages linked rather than copied. */
 export function scratchApp(source, modules = join(source, "node_modules")) {
@@ -56,7 +48,7 @@ export class Lentil {
     this.child.stderr.on("data", (chunk) => (this.log += chunk));
     let out = "";
     this.info = await new Promise((done, fail) => {
-      const timer = setTimeout(() => fail(new Error(`lentil was not ready in 20 s:\n${this.log}`)), 20_000);
+      const timer = setTimeout(() => fail(new Error(`lentil was not ready in ${patience / 1000} s:\n${this.log}`)), patience);
       this.child.stdout.on("data", (chunk) => {
         out += chunk;
         const end = out.indexOf("\n");
@@ -98,18 +90,11 @@ export class Lentil {
 
   /** The newest code that was mailed to this address; waits for it. */
   async code(to, { not } = {}) {
-    for (let i = 0; i < 100; i++) {
-      const found = (await this.outbox(to)).find((mail) => mail.code && mail.code !== not);
-      if (found) {
-        return found.code;
-      }
-      await sleep(50);
-    }
-    throw new Error(`no code was mailed to ${to}`);
+    return await until(`a code that is mailed to ${to}`, async () => (await this.outbox(to)).find((mail) => mail.code && mail.code !== not)?.code);
   }
 
   /** Runs the official CLI in the app's folder. */
-  async cli(args, { allowFailure = false, env = {}, timeoutMs = 90_000, cwd = this.dir, stopWhen } = {}) {
+  async cli(args, { allowFailure = false, env = {}, timeoutMs = 2 * patience, cwd = this.dir, stopWhen } = {}) {
     const child = spawn(process.execPath, [join(this.dir, "node_modules", "convex", "bin", "main.js"), ...args], {
       cwd,
       stdio: ["ignore", "pipe", "pipe"],
@@ -117,6 +102,8 @@ export class Lentil {
     });
     let stdout = "";
     let stderr = "";
+    child.stdout.setEncoding("utf8");
+    child.stderr.setEncoding("utf8");
     child.stdout.on("data", (chunk) => {
       stdout += chunk;
       if (stopWhen && stdout.includes(stopWhen)) {
@@ -125,7 +112,7 @@ export class Lentil {
     });
     child.stderr.on("data", (chunk) => (stderr += chunk));
     const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
-    const code = await new Promise((done) => child.once("exit", (c, signal) => done(c ?? signal)));
+    const code = await ended(child);
     clearTimeout(timer);
     if (code !== 0 && !allowFailure) {
       throw new Error(`convex ${args.join(" ")} ended with ${code}:\n${stdout}\n${stderr}`);
@@ -134,20 +121,19 @@ export class Lentil {
   }
 }
 
-/** Free ports for the four listeners, as flags. */
-export async function portFlags() {
-  return [
-    "--port", String(await freePort()),
-    "--site-port", String(await freePort()),
-    "--authkit-port", String(await freePort()),
-    "--control-port", String(await freePort()),
-  ];
+/** The exit code of a process, once all that it printed has been read; something it left running may keep that open, though. */
+export function ended(child) {
+  return new Promise((done) => {
+    const give = (code, signal) => done(code ?? signal);
+    child.once("close", give);
+    child.once("exit", (code, signal) => setTimeout(give, 2000, code, signal).unref());
+  });
 }
 
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /** Waits until `probe` gives something truthy. */
-export async function until(what, probe, timeoutMs = 15_000) {
+export async function until(what, probe, timeoutMs = patience) {
   const end = performance.now() + timeoutMs;
   let last;
   while (performance.now() < end) {

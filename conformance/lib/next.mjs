@@ -57,7 +57,7 @@ export async function openNext() {
   same(await build.ended, 0, `next build: ${build.log}`);
   house.server = next(["start", "-p", String(port)], env);
   Object.defineProperty(house, "log", { get: () => house.server.log + lentil.log });
-  await until("the app", async () => (await fetch(`${url}/me`)).ok, 20_000);
+  await until("the app", async () => (await fetch(`${url}/me`)).ok);
   house.browser = await openBrowser();
   return house;
 }

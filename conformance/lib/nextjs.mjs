@@ -77,7 +77,7 @@ export async function start(house, env = {}) {
   await until("the app", async () => {
     holds(server.exitCode === null, `next start: ${server.log}`);
     return (await fetch(`${house.url}/icon.svg`)).ok;
-  }, 30_000);
+  });
 }
 
 async function stopServer(house) {

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { binary, Lentil, portFlags, readEnv, removeFolder, root, scratchApp, write } from "./lentil.mjs";
+import { binary, ended, Lentil, patience, portFlags, readEnv, removeFolder, root, scratchApp, write } from "./lentil.mjs";
 import { Terminal } from "./terminal.mjs";
 
 const modules = join(root, "conformance", "node_modules");
@@ -72,15 +72,17 @@ export class Operator {
   }
 
   /** Runs the CLI without a terminal; gives what it printed. */
-  async cli(dir, args, { code = 0, env = {}, timeoutMs = 60_000, seen = () => {}, ...how } = {}) {
+  async cli(dir, args, { code = 0, env = {}, timeoutMs = 2 * patience, seen = () => {}, ...how } = {}) {
     const [program, ...rest] = this.#line(args, how);
     const child = spawn(program, rest, { cwd: dir, stdio: ["ignore", "pipe", "pipe"], env: this.env(how.direct ? { ...this.addresses, ...env } : env) });
     let text = "";
     const add = (chunk) => seen((text += chunk));
+    child.stdout.setEncoding("utf8");
+    child.stderr.setEncoding("utf8");
     child.stdout.on("data", add);
     child.stderr.on("data", add);
     const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
-    const end = await new Promise((done) => child.once("exit", (c, signal) => done(c ?? signal)));
+    const end = await ended(child);
     clearTimeout(timer);
     if (end !== code) {
       throw new Error(`convex ${args.join(" ")} ended with ${end}, not ${code}:\n${text}`);

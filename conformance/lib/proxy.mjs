@@ -8,6 +8,7 @@ export class Proxy {
     this.connections = new Set();
     this.deaf = false;
     this.opened = 0;
+    this.heard = 0; // bytes of clients
   }
 
   async start() {
@@ -28,7 +29,10 @@ export class Proxy {
       server.destroy();
       this.connections.delete(pair);
     };
-    client.on("data", (chunk) => server.write(chunk));
+    client.on("data", (chunk) => {
+      this.heard += chunk.length;
+      server.write(chunk);
+    });
     // While deaf, what the server answers is lost; what the client asks still arrives.
     server.on("data", (chunk) => this.deaf || client.write(chunk));
     for (const socket of [client, server]) {

@@ -179,7 +179,7 @@ const featureFlags = {
     const client = w.featureFlags.createRuntimeClient({ logger: { debug() {}, info() {}, warn() {}, error() {} } });
     client.on("error", () => {});
     try {
-      await client.waitUntilReady({ timeoutMs: 3000 });
+      await client.waitUntilReady({ timeoutMs: 60_000 });
       return client.isEnabled("no-such-flag", { userId: (await c.user()).id });
     } finally {
       client.close();

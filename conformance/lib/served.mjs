@@ -68,7 +68,7 @@ export class Served {
     await until("the house", () => {
       holds(this.running, `lentil ended:\n${this.log}`);
       return this.out.includes("\n");
-    }, 20_000);
+    });
     this.info = JSON.parse(this.out);
     return this;
   }

@@ -24,7 +24,7 @@ export async function openTanStack() {
   const build = vite(house, ["build"]);
   same(await build.ended, 0, `vite build: ${build.log}`);
   house.server = vite(house, ["preview", "--port", String(house.port)]);
-  await until("the app", async () => (await fetch(`${house.url}/soup.svg`)).ok, 30_000);
+  await until("the app", async () => (await fetch(`${house.url}/soup.svg`)).ok);
   return house;
 }
 

@@ -1,6 +1,6 @@
 // A command at a terminal, as people use it: `script` (util-linux) gives it a pseudo-terminal, so that it asks questions.
 import { spawn } from "node:child_process";
-import { until } from "./lentil.mjs";
+import { ended, patience, until } from "./lentil.mjs";
 
 const quote = (text) => `'${String(text).replaceAll("'", `'\\''`)}'`;
 
@@ -16,13 +16,15 @@ export class Terminal {
       cwd, env: { ...env, TERM: "xterm", SHELL: "/bin/sh" }, stdio: ["pipe", "pipe", "pipe"],
     });
     const add = (chunk) => (this.out += String(chunk).replaceAll(/\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\r/g, ""));
+    this.child.stdout.setEncoding("utf8");
+    this.child.stderr.setEncoding("utf8");
     this.child.stdout.on("data", add);
     this.child.stderr.on("data", add);
-    this.exited = new Promise((done) => this.child.once("exit", (code, signal) => done(code ?? signal)));
+    this.exited = ended(this.child);
   }
 
   /** Waits until the command has printed a text, after what was waited for before. */
-  async says(text, timeoutMs = 30_000) {
+  async says(text, timeoutMs = patience) {
     try {
       await until(text, () => {
         const found = text instanceof RegExp ? text.exec(this.out.slice(this.#place)) : null;
@@ -50,7 +52,7 @@ export class Terminal {
   }
 
   /** Waits until the command ends, and gives its exit code. */
-  async ends(timeoutMs = 60_000) {
+  async ends(timeoutMs = 2 * patience) {
     const timer = setTimeout(() => this.child.kill("SIGKILL"), timeoutMs);
     const code = await this.exited;
     clearTimeout(timer);

@@ -88,7 +88,7 @@ export const scenarios = {
   },
 
   "logs shows what functions print": async (lentil) => {
-    const logs = lentil.cli(["logs", "--history", "50", "--success"], { allowFailure: true, timeoutMs: 20_000, stopWhen: "'hello' 'there'" });
+    const logs = lentil.cli(["logs", "--history", "50", "--success"], { allowFailure: true, stopWhen: "'hello' 'there'" });
     await lentil.cli(["run", "actions:chatty", '{"word":"there"}']);
     contains((await logs).stdout, "'hello' 'there'");
   },
@@ -165,14 +165,13 @@ export const find = query({ args: {}, handler: async (ctx) =>
   },
 
   "a wrong admin key is refused at once": async (lentil) => {
-    const began = performance.now();
     const { code, stdout, stderr } = await lentil.cli(["env", "list"], {
       allowFailure: true,
       env: { CONVEX_SELF_HOSTED_URL: lentil.info.url, CONVEX_SELF_HOSTED_ADMIN_KEY: `${lentil.info.deployment}|00ff` },
     });
     holds(code !== 0, "exit code");
     contains(stdout + stderr, "dmin key");
-    holds(performance.now() - began < 15_000, "no retry storm");
+    lacks(stderr, "Retrying request"); // as it says from its third attempt on
   },
 
   "the CLI's push comes back after a crash of the server": async (lentil) => {

@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { contains, holds, lacks, same } from "../lib/check.mjs";
 import { Command, Mcp } from "../lib/command.mjs";
-import { Lentil, portFlags, removeFolder, root, scratchApp, write } from "../lib/lentil.mjs";
+import { Lentil, patience, portFlags, removeFolder, root, scratchApp, write } from "../lib/lentil.mjs";
 
 export async function setUp() {
   const dir = scratchApp(join(root, "conformance", "apps", "contract"), join(root, "conformance", "node_modules"));
@@ -32,11 +32,10 @@ async function works(lentil, args, options) {
 }
 
 async function refused(lentil, args, why, options) {
-  const began = performance.now();
   const done = await cli(lentil, args, options);
   holds(done.code !== 0, `${args.join(" ")} ended well: ${done.text}`);
   contains(done.text, why);
-  holds(performance.now() - began < 15_000, `${args.join(" ")} was tried again and again`);
+  lacks(done.text, "Retrying request"); // as it says from its third attempt on
 }
 
 const file = (lentil, name) => join(lentil.dir, name);
@@ -278,11 +277,9 @@ export const scenarios = {
 
   "unknown routes answer at once, with a code": async (lentil) => {
     for (const [method, path] of [["GET", "/api/nothing"], ["POST", "/api/nothing"], ["PUT", "/api/v1/nothing"], ["DELETE", "/api/query"], ["GET", "/api/deploy2/start_push"]]) {
-      const began = performance.now();
-      const answer = await fetch(lentil.info.url + path, { method });
+      const answer = await fetch(lentil.info.url + path, { method, signal: AbortSignal.timeout(patience) });
       const { code, message } = await answer.json();
       holds(answer.status >= 400 && answer.status !== 404 && code && message, `${method} ${path}: ${answer.status} ${code}`);
-      holds(performance.now() - began < 5_000, `${method} ${path} took its time`);
     }
   },
 };

@@ -128,7 +128,7 @@ export const scenarios = {
     await lentil.crashAndRestart();
     const now = (await client(lentil).query(api.data.rows, {}).catch(() => [])).length;
     holds(now === before.length || now === 0, `half an import is seen: ${now}`);
-    await until("the import", async () => (await state()).state === "completed", 40_000);
+    await until("the import", async () => (await state()).state === "completed");
     same((await state()).num_rows_written, 20_000n);
     await lentil.cli(["import", "--table", "rows", "--replace", "-y", join(lentil.dir, "rows.jsonl")]);
     same((await client(lentil).query(api.data.rows, {})).length, 2);

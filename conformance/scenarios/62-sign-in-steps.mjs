@@ -2,7 +2,7 @@
 import { enterCode, enterPassword, newPerson } from "../lib/browser.mjs";
 import { contains, holds, lacks, same } from "../lib/check.mjs";
 import { at, claims, closeSignIn, openSignIn, operator, password, totp, wrongTotp } from "../lib/signin.mjs";
-import { sleep } from "../lib/lentil.mjs";
+import { patience, sleep } from "../lib/lentil.mjs";
 
 export const setUp = openSignIn;
 export const tearDown = closeSignIn;
@@ -167,7 +167,7 @@ export const scenarios = {
   "everything works without script": async (house) => {
     await operator(house, "PATCH", "settings", { mfa_policy: "required" });
     const person = await house.browser.newContext({ javaScriptEnabled: false });
-    person.setDefaultTimeout(15_000);
+    person.setDefaultTimeout(patience);
     const page = await person.newPage();
     await page.goto(house.plain.authorize({ screen_hint: "sign-up", login_hint: "uma@example.com" }));
     same(await page.getByLabel("Email").inputValue(), "uma@example.com");

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { enterPassword, enterCode, newPerson } from "../lib/browser.mjs";
 import { contains, holds, lacks, same } from "../lib/check.mjs";
 import { at, claims, closeSignIn, openSignIn, operator, password } from "../lib/signin.mjs";
-import { root, until } from "../lib/lentil.mjs";
+import { patience, root, until } from "../lib/lentil.mjs";
 
 export async function setUp() {
   const house = await openSignIn();
@@ -206,7 +206,7 @@ export const scenarios = {
     mkdirSync(shots, { recursive: true });
     for (const colorScheme of ["light", "dark"]) {
       const person = await house.browser.newContext({ colorScheme, viewport: { width: 320, height: 640 }, deviceScaleFactor: 2, hasTouch: true });
-      person.setDefaultTimeout(15_000);
+      person.setDefaultTimeout(patience);
       const page = await person.newPage();
       const refused = [];
       page.on("console", (m) => m.type() === "error" && refused.push(m.text()));

@@ -1,7 +1,7 @@
 // The official Node clients, both majors, with the vault (data keys for their own encryption, objects with versions) and
 // with feature flags (the API and the runtime client that evaluates by itself).
 import { fails, holds, same } from "../lib/check.mjs";
-import { until } from "../lib/lentil.mjs";
+import { patience, until } from "../lib/lentil.mjs";
 import { both } from "../lib/sdk.mjs";
 
 export { openWithClients as setUp, tearDown } from "../lib/sdk.mjs";
@@ -71,14 +71,14 @@ export const scenarios = {
     await house.operate("POST", "/_lentil/v1/feature-flags", { slug, enabled: true, targets: [{ type: "workspace", id: "ws_1" }] });
     const runtime = workos.featureFlags.createRuntimeClient({ pollingIntervalMs: 5000 });
     try {
-      await runtime.waitUntilReady({ timeoutMs: 5000 });
+      await runtime.waitUntilReady({ timeoutMs: patience });
       same(runtime.isEnabled(slug, {}), false);
       same(runtime.isEnabled(slug, { workspace: { id: "ws_1" } }), true);
       same(runtime.isEnabled(slug, { userId: "user_1" }), false);
       const changes = [];
       runtime.on("change", (change) => changes.push(change.key));
       await house.operate("PUT", `/_lentil/v1/feature-flags/${slug}`, { default_value: true });
-      await until("the change is seen", () => changes.includes(slug), 12_000);
+      await until("the change is seen", () => changes.includes(slug));
       same(runtime.isEnabled(slug, { userId: "user_1" }), true);
     } finally {
       runtime.close();

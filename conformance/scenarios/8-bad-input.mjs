@@ -3,7 +3,7 @@
 import { connect } from "node:net";
 import { join } from "node:path";
 import { contains, holds, lacks, same } from "../lib/check.mjs";
-import { Lentil, portFlags, removeFolder, root, scratchApp, sleep, write } from "../lib/lentil.mjs";
+import { Lentil, patience, portFlags, removeFolder, root, scratchApp, sleep, write } from "../lib/lentil.mjs";
 
 const functions = `
 import { action, mutation, query } from "./_generated/server";
@@ -67,7 +67,7 @@ async function peace(lentil, after) {
 }
 
 /** Sends bytes as they are and gives all that comes back until the connection ends or nothing more is awaited. */
-function raw(url, bytes, waitMs = 3000) {
+function raw(url, bytes, waitMs = patience) {
   return new Promise((done) => {
     const socket = connect(Number(new URL(url).port), "127.0.0.1", () => socket.write(Buffer.from(bytes, "latin1")));
     let out = "";

@@ -2,6 +2,7 @@
 import { WorkOS as WorkOS11 } from "workos-node-11";
 import { enterCode, enterPassword, newPerson } from "../lib/browser.mjs";
 import { contains, holds, lacks, same } from "../lib/check.mjs";
+import { patience } from "../lib/lentil.mjs";
 import { at, claims, closeSignIn, openSignIn, operator, password, totp, wrongTotp } from "../lib/signin.mjs";
 
 export const setUp = openSignIn;
@@ -84,7 +85,7 @@ export const scenarios = {
   "the account page: names, password, address, devices and signing out, without any script": async (house) => {
     const user = await verifiedUser(house, "mia@example.com");
     const context = await house.browser.newContext({ javaScriptEnabled: false });
-    context.setDefaultTimeout(15_000);
+    context.setDefaultTimeout(patience);
     const page = await context.newPage();
     const account = `${house.lentil.info.authkitUrl}/account`;
     await page.goto(account);
@@ -221,7 +222,7 @@ export const scenarios = {
     await house.workos.userManagement.createOrganizationMembership({ userId: user.id, organizationId: organization.id });
     const app = await house.workos.connect.createOAuthApplication("Board <i>", false, null, null, [{ uri: `${house.plain.url}/callback` }], true, organization.id);
     const context = await house.browser.newContext({ javaScriptEnabled: false });
-    context.setDefaultTimeout(15_000);
+    context.setDefaultTimeout(patience);
     const page = await context.newPage();
     const base = house.lentil.info.authkitUrl;
     const query = { client_id: app.clientId, redirect_uri: `${house.plain.url}/callback`, response_type: "code", scope: "openid offline_access", state: "s",

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { scratchReactApp } from "../lib/app.mjs";
-import { enterCode, enterPassword, newPerson, openBrowser as openPlainBrowser } from "../lib/browser.mjs";
+import { complaints, enterCode, enterPassword, listen, newPerson, openBrowser as openPlainBrowser } from "../lib/browser.mjs";
 import { contains, holds, same } from "../lib/check.mjs";
 import { Exec, exec, houseOf, ownPorts, vacant } from "../lib/exec.mjs";
 import { freePort, readEnv, removeFolder, root, until, write } from "../lib/lentil.mjs";
@@ -31,8 +31,7 @@ async function openBrowser(app) {
   const from = await run.says("DevTools listening on ");
   const end = await run.says("\n", from);
   const browser = await chromium.connectOverCDP(run.out.slice(from, end).trim());
-  const context = browser.contexts()[0];
-  context.setDefaultTimeout(15_000);
+  const context = listen(browser.contexts()[0]);
   return { context, close: async () => (await browser.close(), await run.stop()) };
 }
 
@@ -87,7 +86,7 @@ export const scenarios = {
         "New AuthKit environment provisioned", "Updated .env.local with VITE_WORKOS_CLIENT_ID, VITE_WORKOS_REDIRECT_URI", `AuthKit redirect URI added: ${app.url}/callback`,
         `AuthKit app homepage URL updated: ${app.url}`, `AuthKit CORS origin added: ${app.url}`, "Convex functions ready!", "ready in", // Vite
       ]) {
-        await dev.says(said, 0, 40_000);
+        await dev.says(said);
       }
       const env = readEnv(app.dir);
       same(Object.keys(env).sort(), ["CONVEX_DEPLOYMENT", "VITE_CONVEX_SITE_URL", "VITE_CONVEX_URL", "VITE_WORKOS_CLIENT_ID", "VITE_WORKOS_REDIRECT_URI"], ".env.local");
@@ -96,8 +95,6 @@ export const scenarios = {
 
       browser = await openBrowser(app);
       const page = browser.context.pages()[0];
-      const problems = [];
-      page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
       const asked = new Set();
       page.on("request", (request) => asked.add(new URL(request.url()).origin));
       await page.goto(app.url);
@@ -122,11 +119,11 @@ export const scenarios = {
       // The session at the house ended, too: signing in asks for the password again.
       await page.getByRole("button", { name: "Sign in" }).click();
       await page.getByLabel("Email").waitFor();
-      same(problems.filter((text) => !text.includes("favicon")), []);
+      same(complaints(browser.context), []);
     } finally {
       await browser?.close();
       dev.type("\x03");
-      await dev.done({ code: 130, timeoutMs: 15_000 });
+      await dev.done({ code: 130 });
     }
   },
 
@@ -160,18 +157,18 @@ export const scenarios = {
     let browser;
     try {
       await answer(dev, "bisques");
-      await dev.says("Ready in", 0, 40_000);
+      await dev.says("Ready in");
       const env = readEnv(dir);
       same(Object.keys(env).filter((name) => name.includes("WORKOS")).sort(), ["NEXT_PUBLIC_WORKOS_REDIRECT_URI", "WORKOS_API_KEY", "WORKOS_CLIENT_ID", "WORKOS_COOKIE_PASSWORD"]);
       browser = await openPlainBrowser();
       const person = await newPerson(browser);
       const page = await person.newPage();
-      await page.goto(app.url, { timeout: 30_000 });
-      await page.getByRole("link", { name: "Sign up" }).first().click({ timeout: 30_000 });
+      await page.goto(app.url);
+      await page.getByRole("link", { name: "Sign up" }).first().click();
       await enterPassword(page, "ada@example.com", password);
       await page.getByLabel("Code").waitFor();
       await enterCode(page, await mailedCode(app, "ada@example.com"));
-      await page.getByPlaceholder("Suggest a soup").waitFor({ timeout: 30_000 });
+      await page.getByPlaceholder("Suggest a soup").waitFor();
       await suggest(page, "Red lentil soup");
       // The server, too, knows who it is, in the first answer.
       const html = await (await page.request.get(`${app.url}/board`)).text();

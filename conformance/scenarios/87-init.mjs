@@ -42,7 +42,7 @@ export const scenarios = {
     templateCache(join(dir, "cache"));
     const create = join(root, "conformance", "node_modules", "create-convex", "index.js");
     const made = new Exec({ dir, ports }, [process.execPath, create, "chat", "-t", "react-vite-authkit"], { env: { XDG_CACHE_HOME: join(dir, "cache"), npm_config_user_agent: "npm/11.0.0" }, flags: ["-q"] });
-    await made.done({ timeoutMs: 120_000 });
+    await made.done();
     await vacant(dir);
     same(JSON.parse(readFileSync(join(dir, "chat", "package.json"), "utf8")).scripts.dev, "convex dev --start vite", "the template's script");
     const app = await placed(join(dir, "chat"), "chat");

@@ -20,7 +20,7 @@ export const scenarios = {
     const browser = await openBrowser();
     try {
       const house = { lentil, browser, url: `http://localhost:${port}` };
-      await until("the app", async () => (await fetch(house.url)).ok, 60_000);
+      await until("the app", async () => (await fetch(house.url)).ok);
       const { person, page } = await signUp(house, "ada@example.com");
       await suggest(page, "Red lentil soup");
       await live(page);

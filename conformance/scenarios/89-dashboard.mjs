@@ -81,7 +81,7 @@ export const scenarios = {
     const client = new ConvexHttpClient(house.url, { logger: false });
     const { api } = await import("convex/server").then((m) => ({ api: m.anyApi }));
     await client.mutation(api.breads.bake, { name: "Ciabatta & <i>olives</i>", price: 4 });
-    await page.getByRole("link", { name: "name: Ciabatta & <i>olives</i>. Edit" }).waitFor({ timeout: 3000 });
+    await page.getByRole("link", { name: "name: Ciabatta & <i>olives</i>. Edit" }).waitFor();
     same(await value.evaluate((el) => [el.value, el.selectionStart, el.selectionEnd, el === document.activeElement]), ["half a wor", 2, 6, true]);
     same(await page.locator("main i").count(), 0);
 
@@ -93,7 +93,7 @@ export const scenarios = {
     await watched.getByText("live", { exact: true }).waitFor();
     lacks(await watched.getByTestId("result").innerText(), "Roll");
     await client.mutation(api.breads.bake, { name: "Roll", price: 0.5 });
-    await watched.getByTestId("result").getByText("Roll").waitFor({ timeout: 3000 });
+    await watched.getByTestId("result").getByText("Roll").waitFor();
     calm(page);
     await page.context().close();
   },
@@ -184,7 +184,7 @@ export const scenarios = {
     await args.fill("{ name: 'Bagel', price: 30 }");
     await args.press("Control+Enter");
     await page.getByText("that is dear").waitFor();
-    await logs.locator(".entries li", { hasText: "that is dear" }).waitFor({ timeout: 3000 });
+    await logs.locator(".entries li", { hasText: "that is dear" }).waitFor();
     await args.fill("{ name: 'Bagel', price: -1 }");
     await page.getByTestId("run").click();
     await page.getByText("a bread costs something").first().waitFor();
@@ -202,7 +202,7 @@ export const scenarios = {
     await logs.getByRole("link", { name: "Go on" }).waitFor();
     await house.run("breads:scald").catch(() => {});
     await logs.getByRole("link", { name: "Go on" }).click();
-    await logs.locator(".entries li", { hasText: "burnt" }).waitFor({ timeout: 3000 });
+    await logs.locator(".entries li", { hasText: "burnt" }).waitFor();
     await logs.getByLabel("Level").selectOption("ERROR");
     await until("errors alone", async () => (await logs.locator(".entries li", { hasText: "that is dear" }).count()) === 0);
     await logs.locator(".entries a", { hasText: "breads:scald" }).first().click();
@@ -441,7 +441,7 @@ export const scenarios = {
     await visit(house, ada, "/schedules");
     same(await ada.getByRole("button", { name: /Run morning bread/ }).count(), 0);
     await page.getByLabel("Role of ada@localhost").selectOption("developer");
-    await ada.getByRole("button", { name: /Run morning bread/ }).waitFor({ timeout: 3000 });
+    await ada.getByRole("button", { name: /Run morning bread/ }).waitFor();
     // She comes back with her account, and is out when she is removed.
     await ada.getByLabel("You: ").click();
     await ada.getByRole("button", { name: "Sign out" }).click();

@@ -147,13 +147,13 @@ export const scenarios = {
     const slow = c.action(api.numbers.slow, {}); // which no client can send again
     const going = house.stop("SIGTERM");
     // Not ready at once, and yet answering for as long as drain.delay says.
-    await until("the announcement", async () => (await ask(house, `${house.info.url}/ready`)).status === 503, 5000);
+    await until("the announcement", async () => (await ask(house, `${house.info.url}/ready`)).status === 503);
     same((await ask(house, `${house.info.url}/health`)).status, 200);
     same(await slow, "done");
     same(await going, 0);
     const before = acknowledged;
     await house.start();
-    await until("the client is back", () => acknowledged > before + 5, 20_000);
+    await until("the client is back", () => acknowledged > before + 5);
     stop = true;
     await writer;
     same(failures.map(String), []);
@@ -211,7 +211,7 @@ VITE_WORKOS_API_PORT=${auth.port}
     await house.start();
     await page.getByPlaceholder("Suggest a soup").fill("Soup after a restart");
     await page.getByRole("button", { name: "Suggest" }).click();
-    await page.getByText("Soup after a restart", { exact: true }).waitFor({ timeout: 20_000 });
+    await page.getByText("Soup after a restart", { exact: true }).waitFor();
     await page.reload();
     await page.getByText("Soup after a restart", { exact: true }).waitFor();
     same(await page.getByRole("button", { name: "Sign in" }).count(), 0);

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { scratchReactApp, serveVite } from "../lib/app.mjs";
 import { enterPassword, newPerson, openBrowser } from "../lib/browser.mjs";
 import { contains, holds, same } from "../lib/check.mjs";
-import { Lentil, binary, freePort, portFlags, removeFolder, sleep, until, write } from "../lib/lentil.mjs";
+import { Lentil, binary, freePort, patience, portFlags, removeFolder, sleep, until, write } from "../lib/lentil.mjs";
 
 const password = "correct horse battery staple";
 const functions = `
@@ -29,7 +29,7 @@ export const urls = query({ args: {}, handler: async (ctx: any) => {
 
 /** Runs one of the backup commands. */
 function run(house, args, { allowFailure = false } = {}) {
-  const done = spawnSync(binary, args, { encoding: "utf8", timeout: 30_000, env: { ...process.env, NO_COLOR: "1", ...house.env } });
+  const done = spawnSync(binary, args, { encoding: "utf8", timeout: 2 * patience, env: { ...process.env, NO_COLOR: "1", ...house.env } });
   holds(allowFailure || done.status === 0, `lentil ${args.join(" ")}: ${done.status}\n${done.stdout}${done.stderr}`);
   return done;
 }

@@ -60,13 +60,16 @@ http.route({
 http.route({
   path: "/ticks",
   method: "GET",
-  handler: httpAction(async () => {
+  handler: httpAction(async (ctx) => {
     const { readable, writable } = new TransformStream();
     void (async () => {
       const writer = writable.getWriter();
       for (let i = 0; i < 3; i++) {
         await writer.write(new TextEncoder().encode(`tick ${i}\n`));
-        await new Promise((done) => setTimeout(done, 300));
+        // The next when somebody has noted that this one arrived.
+        while (!(await ctx.runQuery(api.notes.list, {})).includes(`tick ${i} arrived`)) {
+          await new Promise((done) => setTimeout(done, 20));
+        }
       }
       await writer.close();
     })();

@@ -134,6 +134,19 @@ export const slow = internalAction({
   },
 });
 
+/** Like slow, but it ends when somebody has noted that it may. */
+export const held = internalAction({
+  args: { tag: v.string() },
+  handler: async (ctx, { tag }): Promise<void> => {
+    await ctx.runMutation(internal.jobs.note, { tag: `${tag} began` });
+    while ((await ctx.runQuery(api.jobs.count, { tag: `${tag} may end` })) === 0) {
+      await new Promise((done) => setTimeout(done, 20));
+    }
+    await ctx.runMutation(internal.jobs.note, { tag: `${tag} ended` });
+    await ctx.scheduler.runAfter(0, internal.jobs.note, { tag: `${tag} child` });
+  },
+});
+
 export const failingAction = internalAction({
   args: {},
   handler: async () => {
@@ -142,11 +155,13 @@ export const failingAction = internalAction({
 });
 
 export const start = mutation({
-  args: { what: v.union(v.literal("slow"), v.literal("failing"), v.literal("failingAction")), tag: v.string(), ms: v.optional(v.number()) },
+  args: { what: v.union(v.literal("slow"), v.literal("held"), v.literal("failing"), v.literal("failingAction")), tag: v.string(), ms: v.optional(v.number()) },
   handler: async (ctx, { what, tag, ms }): Promise<string> => {
     switch (what) {
       case "slow":
         return await ctx.scheduler.runAfter(0, internal.jobs.slow, { tag, ms: ms ?? 0 });
+      case "held":
+        return await ctx.scheduler.runAfter(0, internal.jobs.held, { tag });
       case "failing":
         return await ctx.scheduler.runAfter(0, internal.jobs.failing, { tag });
       default:
