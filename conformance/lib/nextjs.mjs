@@ -107,18 +107,26 @@ export async function openExample(pages = {}) {
   return house;
 }
 
-/** A house with the example on Next.js 15, where the document's middleware.ts has its name, and another major version of the package. */
-export async function openOlder(major, flags) {
+/** A house with the example on Next.js 15, where the document's middleware.ts has its name. */
+export async function openOlder() {
   const modules = join(root, "conformance", "apps", "next-15", "node_modules");
   const dir = copyWithPackages(example, modules);
-  renameSync(join(dir, "node_modules", `authkit-nextjs-${major}`), join(dir, "node_modules", "@workos-inc", "authkit-nextjs"));
   removeFolder(join(dir, "proxy.ts"));
   for (const [name, text] of Object.entries(documentFiles())) {
     write(join(dir, name), text);
   }
-  const house = await openHouse(dir);
+  // The functions do not ask which version it is; its own is put in its place when the app is built.
+  return await openHouse(dir);
+}
+
+/** Builds and serves that app with another major version of the package, in place of the one before. */
+export async function serveOlder(house, major, flags) {
+  await stopServer(house);
+  const at = join(house.dir, "node_modules", "@workos-inc", "authkit-nextjs");
+  removeFolder(at);
+  renameSync(join(house.dir, "node_modules", `authkit-nextjs-${major}`), at);
+  removeFolder(join(house.dir, ".next"));
   await serve(house, flags);
-  return house;
 }
 
 /** A new account, from the welcome page to the board. */

@@ -2,6 +2,7 @@
 // environments, fixed codes, a clock that is put forward, resets. Driven by the official client for Node.js.
 import { spawn } from "node:child_process";
 import { mkdtempSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WorkOS } from "workos-node-11";
@@ -109,23 +110,26 @@ export const scenarios = {
   },
 
   "a fixed code signs people in on the pages, the outbox has the mail": async (house) => {
-    const tenant = await house.ask("POST", "/_lentil/v1/environments", { redirect_uris: ["http://localhost:3000/callback"], fixed_code: "424242" });
+    const arrivals = [];
+    const app = createServer((request, answer) => answer.end(String(arrivals.push(request.url))));
+    await new Promise((done) => app.listen(0, "127.0.0.1", done));
+    const redirectUri = `http://localhost:${app.address().port}/callback`;
+    const tenant = await house.ask("POST", "/_lentil/v1/environments", { redirect_uris: [redirectUri], fixed_code: "424242" });
     const workos = house.client(tenant.api_key, tenant.client_id);
     same((await workos.userManagement.createMagicAuth({ email: "dan@example.com" })).code, "424242");
     const browser = await openBrowser();
     try {
       const page = await (await newPerson(browser)).newPage();
-      let back;
-      await page.route("http://localhost:3000/**", (route) => ((back = route.request().url()), route.fulfill({ body: "back" })));
-      await page.goto(workos.userManagement.getAuthorizationUrl({ provider: "authkit", clientId: tenant.client_id, redirectUri: "http://localhost:3000/callback", screenHint: "sign-up", state: "s" }));
+      await page.goto(workos.userManagement.getAuthorizationUrl({ provider: "authkit", clientId: tenant.client_id, redirectUri, screenHint: "sign-up", state: "s" }));
       await enterPassword(page, "erin@example.com", password);
       await page.getByLabel("Code").waitFor();
       await enterCode(page, "424242");
-      await page.waitForURL("http://localhost:3000/**");
-      const { user } = await workos.userManagement.authenticateWithCode({ clientId: tenant.client_id, code: new URL(back).searchParams.get("code") });
+      await page.waitForURL(`${redirectUri}?**`);
+      const { user } = await workos.userManagement.authenticateWithCode({ clientId: tenant.client_id, code: new URL(arrivals[0], redirectUri).searchParams.get("code") });
       same(user.email, "erin@example.com");
     } finally {
       await browser.close();
+      app.close();
     }
     const { data } = await house.ask("GET", "/_lentil/v1/outbox?to=erin@example.com", undefined, tenant.api_key);
     same(data.map((m) => m.code), ["424242"]);
