@@ -1,6 +1,6 @@
 // The dashboard in Chromium: signing in, what every page must keep to, and how pages are compared with how they looked.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openBrowser } from "./browser.mjs";
 import { holds, same } from "./check.mjs";
@@ -152,44 +152,62 @@ try {
 /** How far a page may be from how it was, of 255: colours on the whole, and in one cell. Fonts of another version move letters. */
 const tolerance = { mean: 5, cell: 90, box: 3 };
 
+/** How far pictures that differ are waited for: what is live may still be on its way. If several differ, all of them do. */
+let second = 3;
+
 /** Compares a page with how it looked when its baseline was made; LENTIL_BASELINES=write makes it anew. */
 export async function looksAsBefore(house, page, name) {
   // How long ago something was depends on how fast the machine is: times keep their place and lose their words.
-  await page.evaluate(() => {
+  await page.evaluate(async () => {
     const sheet = new CSSStyleSheet();
     sheet.replaceSync("time { display: inline-block !important; width: 6.5rem !important; height: 1em !important; overflow: hidden !important; color: transparent !important }");
     document.adoptedStyleSheets = [sheet];
+    await document.fonts.ready;
   });
+  let seen = await look(house, page, name);
+  if (write) {
+    known[name] = { boxes: seen.boxes, cells: Buffer.from(seen.cells).toString("base64") };
+    return [];
+  }
+  if (!known[name]) {
+    return [`${name}: no baseline; LENTIL_BASELINES=write makes it`];
+  }
+  for (const end = performance.now() + 5000; seen.wrong.length > 0 && second > 0 && performance.now() < end; ) {
+    seen = await look(house, page, name);
+  }
+  second -= seen.wrong.length > 0 ? 1 : 0;
+  return seen.wrong;
+}
+
+/** Takes a picture and says how it differs from its baseline. */
+async function look(house, page, name) {
   const { png, cells } = await grid(house, page);
   const boxes = await parts(page);
+  const wrong = [];
+  let told = "no baseline";
+  if (known[name] && !write) {
+    const was = [...Buffer.from(known[name].cells, "base64")];
+    const off = cells.map((v, i) => Math.abs(v - was[i]));
+    const mean = off.reduce((sum, v) => sum + v, 0) / off.length;
+    const most = Math.max(...off);
+    const at = Math.floor(off.indexOf(most) / 3);
+    told = `off by ${mean.toFixed(1)} on the whole, by ${most} in column ${at % across}, row ${Math.floor(at / across)} of ${across}×${down}`;
+    if (mean > tolerance.mean || most > tolerance.cell) {
+      wrong.push(`${name}: looks otherwise: ${told}`);
+    }
+    for (const part of new Set([...Object.keys(known[name].boxes), ...Object.keys(boxes)])) {
+      const [a, b] = [known[name].boxes[part], boxes[part]];
+      if (!a || !b || a.some((v, i) => Math.abs(v - b[i]) > tolerance.box)) {
+        wrong.push(`${name}: its ${part} is at ${b}, was at ${a} (steps of 8 pixels: x, y, width)`);
+      }
+    }
+  }
   if (process.env.LENTIL_SHOTS) {
     mkdirSync(process.env.LENTIL_SHOTS, { recursive: true });
     writeFileSync(join(process.env.LENTIL_SHOTS, `${name.replaceAll(/\W+/g, "-")}.png`), png);
+    appendFileSync(join(process.env.LENTIL_SHOTS, "distances.txt"), `${name}: ${told}\n`); // how near to the tolerance
   }
-  if (write) {
-    known[name] = { boxes, cells: Buffer.from(cells).toString("base64") };
-    return [];
-  }
-  const before = known[name];
-  if (!before) {
-    return [`${name}: no baseline; LENTIL_BASELINES=write makes it`];
-  }
-  const wrong = [];
-  const was = [...Buffer.from(before.cells, "base64")];
-  const off = cells.map((v, i) => Math.abs(v - was[i]));
-  const mean = off.reduce((sum, v) => sum + v, 0) / off.length;
-  const most = Math.max(...off);
-  if (mean > tolerance.mean || most > tolerance.cell) {
-    const at = Math.floor(off.indexOf(most) / 3);
-    wrong.push(`${name}: looks otherwise: off by ${mean.toFixed(1)} on the whole, by ${most} in column ${at % across}, row ${Math.floor(at / across)} of ${across}×${down}`);
-  }
-  for (const part of new Set([...Object.keys(before.boxes), ...Object.keys(boxes)])) {
-    const [a, b] = [before.boxes[part], boxes[part]];
-    if (!a || !b || a.some((v, i) => Math.abs(v - b[i]) > tolerance.box)) {
-      wrong.push(`${name}: its ${part} is at ${b}, was at ${a} (steps of 8 pixels: x, y, width)`);
-    }
-  }
-  return wrong;
+  return { cells, boxes, wrong };
 }
 
 /** Writes the baselines, if they are being made. */
