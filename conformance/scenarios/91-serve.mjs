@@ -147,8 +147,8 @@ export const scenarios = {
     const slow = c.action(api.numbers.slow, {}); // which no client can send again
     const going = house.stop("SIGTERM");
     // Not ready at once, and yet answering for as long as drain.delay says.
-    await until("the announcement", async () => (await ask(house, `${house.info.url}/ready`)).status === 503);
-    same((await ask(house, `${house.info.url}/health`)).status, 200);
+    const both = () => Promise.all(["ready", "health"].map(async (path) => (await ask(house, `${house.info.url}/${path}`)).status));
+    await until("the announcement", async () => String(await both()) === "503,200");
     same(await slow, "done");
     same(await going, 0);
     const before = acknowledged;
