@@ -163,5 +163,12 @@ export const live = (page) => page.locator("ul[data-live=true]").waitFor({ state
 export async function suggest(page, text) {
   await page.getByPlaceholder("Suggest a soup").fill(text);
   await page.getByRole("button", { name: "Suggest" }).click();
-  await page.getByText(text, { exact: true }).waitFor();
+  await once(page, text);
+}
+
+/** Waits until a text is on the page, and once: while what a server streams takes its place, it may be there twice for a moment. */
+export async function once(page, text) {
+  const found = page.getByText(text, { exact: true });
+  await until(`"${text}" once on the page`, async () => (await found.count()) === 1);
+  await found.waitFor();
 }

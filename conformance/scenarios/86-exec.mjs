@@ -7,7 +7,7 @@ import { complaints, enterCode, enterPassword, listen, newPerson, openBrowser as
 import { contains, holds, same } from "../lib/check.mjs";
 import { Exec, exec, houseOf, ownPorts, vacant } from "../lib/exec.mjs";
 import { freePort, readEnv, removeFolder, root, until, write } from "../lib/lentil.mjs";
-import { copyWithPackages, example as nextExample, movePort, suggest } from "../lib/nextjs.mjs";
+import { copyWithPackages, example as nextExample, movePort, once, suggest } from "../lib/nextjs.mjs";
 
 const password = "correct horse battery staple";
 const node22 = join(root, "conformance", "apps", "next", "node_modules", "node", "bin", "node");
@@ -175,7 +175,7 @@ export const scenarios = {
       contains(html, "ada@example.com", "the first answer");
       contains(html, "Red lentil soup", "the first answer");
       await page.reload();
-      await page.getByText("Red lentil soup", { exact: true }).waitFor();
+      await once(page, "Red lentil soup");
       await person.close();
     } finally {
       await browser?.close();

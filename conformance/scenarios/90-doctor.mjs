@@ -72,6 +72,9 @@ async function visitor(house) {
   return person;
 }
 
+/** The newest access token of a page, which its answer brings a moment after the house has written of it. */
+const tokenOf = (person) => until("the page's token", () => person.token);
+
 /** From the welcome page to the app's address, with a new account or one that exists. */
 async function enter(house, page, email, button = "Sign in") {
   await page.goto(house.url);
@@ -117,7 +120,7 @@ export const scenarios = {
     await until("a refusal in the log", () => house.lentil.log.includes("the second provider is missing"));
     same(await person.page.getByPlaceholder("Suggest a soup").count(), 0, "the app lets nobody in");
 
-    const token = await doctor(["token", "--dir", house.dir], { input: person.token });
+    const token = await doctor(["token", "--dir", house.dir], { input: await tokenOf(person) });
     same(token.code, 1);
     contains(token.out, `trusts https://api.workos.com/ only: the second provider is missing.`);
     contains(token.out, "is good for another", "the warning about a living token");
@@ -135,7 +138,7 @@ export const scenarios = {
     await inside(person.page);
     const left = await findings(house.dir);
     same(Object.values(left).map((f) => f.status), ["warning"], JSON.stringify(left)); // what was refused is told for a while
-    same((await doctor(["token", "--dir", house.dir, "-"], { input: person.token })).code, 0, "the same token now");
+    same((await doctor(["token", "--dir", house.dir, "-"], { input: await tokenOf(person) })).code, 0, "the same token now");
     await person.close();
   },
 
@@ -148,7 +151,7 @@ export const scenarios = {
       const person = await visitor(house);
       await enter(house, person.page, "ada@example.com");
       await until("a refusal in the log", () => house.lentil.log.includes("The token has no claim `aud`"));
-      const token = await doctor(["token", "--dir", house.dir, "--json"], { input: person.token });
+      const token = await doctor(["token", "--dir", house.dir, "--json"], { input: await tokenOf(person) });
       same(JSON.parse(token.out).refusal.cause, "missing-aud");
       const found = await findings(house.dir, "--only", "token-audience");
       contains(found["token-audience"].detail[0], `expects ${house.lentil.info.clientId}`);
