@@ -98,6 +98,68 @@ export const scenarios = {
     await page.context().close();
   },
 
+  "what is typed stays when somebody else changes it, when the session ends, and when the house is away": async (house) => {
+    const page = await owner(house, { timezoneId: "Asia/Tokyo" });
+    const other = await owner(house);
+    await house.run("breads:bake", { name: "Contested", price: 3 });
+    const row = "/data?table=breads&f=name&o=eq&v=Contested";
+    await visit(house, page, row);
+    await page.getByRole("link", { name: "price: 3. Edit" }).click();
+    const cell = page.getByLabel("Value of price");
+    await cell.fill("4.5");
+    await visit(house, other, row);
+    await other.getByRole("link", { name: "price: 3. Edit" }).click();
+    await other.getByLabel("Value of price").fill("9");
+    await other.getByRole("button", { name: "Save" }).click();
+    await notice(other, "Saved.");
+    // The picture of the row has changed; the field that is typed in has not.
+    await house.run("breads:bake", { name: "Contested", price: 5 });
+    await page.getByRole("link", { name: "price: 5. Edit" }).waitFor();
+    same(await cell.evaluate((el) => [el.value, el === document.activeElement]), ["4.5", true], "while it is typed");
+    await page.getByRole("button", { name: "Save" }).click();
+    await alerted(page, "meanwhile");
+    same((await page.getByTestId("now").innerText()).trim(), "9");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("link", { name: "price: 4.5. Edit" }).waitFor();
+
+    // Times are those of the place where one looks.
+    const made = page.locator("tbody time").first();
+    same(await made.innerText(), await made.evaluate((el) => new Date(Date.parse(el.dateTime) + 9 * 3600_000).toISOString().slice(0, 23).replace("T", " ")));
+    // A condition without a value keeps the next one's value in its place.
+    await visit(house, page, "/data?table=breads&f=notes&o=unset&v=");
+    await page.locator("#f").fill("name");
+    await page.locator("#v").fill("Contested");
+    await page.getByRole("button", { name: "Show" }).click();
+    await page.locator(".chip", { hasText: "Contested" }).waitFor();
+    same(await page.locator(".grid tbody tr").count(), 2);
+
+    // Signed out in another window, and in again.
+    await visit(house, page, "/data?table=bakers&new=1");
+    const text = page.getByLabel("Fields, as JavaScript or JSON");
+    await text.fill("{ name: 'Uli', shift: 'late' }");
+    const away = await page.context().newPage();
+    await away.goto(house.dash);
+    await away.getByLabel("You: ").click();
+    await away.getByRole("button", { name: "Sign out" }).click();
+    await away.waitForURL(/sign-in/);
+    await page.bringToFront();
+    await page.getByRole("button", { name: "Add it" }).click();
+    await page.getByRole("alert").getByText("not signed in any more").waitFor();
+    same(await text.inputValue(), "{ name: 'Uli', shift: 'late' }");
+    await away.goto(link(house));
+    await away.waitForURL(`${house.dash}/`);
+    await page.bringToFront();
+    await page.route("**/data*", (route) => (route.request().method() === "POST" ? route.abort() : route.continue()));
+    await page.getByRole("button", { name: "Add it" }).click();
+    await page.getByRole("alert").getByText("nothing was sent").waitFor();
+    await page.unroute("**/data*");
+    await page.getByRole("button", { name: "Add it" }).click();
+    await notice(page, "Added");
+    await page.getByRole("link", { name: "name: Uli. Edit" }).waitFor();
+    await other.context().close();
+    await page.context().close();
+  },
+
   "documents are edited, added, filtered and deleted; what the schema forbids is told": async (house) => {
     const page = await owner(house);
     await visit(house, page, "/data?table=breads&f=name&o=eq&v=Loaf+007");

@@ -25,6 +25,19 @@ func (s *Service) Events(ctx context.Context, id EnvironmentID, names []string, 
 	return s.History(ctx, id, EventQuery{Names: names, After: EventID(p.After), Before: EventID(p.Before), Limit: p.Limit})
 }
 
+// LatestEvents lists the named events of an environment, all if none is named, newest
+// first and older than before, if that is not "". The list's After is what the next
+// page is before, if there is one.
+func (s *Service) LatestEvents(ctx context.Context, id EnvironmentID, names []string, before EventID, limit int) (*List[Event], error) {
+	l, err := s.History(ctx, id, EventQuery{Names: names, Before: before, Limit: limit, latest: true})
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(l.Data)
+	l.Before, l.After = "", l.Before
+	return l, nil
+}
+
 // History lists a part of an environment's events, oldest first.
 func (s *Service) History(ctx context.Context, id EnvironmentID, q EventQuery) (l *List[Event], err error) {
 	horizon, err := s.events.horizon(ctx, id)
@@ -92,7 +105,7 @@ func (tx *Tx) events(id EnvironmentID, q EventQuery, horizon string) (*List[Even
 	if !q.End.IsZero() {
 		below = min(below, firstEventAt(q.End.Truncate(time.Millisecond).Add(time.Millisecond)))
 	}
-	backwards := q.Before != "" && q.After == "" && q.Start.IsZero()
+	backwards := q.latest || q.Before != "" && q.After == "" && q.Start.IsZero()
 	m := &merge{backwards: backwards}
 	for _, span := range q.spans(id) {
 		in := database.Interval{Lower: value.AppendKey(slices.Clone(span.prefix), value.String(from)), Upper: value.AppendKey(slices.Clone(span.prefix), value.String(below))}
@@ -120,6 +133,9 @@ func (tx *Tx) events(id EnvironmentID, q EventQuery, horizon string) (*List[Even
 	if n := len(l.Data); n > 0 {
 		if backwards {
 			slices.Reverse(l.Data)
+		}
+		if q.latest && m.Len() > 0 {
+			l.Before = string(l.Data[0].ID)
 		}
 		if m.Len() > 0 || backwards {
 			l.After = string(l.Data[n-1].ID)

@@ -341,3 +341,41 @@ func TestSecretsAreInEventsOnlyWhereATestWantsThem(t *testing.T) {
 		t.Error("a production environment shows secrets")
 	}
 }
+
+func TestLatestEventsPageFromTheNewest(t *testing.T) {
+	t.Parallel()
+	s, e := house(t, identity.Settings{})
+	before, err := s.NewestEvent(t.Context(), e.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		record(t, s, e, map[string]any{"n": i}, "user.created")
+		record(t, s, e, map[string]any{"n": i}, "user.updated")
+	}
+	var got []string
+	at := identity.EventID("")
+	for pages := 1; ; pages++ {
+		l, err := s.LatestEvents(t.Context(), e.ID, []string{"user.created"}, at, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ev := range l.Data {
+			got = append(got, string(ev.Data))
+		}
+		if l.After == "" || l.Before != "" {
+			if pages != 3 || l.Before != "" {
+				t.Errorf("%d pages, the last with before %q", pages, l.Before)
+			}
+			break
+		}
+		at = identity.EventID(l.After)
+	}
+	if d := cmp.Diff([]string{`{"n":4}`, `{"n":3}`, `{"n":2}`, `{"n":1}`, `{"n":0}`}, got); d != "" {
+		t.Error(d)
+	}
+	all, err := s.LatestEvents(t.Context(), e.ID, nil, "", 1)
+	if err != nil || len(all.Data) != 1 || all.Data[0].Name != "user.updated" || all.Data[0].ID <= before {
+		t.Errorf("the newest of all: %+v, %v", all, err)
+	}
+}

@@ -278,6 +278,7 @@ type EventQuery struct {
 	After        EventID   // strictly newer
 	Before       EventID   // strictly older: the page next to it
 	Limit        int       // 1–100; 0 means 10
+	latest       bool      // the newest that are within the bounds, rather than the oldest
 }
 
 // Actor is who caused what an event tells.

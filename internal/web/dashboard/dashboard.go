@@ -201,6 +201,7 @@ func (s *Site) dialect(w http.ResponseWriter, r *http.Request, e *apierr.Error) 
 		http.Redirect(w, r, signInURL(r.URL), http.StatusSeeOther)
 		return
 	}
+	w.Header().Set("Lentil-Refused", e.Code) // for the page's script, which keeps what was typed
 	if wantsStream(r) {
 		// An EventSource does not try again after an answer that is not 200.
 		http.Error(w, e.Message, wire.Status(e.Kind))

@@ -55,6 +55,8 @@ type tableItem struct {
 type Column struct {
 	Name  string
 	Shown bool
+	Sort  string // the address at which it is sorted by; "" without an index for it
+	Order string // ascending or descending, if it is
 }
 
 // indexItem is an index that the table can be read by.
@@ -76,7 +78,8 @@ type dataRow struct {
 type dataCell struct {
 	Cell
 	Field string
-	Edit  string // address at which it can be edited; "" if it cannot
+	Edit  string    // address at which it can be edited; "" if it cannot
+	At    time.Time // when the document was made, in that column
 	Form  *editor
 }
 
@@ -87,6 +90,7 @@ type fieldInfo struct{ Name, Type string }
 type editor struct {
 	ID, Field, Text string
 	Was             string // digest of what was there when the form was made
+	Now             string // what somebody else made of it meanwhile
 	Gone            bool
 }
 
@@ -359,8 +363,38 @@ func (v *dataView) layColumns(declared []string, docs []*database.Document) {
 	names = append(append([]string{"_id"}, names...), "_creationTime")
 	hidden := v.URL.Query()["hide"]
 	for _, n := range names {
-		v.Columns = append(v.Columns, Column{n, !slices.Contains(hidden, n)})
+		c := Column{Name: n, Shown: !slices.Contains(hidden, n)}
+		v.sortBy(&c)
+		v.Columns = append(v.Columns, c)
 	}
+}
+
+// sortBy finds the shortest index that begins with the column's field. Sorted by it
+// already, the column turns the order round.
+func (v *dataView) sortBy(c *Column) {
+	var by *indexItem
+	for i := range v.Indexes {
+		ix := &v.Indexes[i]
+		if ix.Fields[0] != c.Name || ix.State != string(database.Enabled) {
+			continue
+		}
+		if ix.Here || by == nil || !by.Here && len(ix.Fields) < len(by.Fields) {
+			by = ix
+		}
+	}
+	if by == nil {
+		return
+	}
+	order := "asc"
+	if by.Here {
+		c.Order = "ascending"
+		if v.Descending {
+			c.Order = "descending"
+		} else {
+			order = "desc"
+		}
+	}
+	c.Sort = v.With("index", by.Name, "order", order, "after", "", "before", "", "edit", "", "field", "", "new", "")
 }
 
 // row makes the row of a document.
@@ -382,9 +416,8 @@ func (v *dataView) row(tx *database.Tx, doc *database.Document, may bool) dataRo
 		}
 		switch {
 		case c.Name == "_creationTime":
-			out.Kind = "time"
-			out.Text = time.UnixMilli(int64(doc.CreationTime)).UTC().Format("2006-01-02 15:04:05.000")
-			out.Full = ""
+			out.Kind, out.Text, out.Full = "time", "", ""
+			out.At = time.UnixMilli(int64(doc.CreationTime)).UTC()
 		case c.Name == "_id" || out.Link != "":
 			out.Kind, out.Full = "id", out.Text
 		}
@@ -464,7 +497,12 @@ func (v *dataView) readEditor(ctx context.Context, tx *database.Tx) error {
 		e.Was, e.Text = digestOf(o), writeLiteral(o)
 	}
 	if v.Posted == "save" {
-		e.Text, e.Was = v.PostForm.Get("value"), v.PostForm.Get("was")
+		if v.Alert == errChanged { // seen now, so that the next saving is meant
+			e.Now = e.Text
+		} else {
+			e.Was = v.PostForm.Get("was")
+		}
+		e.Text = v.PostForm.Get("value")
 		v.Still("data-rows")
 	}
 	if e.Field != "" {

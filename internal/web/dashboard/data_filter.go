@@ -34,6 +34,9 @@ func (f filter) Name() string {
 	return f.Op
 }
 
+// ByAge says whether the order is that of age.
+func (v *dataView) ByAge() bool { return v.Index == byCreation || v.Index == "by_id" }
+
 // maxFilters bounds the conditions of a page.
 const maxFilters = 8
 

@@ -300,3 +300,55 @@ func TestSettingsKeysAndTheEnd(t *testing.T) {
 	}
 	p.refused("/d/calm-wren-100/settings", "delete", "started for", "confirm", "calm-wren-100")
 }
+
+func TestTextThatNobodyWouldSeeIsQuoted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.insert(w.dev.Name, "notes", `{"text":""}`, `{"text":"  "}`, `{"other":"plain"}`)
+	page := html.UnescapeString(w.as("").get("/d/" + w.dev.Name + "/data?table=notes"))
+	for _, want := range []string{`text: "". Edit`, `text: " ". Edit`, `text: not set. Edit`, `other: plain. Edit`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page is without %q", want)
+		}
+	}
+}
+
+func TestWhoeverIsLateSeesWhatIsThereAndMaySaveOverIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.insert(w.dev.Name, "notes", `{"text":"first"}`)[0]
+	p := w.as("")
+	for _, field := range []string{"text", ""} {
+		at := "/d/" + w.dev.Name + "/data?table=notes&edit=" + id + "&field=" + field
+		mine, theirs, seen := `'mine'`, `'theirs'`, `"theirs"`
+		if field == "" {
+			mine, theirs, seen = `{text: 'mine'}`, `{text: 'theirs'}`, `{ text: "theirs" }`
+		}
+		was := regexp.MustCompile(`name="was" value="([^"]*)"`)
+		old := was.FindStringSubmatch(p.get(at))[1]
+		p.done(at, "save", "id", id, "field", field, "was", old, "value", theirs)
+		r := p.post(at, "save", "id", id, "field", field, "was", old, "value", mine)
+		text := html.UnescapeString(r.text)
+		if r.StatusCode != http.StatusConflict || !strings.Contains(text, mine) || !strings.Contains(text, `data-testid="now">`+seen) {
+			t.Fatalf("%q, late: %d %s", field, r.StatusCode, brief(text))
+		}
+		p.done(at, "save", "id", id, "field", field, "was", was.FindStringSubmatch(r.text)[1], "value", mine)
+		if page := p.get("/d/" + w.dev.Name + "/data?table=notes"); !strings.Contains(page, "text: mine. Edit") {
+			t.Errorf("%q, saved over: %s", field, brief(page))
+		}
+	}
+}
+
+func TestRefusalsTellTheScriptWhichTheyAre(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	at := "/d/" + w.dev.Name + "/data?table=notes"
+	p := w.as("")
+	if r := p.do(http.MethodPost, at, url.Values{"do": {"add"}, "value": {"{}"}}); r.Header.Get("Lentil-Refused") != "StaleForm" {
+		t.Errorf("without the session's secret: %d %q", r.StatusCode, r.Header.Get("Lentil-Refused"))
+	}
+	p.cookie = ""
+	if r := p.do(http.MethodPost, at, url.Values{"do": {"add"}, "value": {"{}"}}); r.StatusCode != http.StatusUnauthorized || r.Header.Get("Lentil-Refused") != "SignInFirst" {
+		t.Errorf("without a session: %d %q", r.StatusCode, r.Header.Get("Lentil-Refused"))
+	}
+}

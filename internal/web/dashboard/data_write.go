@@ -72,7 +72,7 @@ func (v *Visit) find(ctx context.Context, tx *database.Tx, table, text string) (
 
 // errChanged is the answer to a form that was made from what is not there any more.
 var errChanged = apierr.New(apierr.Conflict, "ChangedMeanwhile",
-	"Somebody changed this meanwhile. Copy what you wrote, load the page again, and write it once more.")
+	"Somebody changed this meanwhile. What is there now stands below; save again to put what you wrote in its place.")
 
 // addDocument makes a document.
 func (s *Site) addDocument(v *Visit) (string, error) {
@@ -125,7 +125,7 @@ func (s *Site) saveDocument(v *Visit) (string, error) {
 		}
 	case strings.HasPrefix(field, "_"):
 		err = noSystemFields(value.ObjectOf(value.Field{Name: field, Value: value.Null{}}))
-	case strings.TrimSpace(text) != "":
+	case strings.TrimSpace(text) != "" && strings.TrimSpace(text) != "undefined": // both take the field away
 		val, err = readLiteral(text)
 	}
 	if err != nil {

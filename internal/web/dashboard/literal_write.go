@@ -107,8 +107,8 @@ func cell(v value.Value) Cell {
 	}
 	c := Cell{Kind: strings.ToLower(v.Kind().String())}
 	text := literal(v, "")
-	if s, ok := v.(value.String); ok {
-		text = string(s)
+	if s, ok := v.(value.String); ok && s != "" && strings.TrimSpace(string(s)) == string(s) {
+		text = string(s) // in quotes only where nobody would see it
 	}
 	c.Text = clipText(strings.Join(strings.Fields(clipText(text, 4*cellWidth)), " "), cellWidth)
 	if c.Text != text {

@@ -47,6 +47,18 @@ type picture struct {
 	every   time.Duration
 	stop    []func()
 	holds   string // the deployment whose pages these are
+	rest    time.Duration
+}
+
+// restAfter is how long to rest after regions were sent: large ones are sent less
+// often, 1 kB for each millisecond, so that a table under writes does not keep a
+// browser from doing anything else.
+func restAfter(regions map[string]string) time.Duration {
+	n := 0
+	for _, html := range regions {
+		n += len(html)
+	}
+	return max(liveRest, time.Duration(n>>10)*time.Millisecond)
 }
 
 // stream keeps a page in a browser up to date: it prints the page, sends the regions
@@ -78,7 +90,8 @@ func (s *Site) stream(w http.ResponseWriter, r *http.Request, p *page) error {
 			if !out.begun {
 				return err
 			}
-			return out.send("gone", map[string]string{"message": s.explain(r, err)})
+			e, _ := apierr.As(err)
+			return out.send("gone", map[string]string{"code": code(e), "message": s.explain(r, err)})
 		}
 		if pic.holds != held && s.Platform.Fleet != nil {
 			// Between two pictures, too, the deployment must stay open: what is subscribed to is
@@ -99,6 +112,7 @@ func (s *Site) stream(w http.ResponseWriter, r *http.Request, p *page) error {
 			}
 			if len(diff) > 0 {
 				err = out.send("swap", map[string]any{"title": pic.title, "regions": diff})
+				pic.rest = restAfter(diff)
 			}
 		default:
 			err = out.comment("up to date")
@@ -142,6 +156,14 @@ func (s *Site) look(ctx context.Context, w http.ResponseWriter, r *http.Request,
 		pic.wake, pic.stop = append(pic.wake, c), append(pic.stop, stop)
 	}
 	return pic, nil
+}
+
+// code is that of an error; "" for one of ours.
+func code(e *apierr.Error) string {
+	if e == nil {
+		return ""
+	}
+	return e.Code
 }
 
 // explain is what the browser is told of an error.
@@ -197,7 +219,7 @@ var errGone = errors.New("dashboard: browser went away")
 
 // wait rests, then waits until one of the channels is ready.
 func (e *events) wait(ctx context.Context, changed <-chan struct{}, pic *picture) error {
-	rest := time.NewTimer(liveRest)
+	rest := time.NewTimer(max(liveRest, pic.rest))
 	defer rest.Stop()
 	select {
 	case <-rest.C:

@@ -43,9 +43,6 @@ func (logsView) heading() string  { return "Logs" }
 // Levels are those that lines can have.
 func (logsView) Levels() []string { return []string{"DEBUG", "LOG", "INFO", "WARN", "ERROR"} }
 
-// Exact is the time of day of an entry.
-func (e logEntry) Exact() string { return e.At.UTC().Format("15:04:05.000") }
-
 // showLogs shows the newest entries that meet what the address asks for.
 func (s *Site) showLogs(v *Visit) (view, error) {
 	d, err := v.Open()

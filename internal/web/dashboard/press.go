@@ -41,7 +41,7 @@ func newPress(files fs.FS) (*press, error) {
 	pr := &press{assets: map[string]string{}}
 	pr.templates = template.New("").Funcs(template.FuncMap{
 		"asset": func(name string) string { return pr.assets[name] },
-		"when":  when, "icon": icon, "bytes": byteCount, "count": func(n any) string { return count(number(n)) }, "plural": plural, "join": strings.Join, "dict": dict, "lower": strings.ToLower,
+		"when":  when, "exact": exact, "icon": icon, "bytes": byteCount, "count": func(n any) string { return count(number(n)) }, "plural": plural, "join": strings.Join, "dict": dict, "lower": strings.ToLower,
 	})
 	err := fs.WalkDir(files, "templates", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".html") {
@@ -177,6 +177,17 @@ func when(t time.Time) template.HTML {
 	t = t.UTC()
 	exact := t.Format("2006-01-02 15:04:05 UTC")
 	return template.HTML(`<time datetime="` + t.Format("2006-01-02T15:04:05.000Z") + `" title="` + exact + `">` + exact[:16] + `</time>`) //nolint:gosec // digits
+}
+
+// exact prints a time as it is on a clock: with its date ("date"), or without it where
+// that is today ("time"). The script turns it into the time zone of whoever looks.
+func exact(t time.Time, how string) template.HTML {
+	t = t.UTC()
+	layout := "15:04:05.000"
+	if how == "date" {
+		layout = "2006-01-02 " + layout
+	}
+	return template.HTML(`<time datetime="` + t.Format("2006-01-02T15:04:05.000Z") + `" data-exact="` + how + `" title="` + t.Format("2006-01-02 15:04:05 UTC") + `">` + t.Format(layout) + `</time>`) //nolint:gosec // digits
 }
 
 // byteCount prints a number of bytes for people.

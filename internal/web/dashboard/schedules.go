@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
@@ -29,6 +30,12 @@ type jobRow struct {
 	Space string // of its row, for the form
 	Text  Cell
 	URL   string
+}
+
+// Brief is the first line of why it failed.
+func (j jobRow) Brief() string {
+	line, _, _ := strings.Cut(j.Failure, "\n")
+	return line
 }
 
 // cronRow is a cron job with how it went last.

@@ -78,7 +78,7 @@ func (s *Site) showEvents(p *signIn) (view, error) {
 	if out.Name != "" {
 		names = []string{out.Name}
 	}
-	l, err := s.Identity.Events(p.ctx, p.Env.ID, names, identity.Page{Limit: shownEvents, Order: identity.NewestFirst, After: p.Q("after")})
+	l, err := s.Identity.LatestEvents(p.ctx, p.Env.ID, names, identity.EventID(p.Q("after")), shownEvents)
 	if err != nil {
 		return nil, err
 	}

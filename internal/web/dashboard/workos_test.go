@@ -152,6 +152,9 @@ func TestEveryPageOfAnEnvironment(t *testing.T) {
 	if r := p.post(org, "member", "email", "nobody@example.com"); r.StatusCode/100 != 4 || !strings.Contains(r.text, "Invite them instead") {
 		t.Errorf("an unknown member: %d %s", r.StatusCode, brief(r.text))
 	}
+	if text := p.get(org); !strings.Contains(text, `<option value="member" selected>`) || strings.Contains(text, `<option value="admin" selected>`) {
+		t.Error("whoever is added to an organization is not offered the default role")
+	}
 	p.done(at+"/invitations", "invite", "email", "bob@example.com", "organization", string(l.Data[0].ID))
 	if invited != "bob@example.com into "+hostile {
 		t.Errorf("mailed: %q", invited)

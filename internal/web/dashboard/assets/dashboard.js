@@ -7,8 +7,9 @@ const mac = /Mac|iPhone|iPad/.test(navigator.platform);
 
 // -- Changing the page in place ---------------------------------------------------
 
-// keyOf is what tells that an old and a new element are the same thing.
-const keyOf = (node) => (node.nodeType === 1 ? node.id || node.dataset.key || "" : "");
+// keyOf is what tells that an old and a new element are the same thing. The property
+// id of a form would be its field of that name.
+const keyOf = (node) => (node.nodeType === 1 ? node.getAttribute("id") || node.dataset.key || "" : "");
 
 // morph makes `from` like `to` and keeps every node that can stay, so that focus,
 // selection, scroll positions and open menus are not lost.
@@ -22,9 +23,13 @@ function morph(from, to) {
     return;
   }
   if (from.isEqualNode(to)) return;
+  // A form in which somebody is typing stays as a whole: with what it knows of the
+  // value that it was made from, so that its sending finds out who was first.
+  if (from.nodeName === "FORM" && $("[data-dirty]", from)) return;
+  if (from.nodeName === "TIME" && from.dateTime === to.dateTime) return; // told in words of the script's
   attributes(from, to);
   if (from.nodeName === "TEXTAREA") {
-    if (document.activeElement !== from && from.defaultValue !== to.defaultValue) from.value = to.defaultValue;
+    if (!from.dataset.dirty && from.defaultValue !== to.defaultValue) from.value = from.defaultValue = to.defaultValue;
     return;
   }
   children(from, to);
@@ -68,7 +73,7 @@ function children(from, to) {
       morph(old, next);
       continue;
     }
-    if (key && next.dataset.fresh !== undefined) next.classList.add("fresh");
+    if (key && live && next.dataset.fresh !== undefined) next.classList.add("fresh");
     from.insertBefore(next, at);
   }
   while (at) {
@@ -84,11 +89,27 @@ const parse = (html) => new DOMParser().parseFromString(html, "text/html");
 // -- Live ---------------------------------------------------------------------------
 
 let stream, again, digest;
+let live = false; // the page is changing by itself: what is new in it is pointed out
 
 function say(text) {
   const el = $("[data-state]");
   if (el && el.textContent !== text) el.textContent = text;
 }
+
+// warn says what went wrong at the head of the page, and offers a link.
+function warn(text, link, href) {
+  const note = Object.assign(document.createElement("div"), { className: "note bad" });
+  const p = document.createElement("p");
+  note.setAttribute("role", "alert");
+  p.append(text);
+  if (link) p.append(" ", Object.assign(document.createElement("a"), { href, target: "_blank", rel: "noopener", textContent: link }));
+  note.append(p);
+  $("#notice")?.replaceChildren(note);
+  note.scrollIntoView({ block: "nearest" });
+}
+
+const kept = "What you typed is still here.";
+const signIn = () => warn(`You are not signed in any more. ${kept} Sign in beside this page, then send it again:`, "Sign in", "/sign-in");
 
 // listen holds one event stream for a page that is looked at; hidden pages hold none,
 // since browsers allow few to a host.
@@ -103,13 +124,17 @@ function listen() {
   stream.addEventListener("swap", (e) => {
     const { title, regions } = JSON.parse(e.data);
     digest = ""; // the browser's picture is no longer that of the address
+    live = true;
     for (const [id, html] of Object.entries(regions)) region(id, html);
+    live = false;
     if (title) document.title = document.title.replace(/^[^·]*(?= ·)/, title);
     settle();
   });
   stream.addEventListener("gone", (e) => {
     hush();
-    say(JSON.parse(e.data).message);
+    const { code, message } = JSON.parse(e.data);
+    if ($("[data-dirty]")) return code === "SignInFirst" ? signIn() : warn(`${message} ${kept}`);
+    say(message);
     again = setTimeout(() => location.reload(), 1500);
   });
   stream.onerror = () => {
@@ -157,13 +182,27 @@ async function go(url, options = {}, push = true) {
   say("…");
   try {
     const res = await fetch(url, { ...options, headers: { ...options.headers, Accept: "text/html" }, credentials: "same-origin" });
+    const refused = options.method === "POST" && res.headers.get("Lentil-Refused");
+    if (refused === "SignInFirst") return signIn();
+    if (refused === "StaleForm" && !options.again && (await renew(options.body))) return go(url, { ...options, again: true }, push);
     if (!(res.headers.get("Content-Type") ?? "").startsWith("text/html")) return location.assign(res.url);
     show(await res.text(), res.url, push);
     say("");
     focusFirst();
   } catch {
     say("Not connected");
+    if (options.method === "POST") warn(`This house does not answer, so nothing was sent. ${kept}`);
   }
+}
+
+// renew takes the session's secret from a fresh copy of the page: whoever signed in
+// again goes on with the form that they have before them.
+async function renew(body) {
+  const secret = $("input[name=form]", parse(await (await fetch(location.href, { credentials: "same-origin" })).text()))?.value;
+  if (!secret) return false;
+  for (const el of $$("input[name=form]")) el.value = secret;
+  body.set("form", secret);
+  return true;
 }
 
 // focusFirst leads to what is wrong, or to what has just been opened.
@@ -175,7 +214,9 @@ function focusFirst() {
 
 document.addEventListener("click", (e) => {
   const copy = e.target.closest("[data-copy-text]");
-  if (copy) return void navigator.clipboard?.writeText(copy.dataset.copyText).then(() => say("Copied"));
+  if (copy) return void copyText(copy);
+  const away = e.target.closest("a[href]");
+  if (away && !away.target && !away.closest("[data-closes]") && $("textarea[data-close][data-dirty]") && !confirm("Leave what you typed?")) return e.preventDefault();
   const a = e.target.closest("a[data-swap], [data-swap] a");
   if (!a || e.button || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey || a.target || a.hasAttribute("download")) return;
   if (a.origin !== location.origin) return;
@@ -193,9 +234,9 @@ document.addEventListener("submit", (e) => {
   if (url.origin !== location.origin) return;
   e.preventDefault();
   const data = new FormData(form, e.submitter);
-  for (const el of $$("[data-dirty]", form)) delete el.dataset.dirty;
   if (form.method === "get") {
-    url.search = new URLSearchParams([...data].filter(([, v]) => v !== "")).toString();
+    // Of names that occur more than once each value has its place.
+    url.search = new URLSearchParams([...data].filter(([k, v]) => v !== "" || data.getAll(k).length > 1)).toString();
     return go(url);
   }
   const many = form.enctype === "multipart/form-data";
@@ -216,6 +257,18 @@ document.addEventListener("change", (e) => {
   if (e.target.matches("[data-submit]")) e.target.form.requestSubmit();
 });
 
+// copyText copies, and says so where it was asked for.
+async function copyText(button) {
+  try {
+    await navigator.clipboard.writeText(button.dataset.copyText);
+  } catch {
+    return say("This browser does not let pages of this address copy");
+  }
+  say("Copied");
+  button.classList.add("done");
+  setTimeout(() => (button.classList.remove("done"), say("")), 1500);
+}
+
 addEventListener("popstate", () => go(location.href, {}, false));
 document.addEventListener("visibilitychange", () => (document.hidden ? hush() : listen()));
 addEventListener("pagehide", hush);
@@ -226,13 +279,33 @@ addEventListener("pageshow", (e) => e.persisted && listen());
 const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const spans = [["year", 31557600], ["month", 2629800], ["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60]];
 
+// Times are those of the clock on the wall where the page is looked at; UTC is told on
+// hovering.
+const pad = (n, size = 2) => String(n).padStart(size, "0");
+const zone = new Intl.DateTimeFormat("en", { timeZoneName: "short" });
+const day = (t) => `${t.getFullYear()}-${pad(t.getMonth() + 1)}-${pad(t.getDate())}`;
+const clock = (t) => `${pad(t.getHours())}:${pad(t.getMinutes())}:${pad(t.getSeconds())}`;
+
+function exactly(el) {
+  const t = new Date(el.dateTime);
+  const time = `${clock(t)}.${pad(t.getMilliseconds(), 3)}`;
+  return el.dataset.exact === "time" && day(t) === day(new Date()) ? time : `${day(t)} ${time}`;
+}
+
 function tell(el) {
-  const seconds = (new Date(el.dateTime) - Date.now()) / 1000;
-  const [unit, size] = spans.find(([, n]) => Math.abs(seconds) >= n) ?? [];
-  const text = unit ? words.format(Math.trunc(seconds / size), unit) : Math.abs(seconds) < 10 ? "just now" : words.format(Math.trunc(seconds), "second");
+  const t = new Date(el.dateTime);
+  const title = `${day(t)} ${clock(t)} ${zone.formatToParts(t).find((p) => p.type === "timeZoneName").value} · ${t.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+  if (el.title !== title) el.title = title;
+  const text = el.dataset.exact === undefined ? relative(el) : exactly(el);
   if (el.textContent !== text) el.textContent = text;
 }
-const tellAll = () => $$("time[datetime]:not([data-exact])").forEach(tell);
+
+function relative(el) {
+  const seconds = (new Date(el.dateTime) - Date.now()) / 1000;
+  const [unit, size] = spans.find(([, n]) => Math.abs(seconds) >= n) ?? [];
+  return unit ? words.format(Math.trunc(seconds / size), unit) : Math.abs(seconds) >= 10 ? words.format(Math.trunc(seconds), "second") : seconds > 0 ? "in a moment" : "just now";
+}
+const tellAll = () => $$("time[datetime]").forEach(tell);
 setInterval(tellAll, 5000);
 
 // -- Command palette and shortcuts ------------------------------------------------------
@@ -337,7 +410,7 @@ function openKeys() {
     keySheet.setAttribute("aria-labelledby", "shortcuts-title");
     document.documentElement.append(keySheet);
   }
-  const rows = [[mac ? "⌘ K" : "Ctrl K", "Go to a page, table or function"], ["/", "Search or filter"], ["n", "New"], ["j k", "Next and previous row"], ["Enter", "Open the row"], ["e", "Edit the row"], ["Esc", "Close"], ["?", "This sheet"]];
+  const rows = [[mac ? "⌘ K" : "Ctrl K", "Go to a page, table or function"], ["/", "Search or filter"], ["n", "New"], ["j k", "Next and previous row"], ["Enter", "Open the row"], ["e", "Edit the row"], ["c", "Copy the row’s id"], ["Esc", "Close"], ["?", "This sheet"]];
   for (const a of $$("[data-go]")) rows.push(["g " + a.dataset.go, a.textContent.trim()]);
   const dl = document.createElement("dl");
   dl.className = "shortcuts";
@@ -392,7 +465,7 @@ document.addEventListener("keydown", (e) => {
   const go = performance.now() - went < 1500 && $(`[data-go="${CSS.escape(e.key)}"]`);
   went = e.key === "g" && !go ? performance.now() : -Infinity;
   if (go) return go.click();
-  const act = { "?": openKeys, "/": () => $("[data-search]")?.focus(), n: () => $("[data-new]")?.click(), j: () => step(1), k: () => step(-1), e: () => document.activeElement.closest("[data-row]")?.querySelector("[data-edit]")?.click() }[e.key];
+  const act = { "?": openKeys, "/": () => $("[data-search]")?.focus(), n: () => $("[data-new]")?.click(), j: () => step(1), k: () => step(-1), e: () => document.activeElement.closest("[data-row]")?.querySelector("[data-edit]")?.click(), c: () => document.activeElement.closest("[data-row]")?.querySelector("[data-copy-text]")?.click() }[e.key];
   if (!act) return;
   e.preventDefault();
   act();
@@ -404,11 +477,26 @@ document.addEventListener("click", (e) => {
   for (const menu of $$("details[data-menu][open]")) if (!menu.contains(e.target)) menu.open = false;
   const all = e.target.closest("[data-all]");
   if (all) for (const box of $$(`input[name="${CSS.escape(all.dataset.all)}"]`)) box.checked = all.checked;
+  if (all) count();
 });
+
+// count tells how many rows are chosen on the button that does something to them.
+function count() {
+  for (const el of $$("[data-chosen]")) {
+    const n = $$(`input[form="${el.getAttribute("form")}"]:checked`).length;
+    el.disabled = n === 0;
+    $("span", el).textContent = n === 0 ? el.dataset.chosen : `${el.dataset.chosen} (${n})`;
+  }
+}
+document.addEventListener("change", count);
+
+// here brings the page's own place in the list of pages into sight.
+const here = () => $(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
 // settle does to the page's content what only a script can.
 function settle() {
   tellAll();
+  count();
   for (const el of $$("[data-palette], [data-keys], [data-script]")) el.hidden = false;
   for (const el of $$("kbd[data-mod]")) el.textContent = (mac ? "⌘ " : "Ctrl ") + el.dataset.mod;
   for (const el of $$("[data-copy]")) {
@@ -421,5 +509,6 @@ function settle() {
 }
 
 for (const el of $$("[data-tail]")) el.scrollTop = el.scrollHeight;
+here();
 settle();
 listen();
