@@ -107,6 +107,8 @@ var Checks = []Check{
 		"Each AuthKit package works with some versions of the others; none of the current ones with @workos-inc/node 11.", "Client setup", needPackages, checkPackageVersions},
 	{"convex-copies", "There is one copy of convex",
 		"Two copies of the client have two React contexts: providers of one are invisible to hooks of the other.", "", needPackages, checkConvexCopies},
+	{"node-types", "TypeScript knows `process`",
+		"From TypeScript 6 on only those types are there that tsconfig.json names, and auth.config.ts reads process.env.", "Required configuration, 1. auth.config.ts", needPackages, checkNodeTypes},
 	{"node-version", "Node.js is new enough",
 		"The official CLI needs Node.js 20, authkit-nextjs 4 asks for 22.11.", "", 0, checkNode},
 }

@@ -132,6 +132,10 @@ func (p *Patient) offerEnvironment(id string, f *finding) {
 		stays = fmt.Sprintf(" (or, if sign-in shall stay where %s is known, npx convex env set WORKOS_CLIENT_ID %s)", id, id)
 	}
 	text := p.authKitSection()
+	if strings.Contains(string(p.Convex), `"authKit"`) {
+		f.fix("convex.json asks for an environment%s; the CLI makes it when it starts:\nlentil exec -- npx convex dev", stays)
+		return
+	}
 	if text == "" || p.Convex != nil {
 		f.fix("Have an environment made%s, then put its client id into .env.local:\nlentil exec -- npx convex integration workos provision-environment\nlentil doctor --fix", stays)
 		return
