@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { enterPassword, newPerson } from "../lib/browser.mjs";
 import { contains, holds, same } from "../lib/check.mjs";
-import { binary, until } from "../lib/lentil.mjs";
+import { binary, patience, until } from "../lib/lentil.mjs";
 import { newUser, password } from "../lib/next.mjs";
 import { atBoard, close, documentFiles, example, live, openExample, signIn, signUp, start, suggest } from "../lib/nextjs.mjs";
 
@@ -173,23 +173,26 @@ export const scenarios = {
       const reloading = await person.newPage();
       const end = performance.now() + Number(process.env.LENTIL_SHORT_TOKENS_SECONDS ?? 20) * 1000;
       const seen = {};
+      let reloads = 0;
+      let votes = 0;
+      // As long as that, and until enough has happened.
+      const enough = () => seen.right > 50 && reloads > 3 && votes > 3;
+      const on = () => performance.now() < end || (!enough() && performance.now() < end + patience);
       const ask = async (headers, wanted) => {
-        while (performance.now() < end) {
+        while (on()) {
           const answer = await page.request.get(`${house.url}/board${headers.RSC ? "?_rsc" : ""}`, { headers, maxRedirects: 0 });
           const text = await answer.text();
           const what = answer.status() === 200 && text.includes(wanted) ? "right" : `${answer.status()} ${answer.headers().location ?? text.slice(0, 200)}`;
           seen[what] = (seen[what] ?? 0) + 1;
         }
       };
-      let reloads = 0;
-      let votes = 0;
       await Promise.all([
         ask({}, "ada@example.com"),
         ask({}, "ada@example.com"),
         ask({ RSC: "1" }, "ada@example.com"),
         ask({ RSC: "1" }, "ada@example.com"),
         (async () => {
-          for (; performance.now() < end; reloads++) {
+          for (; on(); reloads++) {
             await reloading.goto(`${house.url}/board`);
             await atBoard(reloading, "ada@example.com");
             await live(reloading);
@@ -197,14 +200,14 @@ export const scenarios = {
         })(),
         (async () => {
           const heart = page.getByRole("button", { name: "Vote for Soup of the hour" });
-          for (; performance.now() < end; votes++) {
+          for (; on(); votes++) {
             await heart.click();
             await until("the vote", async () => (await heart.innerText()) === (votes % 2 === 0 ? "♥ 1" : "♡ 0"));
           }
         })(),
       ]);
       same(Object.keys(seen), ["right"], `what ${JSON.stringify(seen)} requests saw`);
-      holds(seen.right > 50 && reloads > 3 && votes > 3, `${seen.right} requests, ${reloads} reloads and ${votes} votes`);
+      holds(enough(), `${seen.right} requests, ${reloads} reloads and ${votes} votes`);
       same(await page.evaluate(() => window.signedOut), [], "moments without a signed-in connection");
       same(person.problems, []);
       await person.close();

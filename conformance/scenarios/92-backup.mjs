@@ -118,13 +118,14 @@ export const scenarios = {
       }
     })();
     const early = await upload(client, "a file of before");
-    await sleep(1200);
+    await until("some writes", () => writes.length > 40);
     const moment = await nextSecond();
     await client.mutation(api.moments.drop, { file: early });
     await upload(client, "a file of after");
     await suggest("Soup of later");
     await workos.userManagement.createUser({ email: "late@example.com", password, emailVerified: true });
-    await sleep(1200);
+    const enough = writes.length + 40;
+    await until("some more writes", () => writes.length > enough);
     writing = false;
     await writer;
 

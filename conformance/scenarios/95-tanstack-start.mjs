@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { newPerson } from "../lib/browser.mjs";
 import { contains, holds, same } from "../lib/check.mjs";
-import { binary, until } from "../lib/lentil.mjs";
+import { binary, patience, until } from "../lib/lentil.mjs";
 import { newUser } from "../lib/next.mjs";
 import { atBoard, live, signIn, signUp, suggest } from "../lib/nextjs.mjs";
 import { closeTanStack, openTanStack } from "../lib/tanstack.mjs";
@@ -81,21 +81,24 @@ export const scenarios = {
       const reloading = await person.newPage();
       const end = performance.now() + Number(process.env.LENTIL_SHORT_TOKENS_SECONDS ?? 15) * 1000;
       const seen = {};
+      let reloads = 0;
+      let votes = 0;
+      // As long as that, and until enough has happened.
+      const enough = () => seen.right > 30 && reloads > 2 && votes > 3;
+      const on = () => performance.now() < end || (!enough() && performance.now() < end + patience);
       const ask = async () => {
-        while (performance.now() < end) {
+        while (on()) {
           const answer = await page.request.get(`${house.url}/board`, { maxRedirects: 0 });
           const what = answer.status() === 200 && (await answer.text()).includes("ada@example.com") ? "right" : `${answer.status()} ${answer.headers().location}`;
           seen[what] = (seen[what] ?? 0) + 1;
         }
       };
-      let reloads = 0;
-      let votes = 0;
       await Promise.all([
         ask(),
         ask(),
         ask(),
         (async () => {
-          for (; performance.now() < end; reloads++) {
+          for (; on(); reloads++) {
             await reloading.goto(`${house.url}/board`);
             await atBoard(reloading, "ada@example.com");
             await live(reloading);
@@ -103,14 +106,14 @@ export const scenarios = {
         })(),
         (async () => {
           const heart = page.getByRole("button", { name: "Vote for Soup of the hour" });
-          for (; performance.now() < end; votes++) {
+          for (; on(); votes++) {
             await heart.click();
             await until("the vote", async () => (await heart.innerText()) === (votes % 2 === 0 ? "♥ 1" : "♡ 0"));
           }
         })(),
       ]);
       same(Object.keys(seen), ["right"], `what ${JSON.stringify(seen)} requests saw`);
-      holds(seen.right > 30 && reloads > 2 && votes > 3, `${seen.right} requests, ${reloads} reloads and ${votes} votes`);
+      holds(enough(), `${seen.right} requests, ${reloads} reloads and ${votes} votes`);
       same(await page.evaluate(() => window.signedOut), [], "moments without a signed-in connection");
       same(person.problems, []);
       await person.close();
