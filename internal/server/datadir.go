@@ -48,10 +48,11 @@ func openDataDir(path string, masters [][]byte) (*dataDir, error) {
 		return nil, err
 	}
 	d := &dataDir{path: path}
-	if err := checkOwner(path, os.Geteuid()); err != nil {
-		return nil, err
-	}
 	if err := d.takeLock(); err != nil {
+		return nil, err // a house that runs is asked to do it, whoever wants it
+	}
+	if err := checkOwner(path, os.Geteuid()); err != nil {
+		d.close()
 		return nil, err
 	}
 	if _, err := os.Stat(filepath.Join(path, unfinishedName)); err == nil {
