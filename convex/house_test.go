@@ -179,7 +179,7 @@ func TestMain(m *testing.M) {
 
 // within bounds a test's waiting.
 func within(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 30*time.Second, fmt.Errorf("%s waited too long", t.Name()))
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 2*time.Minute, fmt.Errorf("%s waited too long", t.Name()))
 	t.Cleanup(cancel)
 	return ctx
 }

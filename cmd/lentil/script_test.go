@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	mathrand "math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -32,7 +34,7 @@ func TestMain(m *testing.M) {
 		// What scripts start must not inherit that hang-ups are ignored, as they are below nohup.
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
-	testscript.Main(m, map[string]func(){"lentil": main, "get": get, "newer": newer, "writes": writes, "certificate": certificateFile, "gone": gone, "preflight": preflight, "variable": setVariable})
+	testscript.Main(m, map[string]func(){"lentil": main, "get": get, "newer": newer, "writes": writes, "certificate": certificateFile, "gone": gone, "ports": ports, "preflight": preflight, "variable": setVariable})
 }
 
 // get prints the body of the URL that is its argument, asked for with the
@@ -147,6 +149,27 @@ func gone() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// ports prints flags with ports for a house that is ended and started again at the same
+// ones. They are below those that systems give to whoever takes any (Linux: 32768, RFC
+// 6335: 49152), and above those of a fleet, so that nobody else gets them in between.
+func ports() {
+	var flags []string
+	for _, flag := range []string{"port", "site-port", "authkit-port", "control-port", "vendor-tls-port"} {
+		for {
+			l, err := net.Listen("tcp", fmt.Sprintf(":%d", 22000+mathrand.IntN(10_000)))
+			if err == nil {
+				defer l.Close()
+				flags = append(flags, fmt.Sprintf("--%s=%d", flag, l.Addr().(*net.TCPAddr).Port))
+				break
+			}
+			if !errors.Is(err, syscall.EADDRINUSE) {
+				panic(err)
+			}
+		}
+	}
+	fmt.Println(strings.Join(flags, " "))
 }
 
 // newer marks the store in a directory as written by a version to come.

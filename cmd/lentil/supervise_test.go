@@ -34,7 +34,7 @@ func TestManagerIsToldOfALife(t *testing.T) {
 		t.Helper()
 		b := make([]byte, 4096)
 		for {
-			_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+			_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 			n, err := c.Read(b)
 			if err != nil {
 				t.Fatalf("%v while waiting for %s", err, want)

@@ -216,14 +216,15 @@ func (a *Archiver) failed(err error) {
 const parting = 5 * time.Second
 
 // part ships what is left when the house stops, or says that nothing is: every moment
-// until then can be restored, also those in which nothing happened.
+// until then can be restored, also those in which nothing happened. A depot that is away
+// is not waited for to hear that.
 func (a *Archiver) part(ctx context.Context, s *schedule) {
 	if !s.opened || a.note.Chain == 0 {
 		return
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting)
 	defer cancel()
-	if err := a.ship(end, true); err != nil {
+	if err := a.ship(end, a.State().Failing.IsZero()); err != nil {
 		a.Log.Warn("the last commits are not backed up yet; they are when the house starts again", "err", err)
 	}
 }

@@ -128,7 +128,7 @@ func TestRunHostile(t *testing.T) {
 				t.Errorf("the peaceful caller got %+v, %v", r, err)
 				return
 			}
-			if d := time.Since(begun); d > 5*time.Second {
+			if d := time.Since(begun); d > totalTime { // after which no query waits any more
 				t.Errorf("the peaceful caller waited %v", d)
 			}
 		}
@@ -136,7 +136,7 @@ func TestRunHostile(t *testing.T) {
 	for _, h := range hostile {
 		t.Run(h.name, func(t *testing.T) {
 			begun := time.Now()
-			limits := Limits{UserTime: 100 * time.Millisecond, TotalTime: 20 * time.Second}
+			limits := Limits{UserTime: 100 * time.Millisecond, TotalTime: 5 * time.Minute} // processor time decides, however busy the machine is
 			if greedy[h.name] {
 				limits.UserTime = 5 * time.Second
 				h.want = append(h.want, "Function execution timed out (maximum duration: 5s)")

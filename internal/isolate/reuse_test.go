@@ -12,7 +12,7 @@ import (
 // never does.
 func settleOn(t *testing.T, p *Program, name string) {
 	t.Helper()
-	for range 200 {
+	for range 5000 {
 		value(t, run(t, p, Query, name, nil, Limits{}))
 		if keeps(p) > 0 {
 			return

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,12 +14,16 @@ import (
 // TestHouseGetsItsCertificates lets an authority prove the names of a house on its
 // port for plain HTTP, and takes the authority away before the house starts again.
 func TestHouseGetsItsCertificates(t *testing.T) { // not parallel: the authority's switches are the process's
-	plain, secure, nobody, dir := freePort(t), freePort(t), freePort(t), t.TempDir()
+	plain, plainListener := holdPort(t)
+	secure, secureListener := holdPort(t)
+	const nobody = 1 // listens there
+	dir := t.TempDir()
 	authority := certificatetest.Open(t, plain, nobody, nil)
 	run := func() (*server.Server, func() error) {
 		return start(t, func(c *server.Config) {
 			c.Data, c.Host = dir, "127.0.0.1"
 			c.Hosts = server.HostNames{Deployment: []string{"api.example.com"}, Site: []string{"site.example.com"}, AuthKit: []string{"auth.example.com"}}
+			c.Listeners = []net.Listener{plainListener(), secureListener()}
 			c.HTTPSPort, c.HTTPPort = server.Port{Number: secure, Fixed: true}, server.Port{Number: plain, Fixed: true}
 			c.ACME = server.ACME{AcceptTerms: true, Email: "ops@example.com", Directory: authority.Directory, Roots: authority.Roots}
 		})

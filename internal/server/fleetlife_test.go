@@ -3,7 +3,9 @@ package server_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -28,11 +30,11 @@ func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.After(20 * time.Second); !holds(); {
+	for end := time.After(time.Minute); !holds(); {
 		select {
 		case <-tick.C:
 		case <-end:
-			t.Fatalf("%s: not within 20 s", what)
+			t.Fatalf("%s: not within a minute", what)
 		}
 	}
 }
@@ -87,13 +89,27 @@ func TestFleetClosesWhatIsIdleAndOpensItForItsJobs(t *testing.T) {
 	in := func(c *server.Config) { c.Data, c.DeploymentIdle = dir, 50*time.Millisecond }
 	s, stop := start(t, in)
 	d := create(t, s, platform.NewDeployment{Kind: platform.Dev})
-	id := schedule(t, s, d.Name, time.Second)
-	await(t, "closed before its job", func() bool { return !isOpen(s, d.Name) })
-	row, err := s.Platform().Deployment(t.Context(), d.Name)
-	if err != nil || row.Awake || row.Due.IsZero() {
-		t.Fatalf("row = %+v, %v", row, err)
+	row := func() *platform.Deployment {
+		row, err := s.Platform().Deployment(t.Context(), d.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return row
 	}
-	await(t, "opened for its job", func() bool { return isOpen(s, d.Name) })
+	var id value.ID
+	// A machine may be too busy to close it before its job is due; then the next job has more time.
+	for after := time.Second; ; after *= 4 {
+		due := time.Now().Add(after)
+		id = schedule(t, s, d.Name, after)
+		await(t, "closed before its job", func() bool { return !row().Awake })
+		if now := row(); !now.Due.IsZero() && !now.Awake {
+			break
+		} else if time.Now().Before(due) {
+			t.Fatalf("row = %+v", now)
+		}
+	}
+	// Nobody but the keeper opens it; that nothing is due any more is what remains of it.
+	await(t, "opened for its job", func() bool { return row().Due.IsZero() })
 	await(t, "job has run", func() bool { return jobState(t, s, d.Name, id) == scheduler.Failed })
 	await(t, "closed again", func() bool { return !isOpen(s, d.Name) })
 
@@ -112,9 +128,19 @@ func TestFleetLooksForJobsAfterACrash(t *testing.T) {
 	s, _ := start(t, func(c *server.Config) { c.Data = dir })
 	d := create(t, s, platform.NewDeployment{Kind: platform.Dev})
 	id := schedule(t, s, d.Name, 100*time.Millisecond)
-	// What is on the disk while the house runs is what a crash would leave.
-	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
-		t.Fatal(err)
+	// What is on the disk while the house runs is what a crash would leave. A file that
+	// goes while the others are copied was there at no moment together with them.
+	for {
+		err := os.CopyFS(copied, os.DirFS(dir))
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(copied); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s, _ = start(t, func(c *server.Config) { c.Data = copied })
 	await(t, "opened by itself", func() bool { return isOpen(s, d.Name) })
@@ -130,7 +156,7 @@ type socket struct {
 // dial opens a socket, as an admin with a key.
 func dial(t *testing.T, url, key string) *socket {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	conn, _, err := websocket.Dial(ctx, strings.Replace(url, "http", "ws", 1)+"/api/sync", nil)
 	if err != nil {
@@ -153,7 +179,7 @@ func (s *socket) say(text string) {
 
 // hear waits for a message with a text in it.
 func (s *socket) hear(text string) error {
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
 	for {
 		_, b, err := s.conn.Read(ctx)
@@ -300,6 +326,9 @@ func TestFleetLivesWithABrokenStore(t *testing.T) {
 		}
 	}
 	s, _ = start(t, in)
+	if url, _, err = s.Platform().Fleet.Addresses(t.Context(), d.Name); err != nil {
+		t.Fatal(err)
+	}
 	status, body := fetch(t, "GET", url+"/version", "", map[string]string{"Origin": "http://app.test"})
 	if status != http.StatusServiceUnavailable || !strings.Contains(body, "DeploymentUnavailable") || !strings.Contains(body, d.Name) {
 		t.Errorf("%d %s", status, body)
@@ -406,7 +435,7 @@ func TestFleetDeletesUnderRequests(t *testing.T) {
 	}
 	select {
 	case <-ended:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the request goes on")
 	}
 }

@@ -113,23 +113,24 @@ func TestServeEndsLongRequestsWithTheirContext(t *testing.T) {
 		<-r.Context().Done() // a long poll, or a socket
 	})
 	ctx, stop := context.WithCancel(t.Context())
+	l := listenersOf(front{socket: sock, handler: h})
+	l.drain = time.Hour // far longer than this test may take
 	ended := make(chan error, 1)
-	go func() {
-		ended <- listenersOf(front{socket: sock, handler: h}).serve(ctx)
-	}()
+	go func() { ended <- l.serve(ctx) }()
 	go func() {
 		if res, err := http.Get("http://" + sock.listeners[0].Addr().String()); err == nil {
 			res.Body.Close()
 		}
 	}()
 	<-arrived
-	began := time.Now()
 	stop()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
-	if took := time.Since(began); took > drainTime/2 {
-		t.Errorf("stopping took %v", took)
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("stopping waits for a request that waits for its context")
 	}
 }
 

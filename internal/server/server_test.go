@@ -35,7 +35,7 @@ func start(t *testing.T, change func(*server.Config)) (*server.Server, func() er
 		case err := <-ended:
 			ended <- err
 			return err
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("the house does not stop")
 			return nil
 		}

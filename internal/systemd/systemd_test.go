@@ -31,7 +31,7 @@ func manager(t *testing.T, more map[string]string) (hear func() string, getenv f
 	}
 	t.Cleanup(func() { c.Close() })
 	hear = func() string {
-		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 		b := make([]byte, 4096)
 		n, err := c.Read(b)
 		if err != nil {

@@ -163,7 +163,7 @@ func TestJavaScriptFailures(t *testing.T) {
 		path, want string
 	}{
 		{Mutation, "half", "Uncaught Error: changed my mind\n    at"},
-		{Query, "spin", "Function execution timed out (maximum duration: 1s)"},
+		{Query, "spin", "Function execution timed out (maximum duration: 1"}, // of its own, or 15 s where a machine is so busy
 		{Query, "never", "will never resolve"},
 		{Query, "wrongArgs", "Uncaught Error: Invalid argument `id` for `db.get`: Unable to decode ID"},
 		{Query, "page", "Uncaught TypeError"},

@@ -198,7 +198,7 @@ type message struct {
 // hear reads the next message.
 func (c *client) hear() message {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
 	defer cancel()
 	_, b, err := c.conn.Read(ctx)
 	if err != nil {
@@ -225,7 +225,7 @@ func (c *client) transition() message {
 func (c *client) closed() (last message, code websocket.StatusCode, reason string) {
 	c.t.Helper()
 	for {
-		ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
 		_, b, err := c.conn.Read(ctx)
 		cancel()
 		if err != nil {

@@ -143,7 +143,7 @@ func check(t testing.TB, err error) {
 // page's back, so it may take a moment.
 func (h *house) code(to string, not ...string) string {
 	h.t.Helper()
-	for range 500 {
+	for range 6000 { // a minute
 		mails, err := h.outbox.List(h.t.Context(), to)
 		check(h.t, err)
 		for _, m := range mails {
