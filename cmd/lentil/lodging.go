@@ -429,9 +429,9 @@ func (l *lodging) watch(ctx context.Context) {
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err == nil && !gone:
+		case err == nil && !gone && l.house().Lodge:
 			l.out.notice("the house was gone; it was started again")
-		case err == nil:
+		case err == nil: // perhaps sooner than we have seen that it was gone
 			l.out.notice("the house is back")
 		case errors.Is(err, errGone) && !gone:
 			l.out.notice("the house at %s ended; start it again, and what runs here goes on", l.house().URL)
