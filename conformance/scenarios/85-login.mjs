@@ -42,6 +42,8 @@ export const scenarios = {
     const page = await context.newPage();
     await page.goto(url);
     same(await page.getByLabel("code").textContent(), code);
+    same(await page.getByRole("link", { name: "Lentil: all projects" }).count(), 1, "the dashboard's frame");
+    process.env.LENTIL_SHOTS && (await page.screenshot({ path: `${process.env.LENTIL_SHOTS}/activate.png` }));
     contains(await page.textContent("main"), "owner@lentil.localhost");
     await page.getByRole("button", { name: "Confirm" }).click();
     await page.getByRole("heading", { name: "You are logged in" }).waitFor();

@@ -43,8 +43,12 @@ func (s *Server) controlRooms(ctx context.Context) (api *management.API, dashboa
 	if err := api.Open(); err != nil {
 		return nil, nil, err
 	}
-	dashboard, err = s.openDashboard(ctx)
-	return api, dashboard, err
+	site, err := s.openDashboard(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	api.Frame = site.Show
+	return api, site, nil
 }
 
 // inviteToWorkspace mails that an address may see a team's WorkOS workspace now.

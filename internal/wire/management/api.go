@@ -3,6 +3,7 @@ package management
 import (
 	"context"
 	"errors"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -27,7 +28,10 @@ type API struct {
 	SignIn string
 	// Invite sends the letter of an invitation to a workspace.
 	Invite func(ctx context.Context, i Invitation) error
-	Log    *slog.Logger
+	// Frame shows the page where a login is confirmed as a page of the dashboard: body is
+	// what stands below the heading. nil for a page of its own.
+	Frame func(w http.ResponseWriter, r *http.Request, status int, heading string, body template.HTML) error
+	Log   *slog.Logger
 	// Now is the clock of device codes; nil for time.Now.
 	Now func() time.Time
 

@@ -40,12 +40,31 @@ type confirmPage struct {
 	Problem   string
 }
 
+// Heading says what the page is about.
+func (p confirmPage) Heading() string {
+	switch p.State {
+	case "ask":
+		return "Log in to the Convex CLI?"
+	case "done":
+		return "You are logged in"
+	case "denied":
+		return "Refused"
+	}
+	return "Log in to the Convex CLI"
+}
+
 // mountConfirm puts the page where a login is confirmed on the mux. A form that comes
 // from another origin is refused before it is read.
 func (a *API) mountConfirm() {
 	page := sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(confirmFiles, "confirm.html")) })
-	render := func(w http.ResponseWriter, status int, p confirmPage) error {
+	render := func(w http.ResponseWriter, r *http.Request, status int, p confirmPage) error {
 		var b bytes.Buffer
+		if a.Frame != nil {
+			if err := page().ExecuteTemplate(&b, "body", p); err != nil {
+				return err
+			}
+			return a.Frame(w, r, status, p.Heading(), template.HTML(b.String())) //nolint:gosec // printed by a template just now
+		}
 		if err := page().Execute(&b, p); err != nil {
 			return err
 		}
@@ -66,13 +85,13 @@ func (a *API) mountConfirm() {
 			http.Redirect(w, r, p.elsewhere, http.StatusSeeOther)
 			return nil
 		}
-		return render(w, http.StatusOK, p)
+		return render(w, r, http.StatusOK, p)
 	}
 	a.mux.HandleFunc("GET "+stylePath, func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFileFS(w, r, confirmFiles, "confirm.css")
 	})
-	refuse := func(w http.ResponseWriter, _ *http.Request, e *apierr.Error) {
-		_ = render(w, wire.Status(e.Kind), confirmPage{State: "code", Problem: e.Message})
+	refuse := func(w http.ResponseWriter, r *http.Request, e *apierr.Error) {
+		_ = render(w, r, wire.Status(e.Kind), confirmPage{State: "code", Problem: e.Message})
 	}
 	front := wire.Front{Dialect: refuse, Log: a.Log}
 	a.mux.Handle("GET "+confirmPath, front.Handle(func(w http.ResponseWriter, r *http.Request) error {
