@@ -155,19 +155,28 @@ func (g *grantCall) sign(now time.Time) (string, error) {
 	if len(g.custom) == 0 {
 		return g.signer.Sign(c)
 	}
+	b, err := g.payload(c)
+	if err != nil {
+		return "", err
+	}
+	return g.signer.Sign(b)
+}
+
+// payload writes claims and those of the template.
+func (g *grantCall) payload(c claims) (json.RawMessage, error) {
 	b, err := json.Marshal(c)
 	if err != nil {
-		return "", fmt.Errorf("authflow: encode claims: %w", err)
+		return nil, fmt.Errorf("authflow: encode claims: %w", err)
 	}
 	b = b[:len(b)-1]
 	for _, m := range g.custom {
 		name, err := json.Marshal(m.Name)
 		if err != nil {
-			return "", fmt.Errorf("authflow: encode claims: %w", err)
+			return nil, fmt.Errorf("authflow: encode claims: %w", err)
 		}
 		b = append(append(append(append(b, ','), name...), ':'), m.Value...)
 	}
-	return g.signer.Sign(json.RawMessage(append(b, '}')))
+	return append(b, '}'), nil
 }
 
 // templateCache keeps parsed templates by their text.

@@ -2,6 +2,7 @@ package deployment
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -46,6 +47,9 @@ type Config struct {
 	Node *node.Pool
 	// House resolves JWKS URLs to the house's own key sets; nil for none.
 	House func(jwksURL string) token.KeySet
+	// Retell says what a session's token would say now, see token.Verifier; nil for
+	// identities that end with their tokens.
+	Retell func(ctx context.Context, jwksURL, session string) (json.RawMessage, error)
 	// Client fetches other providers' keys; nil means http.DefaultClient.
 	Client *http.Client
 	Log    *slog.Logger
@@ -165,7 +169,7 @@ func (d *Deployment) assemble(ctx context.Context, c Config, secret []byte) erro
 	}
 	d.Gate = &token.Gate{
 		Admin:     d.Admin,
-		Verifier:  &token.Verifier{House: d.house(c.House), Client: c.Client, Log: c.Log},
+		Verifier:  &token.Verifier{House: d.house(c.House), Retell: c.Retell, Client: c.Client, Log: c.Log},
 		Providers: d.Providers,
 		Refusals:  c.Refusals, Scope: c.Name, Log: c.Log,
 	}

@@ -92,6 +92,7 @@ func environmentRow(e *Environment, secret string) Row {
 		Time("jwt_template_created", e.Settings.JWTTemplate.Created), Time("jwt_template_updated", e.Settings.JWTTemplate.Updated),
 		Time("created", e.Created), Time("updated", e.Updated), Text("secret", secret),
 		Duration("clock", e.Settings.Clock), Text("fixed_code", e.Settings.FixedCode), Flag("emulator_payloads", e.Settings.EmulatorPayloads),
+		Flag("end_with_token", e.Settings.EndWithToken),
 	)
 }
 
@@ -110,7 +111,7 @@ func readEnvironment(r Record) *Environment {
 		},
 		Created: r.Time("created"), Updated: r.Time("updated"), sealed: r.Text("secret"),
 	}
-	e.Settings.EmulatorPayloads = r.Flag("emulator_payloads")
+	e.Settings.EmulatorPayloads, e.Settings.EndWithToken = r.Flag("emulator_payloads"), r.Flag("end_with_token")
 	e.Settings.Clock, e.Settings.FixedCode = r.Duration("clock"), r.Text("fixed_code")
 	e.Settings.readSignIn(r)
 	return e

@@ -56,6 +56,9 @@ type Settings struct {
 	HomepageURL string
 	// AccessTokenLifetime is exp−iat of access tokens; default 300 s.
 	AccessTokenLifetime time.Duration
+	// EndWithToken ends the identity of a live connection with its token, also while
+	// the session goes on.
+	EndWithToken bool
 	// RefreshReuseWindow is how long an exchanged refresh token still answers
 	// with its successor; default 30 s.
 	RefreshReuseWindow time.Duration

@@ -77,7 +77,8 @@ type Config struct {
 	Project *Project
 
 	// Issuer is the iss claim of access tokens, with <clientId> standing for the
-	// client id; default is the vendor's.
+	// client id; it overrides the environment's setting when not "", which is the
+	// vendor's at first.
 	Issuer string
 	// VendorHost says what functions reach at https://api.workos.com: "own" is this
 	// house's own API, "away" the vendor's. Default is own where only people on this

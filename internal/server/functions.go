@@ -16,7 +16,7 @@ import (
 // openVessel opens a deployment over the house's engine and puts the protocols on it.
 func (s *Server) openVessel(ctx context.Context, secret []byte, row *platform.Deployment, url, siteURL string) (*vessel, error) {
 	c := deployment.Config{
-		Name: row.Name, Secret: secret, Engine: s.engine, Node: s.node, House: s.houseKeys, Log: s.log, Refusals: &s.refusals,
+		Name: row.Name, Secret: secret, Engine: s.engine, Node: s.node, House: s.houseKeys, Retell: s.retell, Log: s.log, Refusals: &s.refusals,
 		CloudURL: url, SiteURL: siteURL,
 		Retention: s.cfg.Limits.Retention, WriteLog: s.cfg.Limits.WriteLog, Stores: s.stores,
 		After: persistence.Timestamp(s.moment.Load()),
@@ -73,7 +73,10 @@ func (s *Server) prepare(ctx context.Context, d *deployment.Deployment, row *pla
 func (s *Server) rig(d *deployment.Deployment, home bool) *vessel {
 	v := &vessel{deployment: d, stop: func() {}}
 	v.ending, v.cut = context.WithCancel(context.Background())
-	v.sync = &convexsync.Server{Runner: d.Runner, DB: d.DB, Authenticate: d.Gate.Message, Places: s.fleet.places, Log: s.log}
+	v.sync = &convexsync.Server{Runner: d.Runner, DB: d.DB, Authenticate: d.Gate.Message, CarryOn: d.Gate.CarryOn, Readmit: d.Gate.Readmit, Places: s.fleet.places, Log: s.log}
+	if s.data != nil {
+		v.sync.Known = filepath.Join(s.data.path, deploymentsName, d.Name, "known-clients")
+	}
 	status := func() Status { return s.status(v) }
 	if home {
 		status = s.Status

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"net"
 	"net/url"
 	"strings"
@@ -45,6 +46,16 @@ func (s *Server) houseKeys(jwksURL string) token.KeySet {
 	}
 	s.keySets.Store(client, set)
 	return set
+}
+
+// retell says what a token of a session would say now, for a JWKS URL that houseKeys
+// knows.
+func (s *Server) retell(ctx context.Context, jwksURL, session string) (json.RawMessage, error) {
+	u, err := url.Parse(jwksURL)
+	if err != nil {
+		return nil, err
+	}
+	return s.flow.Retell(ctx, identity.ClientID(strings.TrimPrefix(u.Path, jwksPath)), identity.SessionID(session))
 }
 
 // ownsJWKSHost says whether a URL names the vendor's host or our own sign-in

@@ -49,8 +49,19 @@ type Claims struct {
 	// Attributes is the whole identity object as compact JSON with sorted
 	// keys, tokenIdentifier, issuer and subject included. It never changes.
 	Attributes json.RawMessage
-	// Expires is the token's exp; the zero time means never (acting users).
+	// Expires is the token's exp; the zero time means never (acting users). For an
+	// identity that was carried on it is when to ask again.
 	Expires time.Time
+	// Origin says where a token of this house's own sign-in came from; nil for others.
+	Origin *Origin
+}
+
+// Origin is what it takes to ask the house about a token again, see Gate.CarryOn.
+type Origin struct {
+	Provider Provider  // that it was verified against
+	Key      string    // kid
+	Session  string    // sid
+	Ended    time.Time // the token's own exp
 }
 
 // identity is the claims user code may see, nil for callers without identity.

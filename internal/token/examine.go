@@ -153,7 +153,7 @@ func (v *Verifier) points(ctx context.Context, p Provider, t *parsedJWT, now tim
 	if p.Type == TypeOIDC {
 		skew = 0
 	}
-	exp, err := t.checkTimes(now, skew)
+	exp, err := t.checkTimes(now, skew, 0)
 	if err != nil {
 		add("times", false, "%v", message(err))
 		return list

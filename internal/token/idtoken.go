@@ -66,7 +66,7 @@ func VerifyIDToken(ctx context.Context, keys KeySet, raw string, rules IDTokenRu
 	if err := t.checkSignature(t.alg, key); err != nil {
 		return nil, err
 	}
-	if _, err := t.checkTimes(time.Now(), idTokenSkew); err != nil {
+	if _, err := t.checkTimes(time.Now(), idTokenSkew, 0); err != nil {
 		return nil, err
 	}
 	nonce, _ := stringMember(t.payload, "nonce")

@@ -75,7 +75,7 @@ func (v *Verifier) verifyOIDC(ctx context.Context, p Provider, t *parsedJWT) (*C
 	if err := t.checkSignature(t.alg, key); err != nil {
 		return nil, err
 	}
-	exp, err := t.checkTimes(time.Now(), 0)
+	exp, err := t.checkTimes(time.Now(), 0, 0)
 	if err != nil {
 		return nil, err
 	}

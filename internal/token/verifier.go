@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"crypto"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -27,6 +28,10 @@ type Verifier struct {
 	// House resolves a JWKS URL to a key set of this house, in-process, or
 	// returns nil if the URL is not ours. It is asked for every token.
 	House func(jwksURL string) KeySet
+	// Retell says what a token of a session of this house would say if it were renewed
+	// now; the JWKS URL is one that House knows. Its refusals are Unauthenticated. Nil
+	// means that no identity outlives its token.
+	Retell func(ctx context.Context, jwksURL, session string) (payload json.RawMessage, err error)
 	// Client fetches other providers' keys; nil means http.DefaultClient. Every
 	// fetch has a deadline of its own.
 	Client *http.Client
@@ -97,39 +102,49 @@ func selectProvider(providers []Provider, t *parsedJWT) (Provider, error) {
 
 // verifyCustom verifies a token of a customJwt provider.
 func (v *Verifier) verifyCustom(ctx context.Context, p Provider, t *parsedJWT) (*Claims, error) {
+	claims, key, err := v.checkCustom(ctx, p, t, 0)
+	if err == nil {
+		v.verified.put(t.raw, verifiedToken{parsed: t, provider: p, key: key, claims: claims})
+	}
+	return claims, err
+}
+
+// checkCustom is verifyCustom for a token that may have ended a while ago.
+func (v *Verifier) checkCustom(ctx context.Context, p Provider, t *parsedJWT, late time.Duration) (*Claims, crypto.PublicKey, error) {
 	if t.kid == "" {
-		return nil, badToken("The JWT's header is missing a 'kid', the id of the key that signed it.").With(causeNoKeyID)
+		return nil, nil, badToken("The JWT's header is missing a 'kid', the id of the key that signed it.").With(causeNoKeyID)
 	}
 	if t.alg != p.Algorithm {
-		return nil, badToken("Could not decode token: it is signed with %q, but the auth provider is configured for %q.", clip(t.alg), p.Algorithm).With(causeAlgorithm)
+		return nil, nil, badToken("Could not decode token: it is signed with %q, but the auth provider is configured for %q.", clip(t.alg), p.Algorithm).With(causeAlgorithm)
 	}
 	key, err := findKey(ctx, v.keySet(p.JWKS), t.kid)
 	var fetch *fetchError
 	switch {
 	case errors.Is(err, ErrNoKey):
-		return nil, badToken("Could not decode token: the JWKS at %s has no key with 'kid' %s.", clip(p.JWKS), clip(t.kid)).With(causeUnknownKey)
+		return nil, nil, badToken("Could not decode token: the JWKS at %s has no key with 'kid' %s.", clip(p.JWKS), clip(t.kid)).With(causeUnknownKey)
 	case errors.As(err, &fetch):
-		return nil, badToken("Could not validate token: %s", fetch.message).Wrap(err).With(causeUnreachable)
+		return nil, nil, badToken("Could not validate token: %s", fetch.message).Wrap(err).With(causeUnreachable)
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	}
 	if err := t.checkSignature(p.Algorithm, key); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	exp, err := t.checkTimes(time.Now(), customSkew)
+	exp, err := t.checkTimes(time.Now(), customSkew, late)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	claims, err := t.claims(exp, customAttributes)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	v.verified.put(t.raw, verifiedToken{parsed: t, provider: p, key: key.key, claims: claims})
-	return claims, nil
+	claims.Origin = v.originOf(p, t, exp)
+	return claims, key.key, nil
 }
 
-// checkTimes applies exp, nbf and iat with a tolerance and returns exp.
-func (t *parsedJWT) checkTimes(now time.Time, skew time.Duration) (time.Time, error) {
+// checkTimes applies exp, nbf and iat with a tolerance and returns exp, which may be
+// past by late.
+func (t *parsedJWT) checkTimes(now time.Time, skew, late time.Duration) (time.Time, error) {
 	exp, ok, err := numericDate(t.payload, "exp")
 	if err != nil {
 		return exp, err
@@ -137,7 +152,7 @@ func (t *parsedJWT) checkTimes(now time.Time, skew time.Duration) (time.Time, er
 	if !ok {
 		return exp, badToken("The JWT has no claim `exp`.")
 	}
-	if exp.Before(now.Add(-skew)) {
+	if exp.Before(now.Add(-skew - late)) {
 		return exp, badToken("Could not verify token claim: Token expired %d seconds ago.", int64(now.Sub(exp)/time.Second)).With(causeExpired)
 	}
 	for _, name := range []string{"nbf", "iat"} {

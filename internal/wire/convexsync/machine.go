@@ -229,6 +229,29 @@ func (m *Machine) Authenticated(caller token.Caller, err error) []Effect {
 	return m.take()
 }
 
+// Carried says that the identity old, which has ended, goes on as next; with an error
+// of the house the connection ends, and its client comes back. It is heeded while old
+// is still the caller. The identity's version is as before: the client has the token
+// that it has.
+func (m *Machine) Carried(old, next token.Caller, err error) []Effect {
+	if m.closed || m.authenticating || m.caller.Claims != old.Claims {
+		return nil
+	}
+	if err != nil {
+		m.fail(err)
+		return m.take()
+	}
+	if m.caller.CacheKey() != next.CacheKey() {
+		for _, q := range m.queries {
+			q.fresh = true
+		}
+		m.scheduled = true
+	}
+	m.caller = next
+	m.wake()
+	return m.take()
+}
+
 // Done answers a Run: with a reply, or with an error of the house.
 func (m *Machine) Done(r Run, reply *Reply, err error) []Effect {
 	if m.closed {

@@ -87,6 +87,15 @@ func (p *player) step(line string) error {
 			}
 		}
 		p.do(p.m.Authenticated(c, nil))
+	case "carried": // NAME EXP ROLE, of the present caller
+		var name, role string
+		var exp int64
+		fmt.Sscan(rest, &name, &exp, &role)
+		p.do(p.m.Carried(p.m.Caller(), token.Caller{Role: token.User, Claims: &token.Claims{
+			Subject: name, Attributes: json.RawMessage(`{` + role + `}`), Expires: time.Unix(exp, 0),
+		}}, nil))
+	case "carried-late": // for a caller that is no more
+		p.do(p.m.Carried(token.Caller{Role: token.User, Claims: &token.Claims{}}, token.Caller{}, nil))
 	case "refused":
 		f := strings.SplitN(rest, " ", 3)
 		p.do(p.m.Authenticated(token.Caller{}, kindError(f[0], f[1], f[2])))

@@ -100,6 +100,7 @@ func (s *session) compute() {
 	// What the client sent in one go is mostly here already; let the reader take
 	// it in first, so that it becomes one transition.
 	runtime.Gosched()
+	s.carryOn()
 	s.mu.Lock()
 	due, effects, ok := s.machine.Begin(time.Now())
 	s.perform(effects)

@@ -37,12 +37,22 @@ type Server struct {
 	// Authenticate finds out who is behind an Authenticate message:
 	// token.Gate.Message.
 	Authenticate func(ctx context.Context, tokenType, value string, acting json.RawMessage) (token.Caller, error)
-	Log          *slog.Logger
+	// CarryOn lets an identity go on that ended while it was in use, for a while:
+	// token.Gate.CarryOn. Its refusals are Unauthenticated. Nil lets none.
+	CarryOn func(ctx context.Context, c token.Caller) (token.Caller, error)
+	// Readmit is the same for a client that comes back with a token that it had brought
+	// while that was good: token.Gate.Readmit.
+	Readmit func(ctx context.Context, token string) (token.Caller, error)
+	// Known is the path of the file that keeps which clients these are, over restarts; ""
+	// forgets them with the process.
+	Known string
+	Log   *slog.Logger
 	// Places bounds the open sockets; nil is no bound. Servers may share it.
 	Places *Places
 
 	watcher watcher
 	ledger  ledger
+	known   acquaintance
 	running sync.WaitGroup // sessions, and everything that runs for them, which may outlive them
 	busy    atomic.Int64   // how many these are
 	severed sync.Map       // ids of keys that were revoked
@@ -90,6 +100,7 @@ func (s *Server) Wait(ctx context.Context) { s.Dismiss(ctx, "") }
 // Dismiss is Wait with a last word to the sockets, of at most 120 bytes: that they
 // need not come back.
 func (s *Server) Dismiss(ctx context.Context, farewell string) {
+	defer s.known.close()
 	s.mu.Lock()
 	s.stopped, s.farewell = true, farewell
 	for ss := range s.sessions {

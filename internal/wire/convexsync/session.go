@@ -164,10 +164,11 @@ func (s *session) read() {
 		if typ != websocket.MessageText {
 			*buf = (*buf)[:0] // decodes as the JSON error it is for this protocol
 		}
+		s.carryOn()
 		verify, ok := s.received(*buf)
 		giveBack(buf)
 		if verify != nil {
-			caller, err := s.server.Authenticate(s.ctx, verify.TokenType, verify.Value, verify.Acting)
+			caller, err := s.identify(verify)
 			ok = s.authenticated(caller, err)
 		}
 		if !ok {

@@ -86,6 +86,9 @@ var environmentSettings = []settingRow{
 	}, func(s *identity.Settings, v json.RawMessage) error { return setSeconds(&s.KeyRotation, v) }},
 	{"access_token_lifetime", func(e *identity.Environment) any { return seconds(e.Settings.Defaulted().AccessTokenLifetime) },
 		func(s *identity.Settings, v json.RawMessage) error { return setSeconds(&s.AccessTokenLifetime, v) }},
+	{"connections_end_with_token", func(e *identity.Environment) any { return e.Settings.EndWithToken }, func(s *identity.Settings, v json.RawMessage) error {
+		return json.Unmarshal(v, &s.EndWithToken)
+	}},
 	{"session_lifetime", func(e *identity.Environment) any { return seconds(e.Settings.Defaulted().SessionLifetime) },
 		func(s *identity.Settings, v json.RawMessage) error { return setSeconds(&s.SessionLifetime, v) }},
 	{"inactivity_timeout", func(e *identity.Environment) any { return seconds(e.Settings.Defaulted().InactivityTimeout) },
