@@ -184,6 +184,10 @@ func (p *Patient) examine(ctx context.Context, c *Check) (out Finding) {
 	if len(f.Detail) == 0 {
 		f.say(Skipped, "there is nothing to look at")
 	}
+	if p.addressed() {
+		// By itself the CLI would look for the deployment at the vendor.
+		f.Fix = strings.ReplaceAll(f.Fix, "\nnpx convex ", "\nlentil exec -- npx convex ")
+	}
 	if f.Status != Warning && f.Status != Problem {
 		f.Fix, f.Repairs = "", nil
 	} else { // what is fine beside it is no news

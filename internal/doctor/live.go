@@ -91,6 +91,14 @@ func checkClientIDSet(_ context.Context, p *Patient, f *finding) {
 	}
 }
 
+// addressed tells whether the official CLI finds the deployment through the control plane,
+// and so this house by lentil exec alone.
+func (p *Patient) addressed() bool {
+	self, _ := p.env("CONVEX_SELF_HOSTED_URL")
+	named, _ := p.env("CONVEX_DEPLOYMENT")
+	return self == "" && named != "" && p.House != nil && p.House.Facts != nil
+}
+
 // checkClientIDMatches compares the client ids of app and deployment.
 func checkClientIDMatches(_ context.Context, p *Patient, f *finding) {
 	v := p.House.Variables["WORKOS_CLIENT_ID"]

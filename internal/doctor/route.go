@@ -235,7 +235,7 @@ func checkMiddleware(_ context.Context, p *Patient, f *finding) {
 		}
 		if misplaced != "" {
 			f.say(Problem, "%s is not read: it has to be %s, beside the app folder", misplaced, want)
-			f.fix("Move it:\ngit mv %s %s", misplaced, want)
+			f.fix("Move it:\nmv %s %s", misplaced, want)
 			return
 		}
 		f.say(Problem, "there is no %s, so no page knows who is signed in", want)
@@ -251,10 +251,10 @@ func checkMiddleware(_ context.Context, p *Patient, f *finding) {
 		f.fix("Remove the one that is not yours; Next.js %d reads %s.", major, want)
 	case isProxy && major > 0 && major < 16:
 		f.say(Problem, "Next.js %d does not read %s; expected %s", major, name, want)
-		f.fix("Rename it:\ngit mv %s %s", name, want)
+		f.fix("Rename it:\nmv %s %s", name, want)
 	case !isProxy && major >= 16:
 		f.say(Warning, "Next.js %d calls this file %s; %s is read for now", major, want, name)
-		f.fix("Rename it:\ngit mv %s %s", name, want)
+		f.fix("Rename it:\nmv %s %s", name, want)
 	default:
 		f.say(OK, "%s is there", name)
 	}
