@@ -148,10 +148,11 @@ func (b *berth) reason(err error) error {
 	return err
 }
 
-// broken is the answer of a deployment that cannot be opened. Call it with mu held.
+// broken is the answer of a deployment that cannot be opened. The reason names files of
+// the house, which are nobody else's business. Call it with mu held.
 func (b *berth) broken() error {
 	return apierr.New(apierr.Unavailable, "DeploymentUnavailable",
-		"The deployment %s cannot be opened: %v. Others of this house are not affected; lentil status tells more.", b.name, b.fault).Wrap(b.fault)
+		"The deployment %s cannot be opened; others of this house are not affected. Whoever runs the house finds the reason in its log and by lentil status.", b.name).Wrap(b.fault)
 }
 
 // open fills the berth and tells who waits. moving is set.

@@ -330,7 +330,7 @@ func TestFleetLivesWithABrokenStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	status, body := fetch(t, "GET", url+"/version", "", map[string]string{"Origin": "http://app.test"})
-	if status != http.StatusServiceUnavailable || !strings.Contains(body, "DeploymentUnavailable") || !strings.Contains(body, d.Name) {
+	if status != http.StatusServiceUnavailable || !strings.Contains(body, "DeploymentUnavailable") || !strings.Contains(body, d.Name) || strings.Contains(body, string(os.PathSeparator)+"store") {
 		t.Errorf("%d %s", status, body)
 	}
 	a := s.Addresses()
