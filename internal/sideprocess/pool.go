@@ -68,7 +68,7 @@ func (p *Pool) Call(ctx context.Context, request []byte) ([]byte, error) {
 	}
 	defer func() { <-p.slots }()
 	for again := true; ; again = false {
-		c, fresh, err := p.take()
+		c, err := p.take()
 		if err != nil {
 			return nil, err
 		}
@@ -81,7 +81,7 @@ func (p *Pool) Call(ctx context.Context, request []byte) ([]byte, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if fresh || !again {
+		if !again {
 			return nil, fmt.Errorf("sideprocess: %s: %w", p.Command[0], err)
 		}
 		p.Log.Warn("a side process ended and is replaced", "err", err)
@@ -89,20 +89,20 @@ func (p *Pool) Call(ctx context.Context, request []byte) ([]byte, error) {
 }
 
 // take gives an idle child, or a fresh one.
-func (p *Pool) take() (c *child, fresh bool, err error) {
+func (p *Pool) take() (*child, error) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
-		return nil, false, errClosed
+		return nil, errClosed
 	}
 	if n := len(p.idle); n > 0 {
-		c, p.idle = p.idle[n-1], p.idle[:n-1]
+		c := p.idle[n-1]
+		p.idle = p.idle[:n-1]
 		p.mu.Unlock()
-		return c, false, nil
+		return c, nil
 	}
 	p.mu.Unlock()
-	c, err = start(p.Command)
-	return c, true, err
+	return start(p.Command)
 }
 
 // give puts a child back.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,6 +46,9 @@ func play(request []byte) []byte {
 	case "hang":
 		io.Copy(io.Discard, os.Stdin) // until it is ended
 	default:
+		if mark, ok := strings.CutPrefix(s, "die once "); ok && os.Mkdir(mark, 0o700) == nil {
+			os.Exit(3)
+		}
 		return append(request, " answered"...)
 	}
 	return nil
@@ -105,6 +109,14 @@ func TestPoolReplacesAChildThatDied(t *testing.T) {
 	after, err := p.Call(t.Context(), []byte("pid"))
 	if err != nil || string(after) == string(before) {
 		t.Errorf("after the child was killed: %q (before %q), %v", after, before, err)
+	}
+}
+
+func TestPoolReplacesAChildThatDiedAtItsFirstAnswer(t *testing.T) {
+	request := "die once " + filepath.Join(t.TempDir(), "mark")
+	got, err := newPool(t, 1).Call(t.Context(), []byte(request))
+	if err != nil || string(got) != request+" answered" {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
 
