@@ -234,7 +234,7 @@ export const scenarios = {
       contains(await exec(app, another, { ...quiet, code: 1 }), "Platform not authorized");
       const found = await findings(app.dir, "--only", "workspace");
       contains(found.workspace.detail[0], "Platform not authorized");
-      contains(found.workspace.fix, "npx convex integration workos disconnect-team\nnpx convex integration workos provision-team");
+      contains(found.workspace.fix, "lentil exec -- npx convex integration workos disconnect-team\nlentil exec -- npx convex integration workos provision-team");
 
       const disconnect = new Exec(app, convex("integration", "workos", "disconnect-team"), { ...quiet, terminal: true });
       await disconnect.says("Are you sure");

@@ -56,6 +56,33 @@ func (s Settings) Defaulted() Settings {
 	return s
 }
 
+// ConfiguredSettings are those settings that a house's configuration may say: Settings'
+// fields of the same names. What is not set is not said.
+type ConfiguredSettings struct {
+	IssuerTemplate      string
+	AccessTokenLifetime time.Duration
+	RefreshReuseWindow  time.Duration
+}
+
+// Configure makes the settings what a configuration says. What it does not say any more
+// has its default again; what it never said stays as somebody has set it since.
+func (s *Settings) Configure(c ConfiguredSettings) {
+	was := s.Configured
+	s.IssuerTemplate = configured(s.IssuerTemplate, was.IssuerTemplate, c.IssuerTemplate)
+	s.AccessTokenLifetime = configured(s.AccessTokenLifetime, was.AccessTokenLifetime, c.AccessTokenLifetime)
+	s.RefreshReuseWindow = configured(s.RefreshReuseWindow, was.RefreshReuseWindow, c.RefreshReuseWindow)
+	s.Configured = c
+}
+
+// configured is a setting that the configuration says now; was is what it said before.
+func configured[T comparable](now, was, says T) T {
+	var unset T
+	if says == unset && now != was {
+		return now
+	}
+	return says
+}
+
 // Issuer is the iss claim of the environment's tokens.
 func (e *Environment) Issuer() string {
 	if e.Settings.IssuerTemplate == "" && e.Settings.Domain != "" {
@@ -93,6 +120,8 @@ func environmentRow(e *Environment, secret string) Row {
 		Time("created", e.Created), Time("updated", e.Updated), Text("secret", secret),
 		Duration("clock", e.Settings.Clock), Text("fixed_code", e.Settings.FixedCode), Flag("emulator_payloads", e.Settings.EmulatorPayloads),
 		Flag("end_with_token", e.Settings.EndWithToken),
+		Text("configured_issuer", e.Settings.Configured.IssuerTemplate), Duration("configured_access", e.Settings.Configured.AccessTokenLifetime),
+		Duration("configured_reuse", e.Settings.Configured.RefreshReuseWindow),
 	)
 }
 
@@ -112,6 +141,7 @@ func readEnvironment(r Record) *Environment {
 		Created: r.Time("created"), Updated: r.Time("updated"), sealed: r.Text("secret"),
 	}
 	e.Settings.EmulatorPayloads, e.Settings.EndWithToken = r.Flag("emulator_payloads"), r.Flag("end_with_token")
+	e.Settings.Configured = ConfiguredSettings{r.Text("configured_issuer"), r.Duration("configured_access"), r.Duration("configured_reuse")}
 	e.Settings.Clock, e.Settings.FixedCode = r.Duration("clock"), r.Text("fixed_code")
 	e.Settings.readSignIn(r)
 	return e

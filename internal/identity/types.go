@@ -98,6 +98,8 @@ type Settings struct {
 	Domain string
 	// JWTTemplate makes further claims; see token.Template.
 	JWTTemplate JWTTemplate
+	// Configured is what the house's configuration said last; see Settings.Configure.
+	Configured ConfiguredSettings
 	// EmulatorPayloads adds to events what the official emulator shows in them: codes
 	// and tokens. In test environments only.
 	EmulatorPayloads bool

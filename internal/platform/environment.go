@@ -123,7 +123,7 @@ func (s *Service) complete(ctx context.Context, n identity.NewEnvironment, label
 
 // settingsDiffer compares the settings that a configuration may set.
 func settingsDiffer(a, b identity.Settings) bool {
-	return a.IssuerTemplate != b.IssuerTemplate || a.AccessTokenLifetime != b.AccessTokenLifetime ||
+	return a.Configured != b.Configured || a.IssuerTemplate != b.IssuerTemplate || a.AccessTokenLifetime != b.AccessTokenLifetime ||
 		a.RefreshReuseWindow != b.RefreshReuseWindow || a.HomepageURL != b.HomepageURL
 }
 

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -217,10 +216,7 @@ func (s *Server) authKitURL() string {
 // saves where it answers.
 func (s *Server) provision(ctx context.Context, name string) (*platform.Deployment, error) {
 	want := platform.DevEnvironment{Client: identity.ClientID(s.cfg.Client), Settings: func(st *identity.Settings) {
-		// What the configuration does not say stays as somebody has set it since.
-		st.IssuerTemplate = cmp.Or(s.cfg.Issuer, st.IssuerTemplate)
-		st.AccessTokenLifetime = cmp.Or(s.cfg.AccessTokenLifetime, st.AccessTokenLifetime)
-		st.RefreshReuseWindow = cmp.Or(s.cfg.RefreshReuseWindow, st.RefreshReuseWindow)
+		st.Configure(identity.ConfiguredSettings{IssuerTemplate: s.cfg.Issuer, AccessTokenLifetime: s.cfg.AccessTokenLifetime, RefreshReuseWindow: s.cfg.RefreshReuseWindow})
 	}}
 	if p := s.cfg.Project; p != nil {
 		want.Name, want.RedirectURIs, want.CORSOrigins, want.HomepageURL = p.Name, p.RedirectURIs, p.CORSOrigins, p.HomepageURL
