@@ -97,9 +97,6 @@ func eitherLimitOr(s string) []string { return append([]string{s}, eitherLimit..
 // TestRunHostile runs every hostile function twice, while a peaceful caller of
 // another program wants answers all the time.
 func TestRunHostile(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes many seconds of processor time")
-	}
 	var src strings.Builder
 	for _, h := range hostile {
 		src.WriteString("export const " + h.name + " = query(async () => {" + h.source + "});\n")

@@ -9,10 +9,5 @@ import (
 
 func TestMemory(t *testing.T) {
 	t.Parallel()
-	persistencetest.Run(t, func(_ *testing.T, again persistence.Store) persistence.Store {
-		if again != nil {
-			return nil
-		}
-		return persistence.NewMemory()
-	})
+	persistencetest.Run(t, func(*testing.T) persistence.Store { return persistence.NewMemory() })
 }

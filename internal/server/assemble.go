@@ -43,20 +43,16 @@ func (s *Server) open(ctx context.Context) error {
 		s.onClose(func() error { data.close(); return nil })
 	}
 	engine := meanwhile(s.openEngine)
-	if err := s.openHouse(ctx, ring); err != nil {
-		return err
+	row, err := s.openHome(ctx, ring)
+	if e, engineErr := engine(); engineErr != nil {
+		err = errors.Join(err, engineErr)
+	} else {
+		s.engine = e
+		s.onClose(e.Close)
 	}
-	row, err := s.platform.EnsureDeployment(ctx, s.cfg.Deployment)
 	if err != nil {
 		return err
 	}
-	if err := s.bindAll(ctx, row.Ports); err != nil {
-		return err
-	}
-	if s.engine, err = engine(); err != nil {
-		return err
-	}
-	s.onClose(s.engine.Close)
 	if err := s.openNode(); err != nil {
 		return err
 	}
@@ -106,6 +102,18 @@ func meanwhile[T any](do func() (T, error)) (wait func() (T, error)) {
 		<-done
 		return out, err
 	}
+}
+
+// openHome opens the house and the addresses of its first deployment, whose row it gives.
+func (s *Server) openHome(ctx context.Context, ring *token.Ring) (*platform.Deployment, error) {
+	if err := s.openHouse(ctx, ring); err != nil {
+		return nil, err
+	}
+	row, err := s.platform.EnsureDeployment(ctx, s.cfg.Deployment)
+	if err != nil {
+		return nil, err
+	}
+	return row, s.bindAll(ctx, row.Ports)
 }
 
 // openHouse opens the house's own store and what keeps its rows there.

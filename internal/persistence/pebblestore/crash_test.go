@@ -87,11 +87,7 @@ func commitForever(dir string) error {
 func TestStoreSurvivesKill(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	rounds := 6
-	if testing.Short() {
-		rounds = 2
-	}
-	for range rounds {
+	for range 6 {
 		child := exec.Command(os.Args[0])
 		child.Env = append(os.Environ(), crashEnv+"="+dir)
 		child.Stderr = os.Stderr
