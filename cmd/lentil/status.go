@@ -28,7 +28,8 @@ func statusCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status [DIR]", Short: "Tell whether a house is running, where, and how it stands against its limits", Args: atMost(1),
 		Long: `Tell whether the house of the project in DIR (default: here), or the one of
---data, is running, where, and how it stands against its limits.`,
+--data, is running, where, and how it stands against its limits. Of a house with
+several deployments the project's own is shown, which its .env.local names.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := "."
 			if len(args) == 1 {
@@ -40,7 +41,11 @@ func statusCommand(e *env) *cobra.Command {
 			}
 			var now struct {
 				server.Addresses
-				Status server.Status `json:"status"`
+				// Project is the deployment that the project's files name, if they name one of
+				// the house's; the addresses above are those of the house's first.
+				Project *server.DeploymentInfo `json:"project,omitempty"`
+				Others  int                    `json:"others"` // deployments beside the one that is shown
+				Status  server.Status          `json:"status"`
 			}
 			b, err := os.ReadFile(filepath.Join(state, runningName))
 			if err == nil {
@@ -55,11 +60,25 @@ func statusCommand(e *env) *cobra.Command {
 			if now.Status, err = askStatus(cmd.Context(), e, state, now.Addresses); err != nil {
 				return err
 			}
+			shown, note := now.Addresses, "running"
+			doubt := ""
+			if data == "" {
+				h := roster{env: e, dir: dir}
+				now.Project, doubt = h.ofProject(cmd.Context(), now.Addresses)
+			}
+			now.Others = len(now.Status.Deployments) // all but the house's first
+			if p := now.Project; p != nil && !p.Home {
+				shown.URL, shown.SiteURL, shown.Deployment, shown.ClientID = p.URL, p.SiteURL, p.Name, p.ClientID
+				note = "running; this is the project's own deployment, the house has " + others(now.Others)
+			}
+			out := newTalk(e)
+			if doubt != "" {
+				out.notice("%s", doubt)
+			}
 			if asJSON {
 				return json.NewEncoder(e.stdout).Encode(now)
 			}
-			out := newTalk(e)
-			out.addresses(now.Addresses, "running", "")
+			out.addresses(shown, note, "")
 			out.status(&now.Status)
 			return nil
 		},
@@ -67,6 +86,39 @@ func statusCommand(e *env) *cobra.Command {
 	cmd.Flags().StringVar(&data, "data", "", "data directory of a house that was started with serve")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// ofProject finds the deployment that the project's files name, as the official CLI
+// reads them; nil if they name none, or none of this house, which doubt then says.
+func (h *roster) ofProject(ctx context.Context, home server.Addresses) (found *server.DeploymentInfo, doubt string) {
+	get := dotenvOf(h.env, h.dir)
+	variable, is := "CONVEX_DEPLOYMENT", func(d *server.DeploymentInfo, text string) bool { return d.Name == deploymentName(text) }
+	if get(variable) == "" {
+		variable, is = "CONVEX_SELF_HOSTED_URL", func(d *server.DeploymentInfo, text string) bool { return d.URL == strings.TrimRight(text, "/") }
+	}
+	text := get(variable)
+	if text == "" {
+		return nil, ""
+	}
+	var list []server.DeploymentInfo
+	if err := h.ask(ctx, http.MethodGet, "", nil, &list); err != nil {
+		return nil, fmt.Sprintf("which deployment is the project's own cannot be told: %v", err)
+	}
+	for i := range list {
+		if is(&list[i], text) {
+			return &list[i], ""
+		}
+	}
+	return nil, fmt.Sprintf("%s to %s, which is no deployment of this house; lentil deployments lists those. What follows is of its first, %s",
+		strings.Join(whereSet(h.dir, h.env.getenv, variable), ""), text, home.Deployment)
+}
+
+// others counts deployments in words.
+func others(n int) string {
+	if n == 1 {
+		return "one other"
+	}
+	return fmt.Sprintf("%d others", n)
 }
 
 // askStatus asks a house how it stands, as its admin.
