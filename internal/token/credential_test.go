@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -33,7 +34,6 @@ func TestGateRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	jwt, _ := signer.Sign(claims(nil))
-	old, _ := signer.Sign(claims(map[string]any{"exp": time.Now().Unix() - 2}))
 	key := g.Admin.Key()
 	acting := base64.StdEncoding.EncodeToString([]byte(`{"name":"bob","subject":"1","issuer":"https://convex.test"}`))
 	id := `{"issuer":"https://convex.test","name":"bob","subject":"1","tokenIdentifier":"https://convex.test|1"}`
@@ -57,7 +57,6 @@ func TestGateRequest(t *testing.T) {
 		{"other scheme", "Basic Zm9vOmJhcg==", "/", 0, "", "InvalidAdminKey"},
 		{"bearer without token", "Bearer ", "/", 0, "", "InvalidAuthHeader"},
 		{"bad JWT", "Bearer hello", "/", 0, "", "InvalidAuthHeader"},
-		{"JWT past exp but within the tolerance", "Bearer " + old, "/", 0, "", "TokenExpired"},
 		{"wrong admin key", "Convex happy-otter-1|" + strings.Repeat("00", 33), "/", 0, "", "BadAdminKey"},
 		{"other deployment", "Convex x" + key, "/", 0, "", "BadAdminKey"},
 		{"key cut short", "Convex " + key[:len(key)-2], "/", 0, "", "BadAdminKey"},
@@ -87,6 +86,30 @@ func TestGateRequest(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestGateRequestRightAfterTheEnd has a token that is over by less than the verifier
+// tolerates, in the bubble's time: those seconds may be over before a busy machine asks.
+func TestGateRequestRightAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	g := gate(t)
+	signer, err := token.NewSigner("rsa", keys().rsa)
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		old, err := signer.Sign(claims(map[string]any{"exp": time.Now().Unix() - 2}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("POST", "/", nil)
+		r.Header.Set("Authorization", "Bearer "+old)
+		if _, err := g.Request(r); err == nil {
+			t.Error("the request was taken")
+		} else if e, ok := apierr.As(err); !ok || e.Code != "TokenExpired" {
+			t.Errorf("error = %v", err)
+		}
+	})
 }
 
 func TestGateMessage(t *testing.T) {

@@ -168,8 +168,8 @@ func TestVerifierRejects(t *testing.T) {
 		{"expired", rs(map[string]any{"exp": now - 7}), "InvalidAuthHeader", []string{"Token expired", "seconds ago"}},
 		{"exp missing", rs(map[string]any{"exp": nil}), "InvalidAuthHeader", []string{"exp"}},
 		{"exp of another type", rs(map[string]any{"exp": "tomorrow"}), "InvalidAuthHeader", []string{"exp"}},
-		{"not yet valid", rs(map[string]any{"nbf": now + 60}), "InvalidAuthHeader", []string{"will be valid in"}},
-		{"issued in the future", rs(map[string]any{"iat": now + 60}), "InvalidAuthHeader", []string{"will be valid in"}},
+		{"not yet valid", rs(map[string]any{"nbf": now + 3600}), "InvalidAuthHeader", []string{"will be valid in"}},
+		{"issued in the future", rs(map[string]any{"iat": now + 3600}), "InvalidAuthHeader", []string{"will be valid in"}},
 		{"sub missing", rs(map[string]any{"sub": nil}), "InvalidAuthHeader", []string{"sub"}},
 		{"critical extension", b64(`{"alg":"RS256","kid":"rsa","crit":["x"]}`) + "." + strings.Split(good, ".")[1] + ".AA", "InvalidAuthHeader", []string{"critical"}},
 		{"header member twice", b64(`{"alg":"none","alg":"RS256","kid":"rsa"}`) + "." + strings.Split(good, ".")[1] + ".AA", "InvalidAuthHeader", []string{"twice"}},
@@ -238,14 +238,11 @@ func TestVerifierAccepts(t *testing.T) {
 		{"customJwt flattens and maps nothing", []string{custom(iss, data, "RS256", "")}, ours,
 			`{"act.deep.er":1,"act.sub":"x","email":"a@b.c","given_name":"A","issuer":"` + iss + `","org_id":"org_1","permissions":["a","b"],"role":"admin","sid":"session_1","subject":"user_1","tokenIdentifier":"` + iss + `|user_1"}`},
 		{"issuer without scheme and with slashes", []string{custom("https://issuer.example.com//", data, "ES256", "")},
-			signWith(t, jose.ES256, k.ec, "ec", map[string]any{"iss": "issuer.example.com/", "sub": "s", "exp": now + 60}),
+			signWith(t, jose.ES256, k.ec, "ec", map[string]any{"iss": "issuer.example.com/", "sub": "s", "exp": now + 3600}),
 			`{"issuer":"issuer.example.com/","subject":"s","tokenIdentifier":"issuer.example.com/|s"}`},
 		{"audience as string, second entry", []string{custom("https://i.example.com", data, "RS256", "other"), custom("https://i.example.com", data, "RS256", "me")},
-			signWith(t, jose.RS256, k.rsa, "rsa", map[string]any{"iss": "https://i.example.com", "aud": "me", "sub": "s", "exp": now + 60}),
+			signWith(t, jose.RS256, k.rsa, "rsa", map[string]any{"iss": "https://i.example.com", "aud": "me", "sub": "s", "exp": now + 3600}),
 			`{"issuer":"https://i.example.com","subject":"s","tokenIdentifier":"https://i.example.com|s"}`},
-		{"within the tolerance", []string{custom("http://localhost:4100", data, "RS256", "")},
-			signWith(t, jose.RS256, k.rsa, "rsa", map[string]any{"iss": "http://localhost:4100", "sub": "s", "exp": now - 2, "nbf": now + 3, "iat": float64(now) + 2.5}),
-			`{"issuer":"http://localhost:4100","subject":"s","tokenIdentifier":"http://localhost:4100|s"}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -259,6 +256,25 @@ func TestVerifierAccepts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestVerifierTolerates has clocks that differ a little. Time is the bubble's: a busy
+// machine may take longer than the few seconds that are tolerated.
+func TestVerifierTolerates(t *testing.T) {
+	t.Parallel()
+	k := keys()
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now().Unix()
+		list := providers(t, custom("http://localhost:4100", dataJWKS(t), "RS256", ""))
+		jwt := signWith(t, jose.RS256, k.rsa, "rsa", map[string]any{"iss": "http://localhost:4100", "sub": "s", "exp": now - 2, "nbf": now + 3, "iat": float64(now) + 2.5})
+		c, err := new(token.Verifier).Verify(t.Context(), list, jwt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(`{"issuer":"http://localhost:4100","subject":"s","tokenIdentifier":"http://localhost:4100|s"}`, string(c.Attributes)); d != "" {
+			t.Errorf("identity (-want +got):\n%s", d)
+		}
+	})
 }
 
 func TestVerifierOIDC(t *testing.T) {
