@@ -28,6 +28,7 @@ type DB struct {
 	store     persistence.Store
 	log       *slog.Logger
 	retention time.Duration
+	openedAt  persistence.Timestamp // see OpenedAt
 
 	visible  atomic.Pointer[snapshot] // the newest snapshot; moved by publish only
 	history  history                  // catalogs of earlier ones
@@ -107,6 +108,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, err
 	}
 	last = max(last, restored)
+	db.openedAt = last
 	db.horizon.Store(int64(horizon))
 	db.cache = newCache(o.CacheSize, last)
 	cat, err := db.loadCatalog(ctx, last)
@@ -149,6 +151,10 @@ func (db *DB) Close() error {
 
 // Latest is the timestamp of the newest visible commit.
 func (db *DB) Latest() persistence.Timestamp { return db.visible.Load().ts }
+
+// OpenedAt is the timestamp of the newest commit that was there when the store was
+// opened: whoever had it before was alive then. It is 0 for a new store.
+func (db *DB) OpenedAt() persistence.Timestamp { return db.openedAt }
 
 // Begin starts a transaction at the newest snapshot.
 func (db *DB) Begin(ctx context.Context) (*Tx, error) {

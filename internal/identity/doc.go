@@ -23,7 +23,8 @@
 //   - A signing key is published for longer than verifiers keep a set before it signs,
 //     and until its last token has expired after that; only revoking one breaks this.
 //   - A refresh token that was exchanged answers with the same successor within
-//     the environment's reuse window; after it, its use ends the session.
+//     the environment's reuse window, in which a time without a house does not count;
+//     after it, its use ends the session.
 //
 // Lock order: Service.mu is a leaf; it guards caches only and is never held over
 // a transaction.

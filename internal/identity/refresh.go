@@ -105,6 +105,24 @@ type exchange struct {
 	late bool
 }
 
+// absence is a time in which there was no house to repeat an answer that got lost on
+// the way. It does not count for the reuse window: a client that had no answer when
+// the house was killed asks again as soon as it can, and that is no theft. from is
+// the newest commit that the store had when it was opened, since nobody writes down
+// when a house is killed; what was exchanged by then is not older than it.
+type absence struct{ from, to time.Time }
+
+// by is the same absence by a clock that is ahead.
+func (a absence) by(ahead time.Duration) absence { return absence{a.from.Add(ahead), a.to.Add(ahead)} }
+
+// since is how long a house has been there since at.
+func (a absence) since(at, now time.Time) time.Duration {
+	if at.After(a.from) || a.to.Before(a.from) || now.Before(a.to) {
+		return now.Sub(at)
+	}
+	return now.Sub(at) - a.to.Sub(a.from)
+}
+
 // lineage is what a session remembers of its refresh tokens: the newest
 // generation, and the exchanges of the present reuse window.
 type lineage struct {
@@ -120,12 +138,12 @@ type verdict struct {
 }
 
 // prune forgets what the window has left behind, except open forgivenesses.
-func (l *lineage) prune(now time.Time, window time.Duration) {
+func (l *lineage) prune(now time.Time, window time.Duration, away absence) {
 	kept := make([]exchange, 0, len(l.recent)+1)
 	late := 0
 	for i := len(l.recent) - 1; i >= 0; i-- {
 		e := l.recent[i]
-		within := now.Sub(e.at) <= window
+		within := away.since(e.at, now) <= window
 		if e.late {
 			if late++; late > maxLate && !within {
 				continue
@@ -146,8 +164,8 @@ func (l *lineage) prune(now time.Time, window time.Duration) {
 //	exchanged, within → the same successor as the first time
 //	handed out late   → the newest, once
 //	any other         → reuse
-func (l *lineage) present(g uint32, now time.Time, window time.Duration) verdict {
-	l.prune(now, window)
+func (l *lineage) present(g uint32, now time.Time, window time.Duration, away absence) verdict {
+	l.prune(now, window, away)
 	if g >= l.newest {
 		// Above the newest there is nothing, unless the store was set back to a
 		// backup: the token is genuine, so its holder goes on from there.
@@ -160,7 +178,7 @@ func (l *lineage) present(g uint32, now time.Time, window time.Duration) verdict
 	}
 	for i := range l.recent {
 		e := &l.recent[i]
-		if e.from != g || now.Sub(e.at) > window {
+		if e.from != g || away.since(e.at, now) > window {
 			continue
 		}
 		if e.to < l.newest && !e.late {

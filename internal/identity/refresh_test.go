@@ -37,7 +37,7 @@ func TestLineagePresent(t *testing.T) {
 			t.Parallel()
 			var l lineage
 			for i, u := range c.uses {
-				v := l.present(u.g, t0.Add(time.Duration(u.at)*time.Second), window)
+				v := l.present(u.g, t0.Add(time.Duration(u.at)*time.Second), window, absence{})
 				if v.reuse != u.reuse || !v.reuse && v.give != u.give {
 					t.Fatalf("use %d (%+v): %+v, lineage %+v", i, u, v, l)
 				}
@@ -74,7 +74,7 @@ func TestLineageNeverEndsForTabsThatShareTheirToken(t *testing.T) {
 			}
 			flying = rest
 			sent := stored
-			v := l.present(sent, now, window)
+			v := l.present(sent, now, window, absence{})
 			if v.reuse {
 				t.Fatalf("seed %d: generation %d refused, lineage %+v", seed, sent, l)
 			}
@@ -94,7 +94,7 @@ func TestLineageIsBounded(t *testing.T) {
 	g := uint32(0)
 	now := time.Unix(1000, 0)
 	for range 10 * maxLineage {
-		v := l.present(g, now, 30*time.Second)
+		v := l.present(g, now, 30*time.Second, absence{})
 		if v.reuse {
 			t.Fatal("refused")
 		}
@@ -103,7 +103,7 @@ func TestLineageIsBounded(t *testing.T) {
 	if len(l.recent) > maxLineage {
 		t.Errorf("remembers %d exchanges", len(l.recent))
 	}
-	if v := l.present(g, now.Add(time.Minute), 30*time.Second); v.reuse || v.give != g+1 {
+	if v := l.present(g, now.Add(time.Minute), 30*time.Second, absence{}); v.reuse || v.give != g+1 {
 		t.Errorf("after the storm: %+v", v)
 	}
 }

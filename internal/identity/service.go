@@ -54,6 +54,7 @@ type Service struct {
 	ids    rising // of nouns whose newest must be the last
 
 	spares spares
+	away   absence // before this start
 
 	mu      sync.Mutex // leaf; guards the caches below
 	signers map[KeyID]*loadedKey
@@ -71,6 +72,7 @@ func (s *Service) Open(ctx context.Context) error {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	s.spares.open()
+	s.away = absence{from: s.DB.OpenedAt().Time(), to: time.Now()}
 	s.signers = map[KeyID]*loadedKey{}
 	s.sets = map[EnvironmentID]publishedKeys{}
 	s.used = map[APIKeyID]time.Time{}

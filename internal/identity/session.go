@@ -177,7 +177,7 @@ func (tx *Tx) Refresh(e *Environment, text string) (s *Session, next string, ref
 	case SessionExpired:
 		return nil, "", errRefreshExpired, nil
 	}
-	v := st.lineage.present(t.generation, tx.now, e.Settings.Defaulted().RefreshReuseWindow)
+	v := st.lineage.present(t.generation, tx.now, e.Settings.Defaulted().RefreshReuseWindow, tx.s.away.by(tx.ahead))
 	if v.reuse {
 		return &st.Session, "", ErrRefreshReused, tx.end(f, st)
 	}
