@@ -177,6 +177,13 @@ func (b *berth) open(ctx context.Context) {
 	b.mu.Unlock()
 }
 
+// lay puts in what is being opened; nobody uses it before settle.
+func (b *berth) lay(v *vessel) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.vessel = v
+}
+
 // setFault notes why the berth is empty, or that it need not be. Call it with mu held.
 func (b *berth) setFault(err error) {
 	b.fault, b.faulty = err, time.Time{}

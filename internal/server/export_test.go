@@ -38,6 +38,32 @@ func (s *Server) Opening(name string, look func()) {
 	b.mu.Unlock()
 }
 
+// OpenAround opens a deployment as a request does; what happens meanwhile comes between
+// its opening and its lying in the berth.
+func (s *Server) OpenAround(ctx context.Context, name string, meanwhile func()) error {
+	b, err := s.fleet.berth(ctx, name)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	b.moving = make(chan struct{})
+	b.mu.Unlock()
+	v, err := s.fleet.launch(ctx, b)
+	meanwhile()
+	b.mu.Lock()
+	b.vessel = v
+	b.settle()
+	b.mu.Unlock()
+	return err
+}
+
+// FleetRuns says whether the fleet has started what was open when it began.
+func (s *Server) FleetRuns() bool {
+	s.fleet.mu.Lock()
+	defer s.fleet.mu.Unlock()
+	return s.fleet.running != nil
+}
+
 // Fail breaks the store of a deployment that is open, as a disk would.
 func (s *Server) Fail(name string) {
 	s.fleet.mu.Lock()

@@ -238,7 +238,9 @@ func (f *fleet) launch(ctx context.Context, b *berth) (*vessel, error) {
 		return nil, err
 	}
 	f.mu.Lock()
-	if running = f.running; running != nil && running.Err() == nil {
+	if running = f.running; running == nil {
+		b.lay(v) // Run starts what lies in the berths when it begins, which may be at once
+	} else if running.Err() == nil {
 		f.start(running, b, v)
 	}
 	f.mu.Unlock()

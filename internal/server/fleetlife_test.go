@@ -536,3 +536,19 @@ func TestFleetComesBackToWhatFailed(t *testing.T) {
 		return one.State == "unavailable" && one.NextJob != nil
 	})
 }
+
+// TestFleetRunsWhatIsOpenedWhileItStarts: the listeners of a house that starts answer
+// while its fleet begins to run.
+func TestFleetRunsWhatIsOpenedWhileItStarts(t *testing.T) {
+	t.Parallel()
+	s, run := opened(t, nil)
+	d := create(t, s, platform.NewDeployment{Kind: platform.Dev})
+	if err := s.OpenAround(t.Context(), d.Name, func() {
+		run()
+		await(t, "the fleet runs", s.FleetRuns)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	id := schedule(t, s, d.Name, 0)
+	await(t, "job has run", func() bool { return jobState(t, s, d.Name, id) == scheduler.Failed })
+}

@@ -272,7 +272,7 @@ func (s *Server) Ready(ctx context.Context) error {
 		if f.proxied {
 			transport.DialContext = s.peers.dial
 		}
-		client := &http.Client{Timeout: 5 * time.Second, Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+		client := &http.Client{Timeout: time.Minute, Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		}}
 		addr := f.socket.listeners[0].Addr().(*net.TCPAddr)

@@ -17,6 +17,17 @@ import (
 // returned.
 func start(t *testing.T, change func(*server.Config)) (*server.Server, func() error) {
 	t.Helper()
+	s, run := opened(t, change)
+	stop := run()
+	if err := s.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s, stop
+}
+
+// opened is a house that does not run before run is called.
+func opened(t *testing.T, change func(*server.Config)) (s *server.Server, run func() (stop func() error)) {
+	t.Helper()
 	any := server.Port{Fixed: true}
 	cfg := server.Config{Port: any, SitePort: any, AuthKitPort: any, ControlPort: any, Workers: 1, Version: "test", Log: slog.New(slog.DiscardHandler)}
 	if change != nil {
@@ -26,25 +37,24 @@ func start(t *testing.T, change func(*server.Config)) (*server.Server, func() er
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	stop := func() error {
-		cancel()
-		select {
-		case err := <-ended:
-			ended <- err
-			return err
-		case <-time.After(time.Minute):
-			t.Fatal("the house does not stop")
-			return nil
+	return s, func() func() error {
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(ctx) }()
+		stop := func() error {
+			cancel()
+			select {
+			case err := <-ended:
+				ended <- err
+				return err
+			case <-time.After(time.Minute):
+				t.Fatal("the house does not stop")
+				return nil
+			}
 		}
+		t.Cleanup(func() { stop() })
+		return stop
 	}
-	t.Cleanup(func() { stop() })
-	if err := s.Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return s, stop
 }
 
 // fetch makes one request and gives status and body.
