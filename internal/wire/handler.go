@@ -26,9 +26,13 @@ type Front struct {
 	Log     *slog.Logger
 }
 
-// ErrAborted is returned by handlers whose caller went away; nothing is written
-// or logged for it.
+// ErrAborted is returned by handlers whose answer breaks off, mostly because the
+// caller went away; nothing is logged for it.
 var ErrAborted = errors.New("wire: caller went away")
+
+// errStopping is the answer to a request whose context ended while its caller is still
+// there. Without an answer of ours net/http would say 200 for it.
+var errStopping = apierr.New(apierr.Unavailable, "HouseStopping", "This house is stopping. Try again in a moment.")
 
 // Handle makes an http.Handler: it gives the request an id, turns a returned
 // error into the dialect's answer, and a panic into an Internal one.
@@ -39,10 +43,13 @@ func (f Front) Handle(h Handler) http.Handler {
 		}
 		cw := &countingWriter{ResponseWriter: w}
 		err := Recover(func() error { return h(cw, r) })
-		if err == nil || errors.Is(err, ErrAborted) || r.Context().Err() != nil && errors.Is(err, r.Context().Err()) {
+		if err == nil {
 			return
 		}
-		e := f.Public(r, err)
+		e := errStopping // which a caller that went away does not read
+		if !errors.Is(err, ErrAborted) && (r.Context().Err() == nil || !errors.Is(err, r.Context().Err())) {
+			e = f.Public(r, err)
+		}
 		if cw.wrote {
 			// The status is gone already; cutting the connection is the only
 			// honest way to tell the caller that the body is not whole.
