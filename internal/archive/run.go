@@ -129,9 +129,9 @@ type schedule struct {
 	opened   bool
 	next     time.Time // of a segment, or of the next try
 	wait     time.Duration
-	making   bool // a base is being made
-	baseNext time.Time
-	baseErr  error // why the last one was not made
+	making   bool      // a base is being made
+	baseNext time.Time // zero: at once, which is what somebody asks for
+	baseErr  error     // why the last one was not made
 }
 
 // turn does what is due.
@@ -176,7 +176,7 @@ func (a *Archiver) step(ctx context.Context, s *schedule, jobs chan<- *job) erro
 		if err != nil {
 			return err
 		}
-		s.making = true
+		s.making, s.baseNext = true, time.Now().Add(a.BaseEvery)
 		jobs <- j // nothing else is there: only one is made at a time
 	}
 	if a.note.Chain == 0 {
@@ -189,7 +189,9 @@ func (a *Archiver) step(ctx context.Context, s *schedule, jobs chan<- *job) erro
 func (s *schedule) finished(a *Archiver, err error) {
 	s.making, s.baseErr = false, err
 	if err == nil {
-		s.baseNext = time.Now().Add(a.BaseEvery)
+		if !s.baseNext.IsZero() { // else another was asked for while this one was made
+			s.baseNext = time.Now().Add(a.BaseEvery)
+		}
 		a.shipped, s.next = time.Time{}, time.Time{} // it may be the first that counts
 		return
 	}

@@ -260,6 +260,8 @@ func (s *Service) deliver(ctx context.Context, d *Delivery) error {
 		return err
 	case d.State != Pending || e.Status != Enabled:
 		return nil
+	case d.Due.After(time.Now()):
+		return nil // an attempt was recorded since whoever begins this one looked
 	case ev == nil:
 		return s.record(ctx, env, d, Attempt{At: time.Now(), Error: "the event is no longer in the history"}, false)
 	}

@@ -254,6 +254,29 @@ func TestFailedDeliveriesAreTriedSixTimes(t *testing.T) {
 	}
 }
 
+// TestNoAttemptIsMadeBeforeItsTime begins an attempt as a look does that is older than the
+// record of the one before.
+func TestNoAttemptIsMadeBeforeItsTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, identity.Production)
+		w.answer = func(request, int) (int, string) { return 500, "" }
+		w.register("https://app.example/hook", "user.created")
+		stop := w.background(w.Run)
+		w.happen("user.created")
+		settle()
+		stop()
+		list := w.deliveries(DeliveryQuery{State: Pending})
+		if len(list) != 1 || list[0].Attempts != 1 || !list[0].Due.After(time.Now()) {
+			t.Fatalf("%+v", list)
+		}
+		must(t, w.deliver(t.Context(), &list[0]))
+		if n := len(w.requests("app.example")); n != 1 {
+			t.Errorf("%d requests", n)
+		}
+	})
+}
+
 func TestDeliveriesSurviveTheProcess(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
