@@ -259,6 +259,11 @@ func backupListCommand(e *env) *cobra.Command {
 			for _, b := range last {
 				fmt.Fprintf(e.stderr, "  The newest copy has %s and %s of %s\n", count(b.Documents, "document"), count(b.Files, "file"), size(b.FileBytes))
 			}
+			for _, b := range c.Bases {
+				for _, name := range b.Without {
+					newTalk(e).notice("the copy of %s is without %q, which could not be opened then", b.At.UTC().Format(time.RFC3339), name)
+				}
+			}
 			fmt.Fprintf(e.stderr, "  %s in %s%s at %s\n", size(c.Bytes), count(int64(c.Objects), "object"), sealed, c.Depot)
 			return nil
 		},

@@ -92,6 +92,9 @@ func showRestored(e *env, h *server.RestoredHouse, to string, took time.Duration
 	fmt.Fprintf(e.stderr, "\n  Restored %s and %s as of %s\n", count(int64(len(h.Deployments)), "deployment"), count(int64(h.Users), "user"), out.style(bold, h.At.UTC().Format(time.RFC3339Nano)))
 	fmt.Fprintf(e.stderr, "  from a copy of %s and %s since, %s in %v\n", h.Base.UTC().Format(time.RFC3339), count(h.Commits, "commit"), size(h.Bytes), took.Round(time.Millisecond))
 	fmt.Fprintf(e.stderr, "  Start it with: lentil serve --data %s\n", to)
+	for _, name := range h.Without {
+		out.notice("the deployment %s could not be opened when this was backed up, is not in the backup, and will be empty; lentil backup list tells of earlier times", name)
+	}
 	if missing > 0 {
 		out.notice("the bytes of %s had been deleted before they were backed up, and are not there", count(int64(missing), "file"))
 	}

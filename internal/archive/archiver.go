@@ -50,6 +50,10 @@ type Archiver struct {
 	mu    sync.Mutex // over what follows
 	state State
 	asks  chan ask
+	// uncopied are the stores that a chain's first base, which is being made, has yet to
+	// open; left are those that it could not, which are not of the chain then.
+	uncopied map[string]bool
+	left     unopened
 }
 
 // Defaults of an Archiver.
@@ -88,6 +92,8 @@ type follow struct {
 	resume  func()          // of the pause; nil if there is none
 	blobs   map[string]bool // what became of them, not shipped yet
 	all     bool            // that is not known: all must be listed
+	// newest is a commit that it must have, which could not be found out at the start; else 0.
+	newest persistence.Timestamp
 }
 
 // State is how a backup stands.
@@ -105,6 +111,8 @@ type State struct {
 	Doing    string    `json:"doing,omitempty"`
 	// Newest is what the base has that was made last; zero if none was in this process.
 	Newest Summary `json:"-"`
+	// partial says what the newest segment or base was left without; nil: nothing.
+	partial error
 }
 
 // State tells how the backup stands.
@@ -219,29 +227,31 @@ func (a *Archiver) goOn(ctx context.Context, v *vault, c *contents, n note) (boo
 	if base.at == 0 {
 		return false, nil
 	}
-	end := n.Chain
+	end, unsure := n.Chain, map[string]persistence.Timestamp{}
 	if list := c.segments[n.Chain]; len(list) > 0 {
 		end = c.end(n.Chain)
 		last := slices.MaxFunc(list, func(a, b segment) int { return int(max(-1, min(1, a.through-b.through))) })
-		ours, err := a.continues(ctx, v, last.name(n.Chain))
+		ours, untold, err := a.continues(ctx, v, last.name(n.Chain))
 		if err != nil || !ours {
 			return false, err
 		}
+		unsure = untold
 	}
 	if !a.Began.IsZero() && end.Time().After(a.Began) {
 		return false, nil // by a clock that was set back, commits are older than what was backed up before
 	}
 	a.note, a.through, a.shipped = n, end, time.Now()
 	for _, name := range n.Stores {
-		a.known[name] = &follow{behind: n.Behind[name], opened: -1, all: true}
+		a.known[name] = &follow{behind: n.Behind[name], opened: -1, all: true, newest: unsure[name]}
 	}
 	a.tell(func(s *State) { s.Through, s.Base = end.Time(), base.at.Time() })
 	return true, nil
 }
 
-// continues tells whether the stores have the newest commits of a segment.
-func (a *Archiver) continues(ctx context.Context, v *vault, name string) (bool, error) {
-	newest := map[string]persistence.Timestamp{}
+// continues tells whether the stores have the newest commits of a segment. Those that
+// cannot be opened are asked when they can.
+func (a *Archiver) continues(ctx context.Context, v *vault, name string) (ours bool, unsure map[string]persistence.Timestamp, err error) {
+	newest, unsure := map[string]persistence.Timestamp{}, map[string]persistence.Timestamp{}
 	store := ""
 	if err := v.records(ctx, name, func(rec record) error {
 		switch rec.kind {
@@ -254,11 +264,11 @@ func (a *Archiver) continues(ctx context.Context, v *vault, name string) (bool, 
 		}
 		return nil
 	}); err != nil {
-		return false, err
+		return false, nil, err
 	}
 	stores, err := a.House.Stores(ctx, 0)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	for _, s := range stores {
 		ts, ok := newest[s.Name]
@@ -266,23 +276,37 @@ func (a *Archiver) continues(ctx context.Context, v *vault, name string) (bool, 
 		if !ok {
 			continue
 		}
-		var has, known bool
+		has := true
 		err := a.use(ctx, s, func(db *database.DB) (err error) {
-			has, known, err = db.Has(ctx, ts)
-			if db.Latest() < ts {
-				known = true // it cannot have been forgotten
-			}
+			has, err = hasCommit(ctx, db, ts)
 			return err
 		})
-		if err != nil {
-			return false, err
-		}
-		if known && !has {
-			return false, nil
+		switch refused := (unopenedError{}); {
+		case errors.As(err, &refused) && ctx.Err() == nil:
+			unsure[s.Name] = ts
+		case err != nil:
+			return false, nil, err
+		case !has:
+			return false, nil, nil
 		}
 	}
-	return len(newest) == 0, nil // a store that is gone without a word is another history too
+	return len(newest) == 0, unsure, nil // a store that is gone without a word is another history too
 }
+
+// hasCommit tells whether a database has a commit, or has forgotten whether it does.
+func hasCommit(ctx context.Context, db *database.DB, ts persistence.Timestamp) (bool, error) {
+	has, known, err := db.Has(ctx, ts)
+	if db.Latest() < ts {
+		known = true // it cannot have been forgotten
+	}
+	return has || !known, err
+}
+
+// unopenedError is that a store cannot be opened.
+type unopenedError struct{ error }
+
+// Unwrap is why.
+func (u unopenedError) Unwrap() error { return u.error }
 
 // use calls f with a store's database; not if the store is gone by now.
 func (a *Archiver) use(ctx context.Context, s Store, f func(*database.DB) error) error {
@@ -294,7 +318,7 @@ func (a *Archiver) use(ctx context.Context, s Store, f func(*database.DB) error)
 		in, err = s.Use(ctx)
 	}
 	if err != nil {
-		return err
+		return unopenedError{err}
 	}
 	defer in.Release()
 	return f(in.DB)
@@ -302,7 +326,7 @@ func (a *Archiver) use(ctx context.Context, s Store, f func(*database.DB) error)
 
 // saveNote makes the chain and its stores durable.
 func (a *Archiver) saveNote() error {
-	a.note.Depot, a.note.Stores, a.note.Through, a.note.Behind = a.Depot.String(), slices.Sorted(maps.Keys(a.known)), a.through, nil
+	a.note.Depot, a.note.Stores, a.note.Through, a.note.Behind = a.Depot.String(), a.chained(), a.through, nil
 	for name, f := range a.known {
 		if f.behind != 0 {
 			if a.note.Behind == nil {
@@ -331,6 +355,56 @@ func (a *Archiver) saveNote() error {
 		err = os.Rename(tmp, a.StateFile)
 	}
 	return err
+}
+
+// chained are the stores that the chain has for certain.
+func (a *Archiver) chained() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(a.known)), func(name string) bool { return a.uncopied[name] || a.left[name] != nil })
+}
+
+// leaveOut notes that a chain's first base goes without a store that cannot be opened:
+// the first segment in which it can brings all of it. It is false if a segment has some
+// of it already, which would be of no use without the rest.
+func (a *Archiver) leaveOut(name string, err error) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.uncopied[name] {
+		return false
+	}
+	delete(a.uncopied, name)
+	if a.left == nil {
+		a.left = unopened{}
+	}
+	a.left[name] = err
+	return true
+}
+
+// copied notes that a base has a store.
+func (a *Archiver) copied(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.uncopied, name)
+}
+
+// catchUp takes what the first base left out, so far, out of the chain. If a store is
+// named, a segment is about to have it: from now on the base must, too.
+func (a *Archiver) catchUp(taken string) {
+	a.mu.Lock()
+	left := a.left
+	a.left = nil
+	delete(a.uncopied, taken)
+	a.mu.Unlock()
+	for name, err := range left {
+		if f := a.known[name]; f != nil {
+			f.letGo()
+			delete(a.known, name)
+		}
+		if name != taken {
+			a.refused[name] = refusal{time.Now(), err}
+		}
+	}
 }
 
 // Forget removes the note of a depot if the chain in it goes on beyond a time, which is

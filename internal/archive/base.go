@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/blob"
@@ -36,6 +38,7 @@ type job struct {
 	rest   []Store // closed ones, in which nothing happens
 	files  []File
 	undo   []func()
+	broken unopened // what cannot be opened, and is not in it
 }
 
 // end gives everything back.
@@ -53,14 +56,17 @@ func (a *Archiver) begin(ctx context.Context, fresh bool) (*job, error) {
 		a.letGo()
 	}
 	list, rest, broken, now, err := a.active(ctx, fresh)
-	if err == nil && len(broken) > 0 { // a base without them would make older ones go that have them
-		done(list)
-		err = broken
+	for name := range broken {
+		// Who restores would begin from this base, and lack what those before it have.
+		if err == nil && !fresh && a.known[name] != nil {
+			done(list)
+			err = broken
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	j := &job{baseID: baseID{now, a.note.Chain}, v: a.vault, stores: list, rest: rest}
+	j := &job{baseID: baseID{now, a.note.Chain}, v: a.vault, stores: list, rest: rest, broken: broken}
 	for _, s := range list {
 		if s.Pause != nil {
 			j.undo = append(j.undo, s.Pause())
@@ -92,9 +98,13 @@ func (a *Archiver) newChain(j *job) error {
 			s.Blobs.Changes() // the base lists what there is
 		}
 	}
+	uncopied := map[string]bool{}
 	for _, s := range j.rest {
-		a.known[s.Name] = &follow{opened: s.Opened}
+		a.known[s.Name], uncopied[s.Name] = &follow{opened: s.Opened}, true
 	}
+	a.mu.Lock()
+	a.uncopied, a.left = uncopied, nil
+	a.mu.Unlock()
 	a.tell(func(st *State) { st.Through, st.Base = time.Time{}, time.Time{} })
 	if err := a.holdAll(j.stores); err != nil {
 		return err
@@ -153,6 +163,15 @@ func (a *Archiver) base(ctx context.Context, j *job) (Summary, error) {
 		}
 		for _, s := range j.rest {
 			in, err := s.Use(ctx)
+			if err != nil && ctx.Err() == nil {
+				if still, gerr := a.again(ctx, s.Name, 0); gerr == nil && still.Name == "" {
+					continue // it was deleted meanwhile, as the next segment tells
+				}
+				if a.leaveOut(s.Name, err) {
+					j.broken[s.Name] = err
+					continue
+				}
+			}
 			if err != nil {
 				return fmt.Errorf("open %s: %w", s.Name, err)
 			}
@@ -161,17 +180,22 @@ func (a *Archiver) base(ctx context.Context, j *job) (Summary, error) {
 			if err != nil {
 				return err
 			}
+			a.copied(s.Name)
 		}
 		return r.close()
 	})
 	if err != nil {
 		return sum, err
 	}
+	sum.Without = slices.Sorted(maps.Keys(j.broken))
 	if err := v.putJSON(ctx, basePrefix+j.String(), sum); err != nil {
 		return sum, err
 	}
 	a.tell(func(st *State) {
 		st.Base, st.Newest = j.at.Time(), sum
+		if len(j.broken) > 0 {
+			st.partial = j.broken
+		}
 		if st.Through.IsZero() {
 			st.Through = j.at.Time()
 		}

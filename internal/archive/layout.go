@@ -223,6 +223,8 @@ type Summary struct {
 	Chunks    int64     `json:"chunks"`
 	Files     int64     `json:"files"`
 	FileBytes int64     `json:"fileBytes"`
+	// Without are stores that could not be opened then.
+	Without []string `json:"without,omitempty"`
 }
 
 // putJSON writes a value as an object.

@@ -47,6 +47,8 @@ type Restored struct {
 	// Commits are those that came after the base.
 	Commits int64 `json:"commits"`
 	Bytes   int64 `json:"bytes"` // of documents and files
+	// Without are stores that could not be opened when they were to be backed up.
+	Without []string `json:"without,omitempty"`
 }
 
 // RestoredStore is a store that was restored.
@@ -144,6 +146,10 @@ func (r *restorer) run(ctx context.Context, path []segment) error {
 	}
 	if err := r.finish(ctx); err != nil {
 		return err
+	}
+	var sum Summary
+	if r.v.getJSON(ctx, basePrefix+r.base.String(), &sum) == nil { // else the restore is as good
+		r.out.Without = slices.DeleteFunc(sum.Without, func(name string) bool { return r.stores[name] != nil && r.stores[name].last != 0 })
 	}
 	for name, versions := range r.files {
 		if err := r.site.File(name, r.version(versions)); err != nil {

@@ -111,7 +111,7 @@ func (a *Archiver) Now(ctx context.Context, base bool, doing func(string)) (Done
 			if st.Base != before.Base {
 				d.Base = &st.Newest
 			}
-			return d, nil
+			return d, partly(st.partial)
 		case st.Doing != "" && time.Since(said) > time.Second:
 			said = time.Now()
 			doing(st.Doing)
@@ -134,6 +134,14 @@ type schedule struct {
 	baseErr  error     // why the last one was not made
 }
 
+// partly says what a backup was left without, if it was without anything.
+func partly(broken error) error {
+	if broken == nil {
+		return nil
+	}
+	return fmt.Errorf("all but this is backed up: %w", broken)
+}
+
 // turn does what is due.
 func (a *Archiver) turn(ctx context.Context, s *schedule, jobs chan<- *job) {
 	a.pauseAll()
@@ -148,9 +156,10 @@ func (a *Archiver) turn(ctx context.Context, s *schedule, jobs chan<- *job) {
 	if err == nil {
 		s.wait, s.next = 0, time.Now().Add(a.Every)
 		switch {
+		case s.making && a.State().Base.IsZero(): // nothing is backed up yet
 		case a.broken != nil:
-			a.failed(fmt.Errorf("all but this is backed up: %w", a.broken))
-		case s.baseErr == nil && (!s.making || !a.State().Base.IsZero()):
+			a.failed(partly(a.broken))
+		case s.baseErr == nil:
 			a.tell(func(st *State) { st.Failing, st.Problem = time.Time{}, "" })
 		}
 		return
@@ -193,6 +202,9 @@ func (s *schedule) finished(a *Archiver, err error) {
 			s.baseNext = time.Now().Add(a.BaseEvery)
 		}
 		a.shipped, s.next = time.Time{}, time.Time{} // it may be the first that counts
+		if err := a.saveNote(); err != nil {
+			a.failed(err)
+		}
 		return
 	}
 	a.failed(fmt.Errorf("base: %w", err))
@@ -316,6 +328,9 @@ func (a *Archiver) Once(ctx context.Context) (Done, error) {
 			return d, err
 		}
 		d.Base = &sum
+		if len(j.broken) > 0 {
+			a.broken = j.broken
+		}
 		if !d.First {
 			if err := a.ship(ctx, true); err != nil {
 				return d, err
@@ -330,8 +345,5 @@ func (a *Archiver) Once(ctx context.Context) (Done, error) {
 		return d, fmt.Errorf("everything is backed up, but old backups are not tidied up: %w", err)
 	}
 	d.Through = a.through.Time()
-	if a.broken != nil {
-		return d, fmt.Errorf("all but this is backed up: %w", a.broken)
-	}
-	return d, nil
+	return d, partly(a.broken)
 }

@@ -64,6 +64,7 @@ func (a *Archiver) active(ctx context.Context, fresh bool) (list []inUse, rest [
 	if a.refused == nil {
 		a.refused = map[string]refusal{}
 	}
+	a.catchUp("")
 	defer func() {
 		if err != nil {
 			done(list)
@@ -109,6 +110,9 @@ func (a *Archiver) take(ctx context.Context, s Store, fresh bool, now persistenc
 			return s, nil, nil
 		}
 		in, err := s.Use(ctx)
+		if err == nil {
+			a.catchUp(s.Name)
+		}
 		if !errors.Is(err, ErrClosed) {
 			return s, in, err
 		}
@@ -167,6 +171,16 @@ func (a *Archiver) ship(ctx context.Context, force bool) error {
 	a.broken = nil
 	if len(broken) > 0 { // the others are not to suffer from it
 		a.broken = broken
+	}
+	for _, s := range list {
+		if f := a.known[s.Name]; f != nil && f.newest != 0 {
+			if has, err := hasCommit(ctx, s.DB, f.newest); err != nil {
+				return err
+			} else if !has {
+				return fmt.Errorf("%w: %s is not where its backup ended", errChain, s.Name)
+			}
+			f.newest = 0
+		}
 	}
 	if err := a.holdAll(list); err != nil {
 		return err
@@ -251,6 +265,7 @@ func (a *Archiver) moved(list []inUse, broken unopened, gone []string, files []F
 			st.Through = now.Time()
 		}
 		st.Segments++
+		st.partial = a.broken
 		st.Bytes += size
 	})
 	if err := a.holdAll(list); err != nil {

@@ -134,6 +134,19 @@ func (t *tidy) expire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, b := range slices.Backward(c.bases) {
+		if b.chain != t.chain {
+			continue
+		}
+		var newest Summary
+		if err := t.v.getJSON(ctx, basePrefix+b.String(), &newest); err != nil {
+			return err
+		}
+		if len(newest.Without) > 0 {
+			return nil // what it is without may be in those before it alone
+		}
+		break
+	}
 	stay, gone, from := t.keep.choose(c.bases, t.now)
 	for _, b := range gone {
 		for _, prefix := range []string{basePrefix, listPrefix} {

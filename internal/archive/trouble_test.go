@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -294,6 +296,244 @@ func TestWhoReadsWhileItIsTidiedUpFindsEverything(t *testing.T) {
 				t.Fatal(err)
 			}
 			h.compare(site, at)
+		})
+	}
+}
+
+// TestTheFirstBaseLeavesOutWhatCannotBeOpened: the others are backed up all the same, and
+// it comes whole in the first segment after it can be opened, also if the house began anew
+// meanwhile. What earlier bases have of it stays until then.
+func TestTheFirstBaseLeavesOutWhatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	const name = "deployments/broken"
+	for _, tt := range []struct {
+		name             string
+		closed           bool // when the base begins
+		restart, forgets bool
+		before           bool // there is a chain that has it
+	}{
+		{"closed", true, false, false, false},
+		{"being opened", false, false, false, false},
+		{"a restart", true, true, false, false},
+		{"it has forgotten", true, false, true, false},
+		{"an earlier chain", true, false, false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h, d := newHouse(t), memoryDepot(t)
+			house, broken := h.add("house"), h.add(name)
+			id := broken.put(t, value.ID{}, row{1, "in nothing yet"})
+			broken.upload(t, "files/aa/one", "one")
+			early := persistence.Timestamp(0)
+			if tt.before {
+				a := h.archiver(d, nil)
+				h.first(a)
+				early = a.through
+				a.letGo()
+				if err := os.Remove(a.StateFile); err != nil {
+					t.Fatal(err)
+				}
+			}
+			broken.closed, broken.use = tt.closed, func() error { return errors.New("its manifest is no manifest") }
+			a := h.archiver(d, nil)
+			a.Keep = Keep{Window: time.Nanosecond}
+			done, err := a.Once(t.Context())
+			if err == nil || !strings.Contains(err.Error(), "all but this is backed up: ") || !strings.Contains(err.Error(), name+": its manifest") {
+				t.Fatalf("what is told: %v", err)
+			}
+			if done.Base == nil || !slices.Equal(done.Base.Without, []string{name}) || done.Base.Stores != 1 {
+				t.Fatalf("the base: %+v", done.Base)
+			}
+			house.put(t, value.ID{}, row{2, "of the house"})
+			a = h.archiver(d, nil)
+			if err := a.open(t.Context()); err != nil || a.note.Chain == 0 {
+				t.Fatalf("the chain does not go on: %v", err)
+			}
+			h.ship(a)
+			site, out := restoreAt(t, d, nil, a.through)
+			h.stores = []*testStore{house}
+			h.compare(site, a.through)
+			h.stores = []*testStore{house, broken}
+			if site.stores[name] != nil || !slices.Equal(out.Without, []string{name}) {
+				t.Errorf("restored: %+v", out)
+			}
+			if c, err := List(t.Context(), d, nil); err != nil || !slices.Equal(c.Bases[len(c.Bases)-1].Without, []string{name}) {
+				t.Errorf("the list: %+v, %v", c, err)
+			}
+			if tt.before {
+				site, _ := restoreAt(t, d, nil, early)
+				h.compare(site, early)
+			}
+			h.base(a, false) // another, likewise
+			if tt.restart {
+				a.letGo()
+				a = h.archiver(d, nil)
+				if err := a.open(t.Context()); err != nil || a.note.Chain == 0 {
+					t.Fatalf("the chain does not go on: %v", err)
+				}
+			}
+			a.refused, broken.use, broken.closed = nil, nil, false // a minute later
+			broken.put(t, id, row{3, "after it"})
+			if tt.forgets {
+				if err := broken.db.Prune(t.Context(), broken.db.Latest()); err != nil {
+					t.Fatal(err)
+				}
+				if err := a.ship(t.Context(), true); !errors.Is(err, errChain) {
+					t.Fatalf("what it has forgotten cannot be shipped: %v", err)
+				}
+				h.base(a, true)
+			}
+			h.ship(a)
+			if a.broken != nil {
+				t.Errorf("it can be opened: %v", a.broken)
+			}
+			site, out = restoreAt(t, d, nil, a.through)
+			h.compare(site, a.through)
+			if len(out.Without) > 0 {
+				t.Errorf("restored without %v", out.Without)
+			}
+			h.base(a, false)
+			later := tidy{v: a.vault, house: h.ID(), chain: a.note.Chain, keep: Keep{Window: time.Nanosecond}, now: time.Now(), settle: nothing}
+			if err := later.run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if c, err := List(t.Context(), d, nil); err != nil || len(c.Bases) != 1 || c.Bases[0].Stores != 2 {
+				t.Errorf("tidied up: %+v, %v", c, err)
+			}
+		})
+	}
+}
+
+// TestWhatASegmentHasTheFirstBaseMustHave: it was opened while the base was being made, and
+// cannot be when it is its turn.
+func TestWhatASegmentHasTheFirstBaseMustHave(t *testing.T) {
+	t.Parallel()
+	h, d := newHouse(t), memoryDepot(t)
+	h.add("house")
+	s := h.add("deployments/a")
+	s.put(t, value.ID{}, row{1, "one"})
+	s.closed = true
+	a := h.archiver(d, nil)
+	if err := a.open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	j, err := a.begin(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.end()
+	s.put(t, value.ID{}, row{2, "two"})
+	h.ship(a)
+	s.use = func() error { return errors.New("its manifest is no manifest") }
+	if _, err := a.base(t.Context(), j); err == nil || !strings.Contains(err.Error(), "open deployments/a: its manifest") {
+		t.Errorf("a base without it: %v", err)
+	}
+	if c, err := a.vault.look(t.Context()); err != nil || len(c.bases) > 0 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// TestWhatTheFirstBaseLeftOutIsOpenedByTheBackup when it can be: nobody else need do so.
+func TestWhatTheFirstBaseLeftOutIsOpenedByTheBackup(t *testing.T) {
+	t.Parallel()
+	h, d := newHouse(t), memoryDepot(t)
+	h.add("house")
+	s := h.add("deployments/a")
+	s.put(t, value.ID{}, row{1, "one"})
+	s.closed, s.use = true, func() error { return errors.New("its manifest is no manifest") }
+	a := h.archiver(d, nil)
+	h.first(a)
+	for range 2 {
+		h.ship(a)
+		if a.broken == nil || s.used != 1 {
+			t.Errorf("what is told: %v, it was opened %d times", a.broken, s.used)
+		}
+	}
+	a.refused, s.use = nil, nil // a minute later
+	h.ship(a)
+	if a.broken != nil {
+		t.Errorf("it can be opened: %v", a.broken)
+	}
+	site, out := restoreAt(t, d, nil, a.through)
+	h.compare(site, a.through)
+	if len(out.Without) > 0 {
+		t.Errorf("restored without %v", out.Without)
+	}
+}
+
+// TestRunTellsWhatTheFirstBaseIsWithout once there is one, to who asks for it too.
+func TestRunTellsWhatTheFirstBaseIsWithout(t *testing.T) {
+	t.Parallel()
+	for _, closed := range []bool{true, false} {
+		t.Run(fmt.Sprintf("closed %v", closed), func(t *testing.T) {
+			t.Parallel()
+			runWithBroken(t, closed)
+		})
+	}
+}
+
+// runWithBroken has a house with a store that cannot be opened backed up all the time.
+func runWithBroken(t *testing.T, closed bool) {
+	h, d := newHouse(t), memoryDepot(t)
+	h.add("house")
+	broken := h.add("deployments/broken")
+	broken.closed, broken.use = closed, func() error { return errors.New("its manifest is no manifest") }
+	a := h.archiver(d, nil)
+	a.Every = time.Hour
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- a.Run(ctx) }()
+	done, err := a.Now(t.Context(), false, func(string) {})
+	if err == nil || !strings.Contains(err.Error(), "all but this is backed up") || !strings.Contains(err.Error(), broken.name) {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if st := a.State(); st.Through.IsZero() {
+		t.Errorf("nothing is backed up: %+v", st)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	h.stores = h.stores[:1]
+	site, _ := restoreAt(t, d, nil, a.through)
+	h.compare(site, a.through)
+	if slices.Contains(a.note.Stores, broken.name) {
+		t.Errorf("the note: %+v", a.note)
+	}
+}
+
+// TestAStoreThatCannotBeOpenedAtAStartIsAskedLater whether it is where its backup ended.
+func TestAStoreThatCannotBeOpenedAtAStartIsAskedLater(t *testing.T) {
+	t.Parallel()
+	for _, older := range []bool{false, true} {
+		t.Run(fmt.Sprintf("an older one %v", older), func(t *testing.T) {
+			t.Parallel()
+			h, d := newHouse(t), memoryDepot(t)
+			h.add("house")
+			s := h.add("deployments/a")
+			a := h.archiver(d, nil)
+			h.first(a)
+			s.put(t, value.ID{}, row{1, "one"})
+			h.ship(a)
+			a.letGo()
+			if older { // of the same name, and without that commit
+				h.stores = h.stores[:1]
+				s = h.add("deployments/a")
+			}
+			s.closed, s.use = true, func() error { return errors.New("its manifest is no manifest") }
+			a = h.archiver(d, nil)
+			if err := a.open(t.Context()); err != nil || a.note.Chain == 0 {
+				t.Fatalf("the chain does not go on: %v", err)
+			}
+			s.closed = false
+			h.ship(a)
+			if a.broken == nil {
+				t.Error("it cannot be opened, and nothing is told")
+			}
+			a.refused, s.use = nil, nil
+			if err := a.ship(t.Context(), true); errors.Is(err, errChain) != older || err != nil && !older {
+				t.Errorf("it can be opened: %v", err)
+			}
 		})
 	}
 }

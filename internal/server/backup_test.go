@@ -157,6 +157,87 @@ func TestBackupOfAFleet(t *testing.T) {
 	}
 }
 
+// TestBackupOfAHouseWithABrokenStore backs all the others up, says which one it is, and has
+// it as soon as it can be opened.
+func TestBackupOfAHouseWithABrokenStore(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	dir, place, other := filepath.Join(root, "data"), filepath.Join(root, "backup"), filepath.Join(root, "other")
+	s, stop := start(t, func(c *server.Config) { c.Data = dir })
+	prod := create(t, s, platform.NewDeployment{Kind: platform.Prod, Default: true})
+	url, _, err := s.Platform().Fleet.Addresses(t.Context(), prod.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	colour(t, s, prod.Name, url, "blue")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	whole := map[string][]byte{}
+	manifests, err := filepath.Glob(filepath.Join(dir, "deployments", prod.Name, "store", "MANIFEST-*"))
+	if err != nil || len(manifests) == 0 {
+		t.Fatal(manifests, err)
+	}
+	for _, m := range manifests {
+		if whole[m], err = os.ReadFile(m); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(m, []byte("not a manifest"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := func(c *server.Config) {
+		c.Data, c.Backup = dir, server.Backup{To: place, Every: 20 * time.Millisecond}
+	}
+	s, stop = start(t, in)
+	a := s.Addresses()
+	restored := filepath.Join(root, "restored")
+	restore := func(from string) *server.RestoredHouse {
+		t.Helper()
+		r := server.Restoration{From: from, To: restored, SecretFile: filepath.Join(dir, server.SecretFile), Getenv: func(string) string { return "" }}
+		h, err := r.Restore(t.Context())
+		if err == nil {
+			err = os.RemoveAll(restored)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	for _, to := range []string{place, other} {
+		if got := askForBackup(t, s, dir, to); !strings.Contains(got.Error, "all but this is backed up: ") || !strings.Contains(got.Error, prod.Name) {
+			t.Errorf("%+v", got)
+		}
+		if h := restore(to); len(h.Deployments) != 1 || h.Deployments[0].Name != a.Deployment || !slices.Equal(h.Without, []string{prod.Name}) {
+			t.Errorf("restored %+v", h)
+		}
+	}
+	await(t, "told", func() bool {
+		b := s.Status().Backup
+		return !b.Failing.IsZero() && !b.Through.IsZero() && strings.Contains(b.Problem, prod.Name)
+	})
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	for m, b := range whole {
+		if err := os.WriteFile(m, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, stop = start(t, in)
+	for _, to := range []string{place, other} {
+		if got := askForBackup(t, s, dir, to); got.Done == nil || got.Done.Base != nil {
+			t.Errorf("%+v", got)
+		}
+		if h := restore(to); len(h.Deployments) != 2 || len(h.Without) > 0 {
+			t.Errorf("restored %+v", h)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestBackupSettingsThatCannotBe(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

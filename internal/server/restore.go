@@ -44,6 +44,8 @@ type RestoredHouse struct {
 	Bytes       int64                `json:"bytes"`
 	Users       int                  `json:"users"`
 	Deployments []RestoredDeployment `json:"deployments"` // never null
+	// Without are deployments that are not in the backup, as they could not be opened then.
+	Without []string `json:"without,omitempty"`
 }
 
 // RestoredDeployment is a deployment that was restored.
@@ -223,6 +225,11 @@ func (s *restoreSite) Remove(name string) error {
 // count tells what was restored in the words of those who use it.
 func (s *restoreSite) count(ctx context.Context, out *archive.Restored) (*RestoredHouse, error) {
 	h := &RestoredHouse{At: out.At, Base: out.Base, Commits: out.Commits, Bytes: out.Bytes, Deployments: []RestoredDeployment{}}
+	for _, name := range out.Without {
+		if _, err := s.dir(name); err == nil {
+			h.Without = append(h.Without, strings.TrimPrefix(name, deploymentsName+"/"))
+		}
+	}
 	for _, st := range out.Stores {
 		if st.Name == houseName {
 			h.Users = st.Documents["users"]
