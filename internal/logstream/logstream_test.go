@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
 	"github.com/lentil-dev/lentil/internal/database"
@@ -77,6 +78,76 @@ func TestWebhookGetsSignedEvents(t *testing.T) {
 	stop()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWhatWaitsOutlivesAChange has streams change while a batch is on its way: another one
+// is set up, or this one is seen to work for the first time.
+func TestWhatWaitsOutlivesAChange(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	changed, got := make(chan struct{}), make(chan string, 10)
+	first := true
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		if first {
+			first = false
+			close(changed)
+			<-r.Context().Done()
+			return
+		}
+		got <- string(b)
+	}))
+	defer receiver.Close()
+	format := formatJSONL
+	st, err := s.Create(t.Context(), Options{URL: &receiver.URL, Format: &format})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.State = "active"
+	q := &queue{wake: make(chan struct{}, 1)}
+	q.add([]event{{topicConsole, json.RawMessage("1")}, {topicConsole, json.RawMessage("2")}}, nil)
+	queues := map[string]*queue{st.ID: q, "deleted": {}}
+	since := s.send(t.Context(), []*Stream{st}, queues, 7, changed)
+	q.add([]event{{topicConsole, json.RawMessage("3")}}, nil)
+	if since != 7 || len(queues) != 1 {
+		t.Errorf("since %d, %d queues", since, len(queues))
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); s.send(ctx, []*Stream{st}, queues, since, nil) }()
+	if body := <-got; body != "1\n2\n3" {
+		t.Errorf("then came %q", body)
+	}
+	stop()
+	<-done
+}
+
+func TestVerificationComesFirstAndOnce(t *testing.T) {
+	t.Parallel()
+	q := &queue{wake: make(chan struct{}, 1)}
+	q.add([]event{{topicConsole, nil}}, nil)
+	for range 2 {
+		q.verify(event{topicVerify, nil})
+	}
+	batch, _ := q.take()
+	q.untake(batch, 0)
+	q.verify(event{topicVerify, nil})
+	if len(q.list) != 2 || q.list[0].topic != topicVerify {
+		t.Errorf("%+v", q.list)
+	}
+}
+
+// TestBeginning: what happens after a stream was made is for it, however late that is seen.
+func TestBeginning(t *testing.T) {
+	t.Parallel()
+	ahead := float64(time.Now().Add(time.Hour).UnixMilli()) // the clock was set back since
+	for _, tt := range []struct{ since, created, want float64 }{{10, 1000.5, 999}, {5000, 1000.5, 5000}, {10, ahead, -1}} {
+		before := time.Now().UnixMilli()
+		got := beginning([]*Stream{{created: ahead}, {created: tt.created}}, int64(tt.since))
+		if tt.want >= 0 && got != int64(tt.want) || tt.want < 0 && (got < before || got > time.Now().UnixMilli()) {
+			t.Errorf("%+v: %d", tt, got)
+		}
 	}
 }
 

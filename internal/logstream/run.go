@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -31,6 +32,7 @@ const (
 // Run sends events until ctx ends. While no stream is set up it only watches for one.
 func (s *Service) Run(ctx context.Context) error {
 	since := time.Now().UnixMilli()
+	queues := map[string]*queue{} // by stream; what waits there outlives a change of any stream
 	for ctx.Err() == nil {
 		tx, err := s.DB.Begin(ctx)
 		var all []*Stream
@@ -46,24 +48,36 @@ func (s *Service) Run(ctx context.Context) error {
 			continue
 		}
 		sub := s.DB.Subscribe(tx.Reads(), tx.Snapshot())
-		since = s.send(ctx, all, since, sub.Done())
+		if len(all) == 0 {
+			clear(queues)
+			select {
+			case <-ctx.Done():
+			case <-sub.Done():
+			}
+		} else {
+			since = s.send(ctx, all, queues, beginning(all, since), sub.Done())
+		}
 		sub.Close()
 	}
 	return nil
 }
 
+// beginning is the time after which events are sent to streams: since, or later if none
+// of them was there then. What happens right after a stream was made is for it, however
+// long it takes to see that it is there.
+func beginning(all []*Stream, since int64) int64 {
+	first := time.Now().UnixMilli()
+	for _, st := range all {
+		first = min(first, int64(st.created)-1) // events of the same millisecond came after it
+	}
+	return max(since, first)
+}
+
 // send sends events after a time to streams as they are set up now, until changed; it
-// returns the time through which they were taken.
-func (s *Service) send(ctx context.Context, all []*Stream, since int64, changed <-chan struct{}) int64 {
+// returns the time through which they were taken into the queues.
+func (s *Service) send(ctx context.Context, all []*Stream, queues map[string]*queue, since int64, changed <-chan struct{}) int64 {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	if len(all) == 0 {
-		select {
-		case <-ctx.Done():
-		case <-changed:
-		}
-		return time.Now().UnixMilli()
-	}
 	go func() {
 		select {
 		case <-changed:
@@ -71,13 +85,18 @@ func (s *Service) send(ctx context.Context, all []*Stream, since int64, changed 
 		case <-ctx.Done():
 		}
 	}()
+	maps.DeleteFunc(queues, func(id string, _ *queue) bool {
+		return !slices.ContainsFunc(all, func(st *Stream) bool { return st.ID == id })
+	})
 	g, each := errgroup.WithContext(ctx)
-	queues := make([]*queue, len(all))
-	for i, st := range all {
-		q := &queue{wake: make(chan struct{}, 1)}
-		queues[i] = q
+	for _, st := range all {
+		q := queues[st.ID]
+		if q == nil {
+			q = &queue{wake: make(chan struct{}, 1)}
+			queues[st.ID] = q
+		}
 		if st.State == "pending" {
-			q.add([]event{makeEvent(topicVerify, verification{topicVerify, time.Now().UnixMilli(), deployment{s.Name}, "Log streaming was set up."})}, nil)
+			q.verify(makeEvent(topicVerify, verification{topicVerify, time.Now().UnixMilli(), deployment{s.Name}, "Log streaming was set up."}))
 		}
 		g.Go(func() error { return s.serve(each, st, q) })
 	}
@@ -92,8 +111,8 @@ func (s *Service) send(ctx context.Context, all []*Stream, since int64, changed 
 			since = max(since, next)
 			for i := range entries {
 				events := s.eventsOf(&entries[i])
-				for k, q := range queues {
-					q.add(events, all[k].Topics)
+				for _, st := range all {
+					queues[st.ID].add(events, st.Topics)
 				}
 			}
 		}
@@ -122,15 +141,38 @@ func (q *queue) add(events []event, topics []string) {
 			q.list = append(q.list, e)
 		}
 	}
-	if n := len(q.list) - maxQueue; n > 0 {
-		q.list = append([]event(nil), q.list[n:]...)
-		q.lost += n
-	}
+	q.trim()
 	q.mu.Unlock()
 	select {
 	case q.wake <- struct{}{}:
 	default:
 	}
+}
+
+// trim lets the oldest go that are too many. Call it with mu held.
+func (q *queue) trim() {
+	if n := len(q.list) - maxQueue; n > 0 {
+		q.list = append([]event(nil), q.list[n:]...)
+		q.lost += n
+	}
+}
+
+// verify puts the first event of a stream before all others, unless it waits already.
+func (q *queue) verify(e event) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !slices.ContainsFunc(q.list, func(e event) bool { return e.topic == topicVerify }) {
+		q.list = append([]event{e}, q.list...)
+	}
+}
+
+// untake puts a batch back that was not sent because the streams changed meanwhile.
+func (q *queue) untake(batch []event, lost int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.list = append(batch, q.list...)
+	q.lost += lost
+	q.trim()
 }
 
 // take is the next batch, and how many events were lost before it.
@@ -155,21 +197,24 @@ func (s *Service) serve(ctx context.Context, st *Stream, q *queue) error {
 			}
 			continue
 		}
-		if lost > 0 {
+		if lost > 0 && ctx.Err() == nil {
 			s.Log.Warn("log events lost, the receiver is too slow", "stream", st.ID, "count", lost)
+			lost = 0
 		}
 		body := encode(st.Format, batch)
 		err := s.post(ctx, st, body)
 		for try, wait := 1, firstWait; err != nil && try < tries; try++ {
 			select {
 			case <-ctx.Done():
+				q.untake(batch, lost)
 				return nil
 			case <-time.After(wait):
 			}
 			wait *= 2
 			err = s.post(ctx, st, body)
 		}
-		if ctx.Err() != nil {
+		if err != nil && ctx.Err() != nil {
+			q.untake(batch, lost)
 			return nil
 		}
 		state, reason := "active", ""

@@ -75,6 +75,8 @@ type Stream struct {
 	Secret string   // of the signatures
 	State  string   // "pending", "active" or "failed"
 	Reason string   // why it failed
+
+	created float64 // milliseconds
 }
 
 // Options are what an owner sets. A nil member leaves what is there.
@@ -139,7 +141,7 @@ func streamOf(row *database.Document) *Stream {
 		s, _ := v.(value.String)
 		return string(s)
 	}
-	st := &Stream{ID: row.ID.String(), URL: text("url"), Format: text("format"), Secret: text("secret"), State: text("state"), Reason: text("reason")}
+	st := &Stream{ID: row.ID.String(), URL: text("url"), Format: text("format"), Secret: text("secret"), State: text("state"), Reason: text("reason"), created: row.CreationTime}
 	if v, ok := row.Object().Get("topics"); ok {
 		st.Topics = []string{}
 		list, _ := v.(value.Array)

@@ -68,7 +68,7 @@ func (p *Pool) Call(ctx context.Context, request []byte) ([]byte, error) {
 	}
 	defer func() { <-p.slots }()
 	for again := true; ; again = false {
-		c, err := p.take()
+		c, err := p.take(again)
 		if err != nil {
 			return nil, err
 		}
@@ -88,14 +88,15 @@ func (p *Pool) Call(ctx context.Context, request []byte) ([]byte, error) {
 	}
 }
 
-// take gives an idle child, or a fresh one.
-func (p *Pool) take() (*child, error) {
+// take gives an idle child if one will do, else a fresh one: where one has died others may
+// have, too.
+func (p *Pool) take(idle bool) (*child, error) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
 		return nil, errClosed
 	}
-	if n := len(p.idle); n > 0 {
+	if n := len(p.idle); n > 0 && idle {
 		c := p.idle[n-1]
 		p.idle = p.idle[:n-1]
 		p.mu.Unlock()

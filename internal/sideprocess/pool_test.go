@@ -112,6 +112,28 @@ func TestPoolReplacesAChildThatDied(t *testing.T) {
 	}
 }
 
+// TestPoolReplacesChildrenThatDiedTogether, as by a system without memory.
+func TestPoolReplacesChildrenThatDiedTogether(t *testing.T) {
+	p := newPool(t, 2)
+	var both [2]*child
+	p.once.Do(p.open)
+	for i := range both {
+		c, err := p.take(true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if both[i] = c; c.cmd.Process.Kill() != nil {
+			t.Fatal("it cannot be killed")
+		}
+	}
+	for _, c := range both {
+		p.give(c)
+	}
+	if got, err := p.Call(t.Context(), []byte("next")); err != nil || string(got) != "next answered" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 func TestPoolReplacesAChildThatDiedAtItsFirstAnswer(t *testing.T) {
 	request := "die once " + filepath.Join(t.TempDir(), "mark")
 	got, err := newPool(t, 1).Call(t.Context(), []byte(request))
