@@ -30,9 +30,11 @@ const (
 	maxHeader     = 64 << 10
 	// drainTime is how long a stop waits for running requests.
 	drainTime = 5 * time.Second
-	// socketGrace is how long a stop lets requests finish before it ends the
-	// context that sockets and long polls live in.
-	socketGrace = 150 * time.Millisecond
+	// pollGrace is how long a stop lets requests finish before those that only wait
+	// (wire.Waiting) are told to end.
+	pollGrace = 150 * time.Millisecond
+	// farewellTime is how long requests may take, after drainTime, to say that they end.
+	farewellTime = time.Second
 )
 
 // front is one listener with what answers on it.
@@ -51,7 +53,11 @@ type listeners struct {
 	drain     time.Duration   // that a stop waits for running requests; 0 means drainTime
 	leaving   <-chan struct{} // closed when a stop begins; nil: never
 
-	handlers sync.WaitGroup // those of hijacked connections too, which http.Server forgets
+	handlers  sync.WaitGroup // those of hijacked connections too, which http.Server forgets
+	accepting sync.WaitGroup // that take connections
+	arrivals  arrivals
+	grace     time.Duration // that a stop gives connections to ask something; 0 means arrivalGrace
+	farewell  time.Duration // 0 means farewellTime
 
 	mu      sync.Mutex // guards the rest
 	fronts  []front    // those that came before serve
@@ -94,6 +100,7 @@ func (l *listeners) begin(f front) {
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			l.handlers.Add(1)
 			defer l.handlers.Done()
+			l.arrivals.begin(r)
 			select {
 			case <-l.leaving:
 				// Whoever keeps the connection for its next request, as proxies do, shall not
@@ -105,10 +112,14 @@ func (l *listeners) begin(f front) {
 		}),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
-		ConnState:         l.admission.watch,
-		MaxHeaderBytes:    maxHeader,
-		BaseContext:       func(net.Listener) context.Context { return live },
-		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
+		ConnContext:       l.arrivals.came,
+		ConnState: func(c net.Conn, state http.ConnState) {
+			l.admission.watch(c, state)
+			l.arrivals.watch(c, state)
+		},
+		MaxHeaderBytes: maxHeader,
+		BaseContext:    func(net.Listener) context.Context { return live },
+		ErrorLog:       slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
 	}
 	l.servers[f.socket] = s
 	for _, listener := range f.socket.listeners {
@@ -116,35 +127,41 @@ func (l *listeners) begin(f front) {
 			listener = &proxied{Listener: listener, trusts: l.peers.trusts}
 		}
 		listener = tlsListener(listener, f.tls)
+		l.accepting.Add(1)
+		ctx := l.ctx
 		l.group.Go(func() error {
-			if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-				return err
+			defer l.accepting.Done()
+			err := s.Serve(listener)
+			if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) && ctx.Err() != nil {
+				return nil
 			}
-			return nil
+			return err
 		})
 	}
 }
 
 // serve answers on every front until ctx ends, then lets running requests finish.
 func (l *listeners) serve(ctx context.Context) error {
-	// Requests live a little longer than ctx, so that a mutation on its way is
-	// answered and a socket is closed with a word.
-	live, cut := context.WithCancel(context.WithoutCancel(ctx))
-	defer cut()
+	// Requests live longer than ctx, so that what is on its way is answered; those that
+	// only wait for something end soon after it.
+	live, cut := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cut(nil)
+	waits := make(chan struct{})
 	g, gctx := errgroup.WithContext(ctx)
 	l.mu.Lock()
-	l.group, l.ctx, l.live, l.servers = g, gctx, live, map[*socket]*http.Server{}
+	l.group, l.ctx, l.live, l.servers = g, gctx, wire.WithLeaving(live, waits), map[*socket]*http.Server{}
 	for _, f := range l.fronts {
 		l.begin(f)
 	}
 	l.mu.Unlock()
 	g.Go(func() error {
 		<-gctx.Done()
-		defer time.AfterFunc(socketGrace, cut).Stop()
+		defer time.AfterFunc(pollGrace, func() { close(waits) }).Stop()
+		defer time.AfterFunc(l.drainTime(), func() { cut(wire.ErrStopping) }).Stop()
 		return l.shutDown(gctx)
 	})
 	err := g.Wait()
-	cut()
+	cut(wire.ErrStopping)
 	gone := make(chan struct{})
 	go func() { l.handlers.Wait(); close(gone) }()
 	select {
@@ -155,13 +172,21 @@ func (l *listeners) serve(ctx context.Context) error {
 	return err
 }
 
-// shutDown takes no more requests and waits for those that run, for drainTime.
+// drainTime is how long a stop waits for running requests.
+func (l *listeners) drainTime() time.Duration { return cmp.Or(l.drain, drainTime) }
+
+// shutDown takes no more requests and waits for those that run, for drainTime and farewellTime.
 func (l *listeners) shutDown(ctx context.Context) error {
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(l.drain, drainTime))
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.drainTime()+cmp.Or(l.farewell, farewellTime))
 	defer cancel()
 	l.mu.Lock() // nothing is added from here on, for ctx has ended
 	servers := maps.Clone(l.servers)
 	l.mu.Unlock()
+	for sock := range servers {
+		sock.close()
+	}
+	l.accepting.Wait()
+	l.arrivals.settle(drain, cmp.Or(l.grace, arrivalGrace))
 	g := errgroup.Group{}
 	for sock, s := range servers {
 		g.Go(func() error {

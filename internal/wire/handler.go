@@ -32,7 +32,7 @@ var ErrAborted = errors.New("wire: caller went away")
 
 // errStopping is the answer to a request whose context ended while its caller is still
 // there. Without an answer of ours net/http would say 200 for it.
-var errStopping = apierr.New(apierr.Unavailable, "HouseStopping", "This house is stopping. Try again in a moment.")
+var errStopping = apierr.New(apierr.Overloaded, "HouseStopping", "This house is stopping. Try again in a moment.")
 
 // Handle makes an http.Handler: it gives the request an id, turns a returned
 // error into the dialect's answer, and a panic into an Internal one.
@@ -47,7 +47,7 @@ func (f Front) Handle(h Handler) http.Handler {
 			return
 		}
 		e := errStopping // which a caller that went away does not read
-		if !errors.Is(err, ErrAborted) && (r.Context().Err() == nil || !errors.Is(err, r.Context().Err())) {
+		if !interrupted(r, err) {
 			e = f.Public(r, err)
 		}
 		if cw.wrote {

@@ -76,6 +76,9 @@ func (s *Site) stream(w http.ResponseWriter, r *http.Request, p *page) error {
 	q.Del(liveParam)
 	r.URL.RawQuery = q.Encode()
 
+	waiting, over := wire.Waiting(r)
+	defer over()
+	r = r.WithContext(waiting)
 	out := &events{w: w, control: http.NewResponseController(w)}
 	memory := map[string]any{}
 	held := ""

@@ -54,7 +54,9 @@ func (s *Server) logsSince(q *request) (logPage, error) {
 	if cursor == 0 {
 		wait = 0
 	}
-	ctx, cancel := context.WithTimeout(q.Context(), wait)
+	waiting, over := wire.Waiting(q.Request)
+	defer over()
+	ctx, cancel := context.WithTimeout(waiting, wait)
 	defer cancel()
 	// What is logged within this millisecond may still grow, so the first cursor
 	// lies before it.

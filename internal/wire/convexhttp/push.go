@@ -49,7 +49,12 @@ func (s *Server) evaluatePush(q *request) error { return step(s, q, s.Deploy.Eva
 func (s *Server) startPush(q *request) error { return step(s, q, s.Deploy.StartPush) }
 
 // waitForSchema answers POST /api/deploy2/wait_for_schema.
-func (s *Server) waitForSchema(q *request) error { return step(s, q, s.Deploy.WaitForSchema) }
+func (s *Server) waitForSchema(q *request) error {
+	waiting, over := wire.Waiting(q.Request)
+	defer over()
+	q.Request = q.WithContext(waiting)
+	return step(s, q, s.Deploy.WaitForSchema)
+}
 
 // finishPush answers POST /api/deploy2/finish_push. Once begun it is finished,
 // whether or not the caller waits.
