@@ -267,6 +267,18 @@ export const scenarios = {
     await logs.locator(".entries li", { hasText: "burnt" }).waitFor();
     await logs.getByLabel("Level").selectOption("ERROR");
     await until("errors alone", async () => (await logs.locator(".entries li", { hasText: "that is dear" }).count()) === 0);
+    // An answer that comes after that of what was asked for later is nobody's any more.
+    let overtaken;
+    await logs.route(/\/logs\?.*q=burn&/, async (route) => ((overtaken ??= route) === route ? undefined : await route.continue()));
+    await logs.getByLabel("Text").fill("burn");
+    await until("a question that is not answered", () => overtaken);
+    await logs.getByLabel("Text").fill("burnt");
+    await logs.waitForURL(/q=burnt/);
+    const late = logs.waitForResponse(/q=burn&/);
+    await overtaken.continue();
+    await (await late).finished();
+    await logs.evaluate(() => new Promise((done) => setTimeout(done)));
+    holds(logs.url().includes("q=burnt"), logs.url());
     await logs.locator(".entries a", { hasText: "breads:scald" }).first().click();
     await logs.getByRole("heading", { name: "breads:scald" }).waitFor();
     contains(await main(logs), "burnt"); // among the last errors
@@ -414,6 +426,7 @@ export const scenarios = {
     await page.keyboard.press("ArrowUp");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "breads:bake" }).waitFor();
+    await page.locator("body[data-ready]").waitFor();
     await page.keyboard.press("Control+k");
     await find.waitFor();
     await page.keyboard.type("no such thing");
@@ -448,7 +461,7 @@ export const scenarios = {
     await page.keyboard.press("Tab");
     same(await page.evaluate(() => document.activeElement.textContent), "Skip to the page");
     await page.keyboard.press("Enter");
-    same(await page.evaluate(() => document.activeElement.id), "main");
+    await until("the focus on the page", async () => (await page.evaluate(() => document.activeElement.id)) === "main");
     for (let i = 0; i < 12; i++) {
       await page.keyboard.press("Tab");
       const seen = await page.evaluate(() => {
@@ -531,7 +544,7 @@ export const scenarios = {
     await page.getByLabel("New deployment", { exact: true }).selectOption("prod");
     await page.getByRole("button", { name: "Make it", exact: true }).click();
     await page.getByRole("heading", { name: "Health" }).waitFor();
-    holds(await page.locator("body.production").count());
+    await page.locator("body.production").waitFor();
     const address = await page.locator(".facts dd").first().evaluate((el) => el.firstChild.textContent);
     holds((await fetch(`${address}/version`)).ok, "the new deployment answers");
     await page.locator("[data-go=t]").click();

@@ -178,7 +178,10 @@ function show(html, url, push) {
   listen();
 }
 
+let asked = 0; // how often a page was asked for
+
 async function go(url, options = {}, push = true) {
+  const turn = ++asked;
   say("…");
   try {
     const res = await fetch(url, { ...options, headers: { ...options.headers, Accept: "text/html" }, credentials: "same-origin" });
@@ -186,7 +189,9 @@ async function go(url, options = {}, push = true) {
     if (refused === "SignInFirst") return signIn();
     if (refused === "StaleForm" && !options.again && (await renew(options.body))) return go(url, { ...options, again: true }, push);
     if (!(res.headers.get("Content-Type") ?? "").startsWith("text/html")) return location.assign(res.url);
-    show(await res.text(), res.url, push);
+    const html = await res.text();
+    if (turn !== asked && options.method !== "POST") return; // somebody has gone on meanwhile
+    show(html, res.url, push);
     say("");
     focusFirst();
   } catch {
