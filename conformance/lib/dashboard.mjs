@@ -172,7 +172,7 @@ export async function looksAsBefore(house, page, name) {
   if (!known[name]) {
     return [`${name}: no baseline; LENTIL_BASELINES=write makes it`];
   }
-  for (const end = performance.now() + 5000; seen.wrong.length > 0 && second > 0 && performance.now() < end; ) {
+  for (const end = performance.now() + patience / 2; seen.wrong.length > 0 && second > 0 && performance.now() < end; ) {
     seen = await look(house, page, name);
   }
   second -= seen.wrong.length > 0 ? 1 : 0;

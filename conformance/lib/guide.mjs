@@ -42,6 +42,7 @@ const chosen = { "create a new project": keys.enter, "owner@lentil.localhost": k
 
 export class Guide {
   #running = [];
+  #commands = 0;
 
   static async open() {
     const g = new Guide();
@@ -79,8 +80,9 @@ export class Guide {
     if (this.#running.length === 0 && command.includes("lentil exec")) {
       await this.#vacant();
     }
-    const state = join(this.dir, "state");
-    const script = join(this.dir, "script");
+    // Its own files: a shell goes on reading its script until it ends, and what was started before may end at any time.
+    const state = join(this.dir, `state-${++this.#commands}`);
+    const script = join(this.dir, `script-${this.#commands}`);
     // The folder and the variables that a command leaves are those of the next.
     write(script, `trap 'code=$?; { pwd; env -0; } >${state}; exit $code' EXIT\n${this.text(command)}\n`);
     const t = new Terminal(["bash", script], { cwd: this.cwd, env: this.env });

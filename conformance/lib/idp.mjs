@@ -26,6 +26,7 @@ async function listen(handlers) {
     }
     await handle({ query: url.searchParams, form: new URLSearchParams(request.method === "POST" ? await body(request) : ""), request }, answer);
   });
+  server.keepAliveTimeout = 0; // or a connection would end just when a request comes by it
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   return {
     url: `http://localhost:${server.address().port}`,

@@ -239,6 +239,7 @@ export async function judgingProxy(base) {
     onward.on("error", (error) => (back.writeHead(502), back.end(String(error))));
     from.pipe(onward);
   });
+  server.keepAliveTimeout = 0; // or a connection would end just when a request comes by it
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   seen.port = server.address().port;
   seen.close = () => new Promise((done) => (server.closeAllConnections(), server.close(done)));

@@ -63,5 +63,9 @@ export async function sweep({ value, dir }, graceMs = 5000) {
     await new Promise((done) => setTimeout(done, 50));
   }
   kill(value);
-  rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+  try {
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+  } catch (error) {
+    console.log(`      ${dir} could not be removed: ${error.message}`); // no file's failure
+  }
 }

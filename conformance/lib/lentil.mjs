@@ -28,7 +28,7 @@ export function scratchApp(source, modules = join(source, "node_modules")) {
 }
 
 export function removeFolder(dir) {
-  rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+  rmSync(dir, { recursive: true, force: true, maxRetries: 10 });
 }
 
 /** One running server; `info` is the line that `--json` prints. */
@@ -44,7 +44,7 @@ export class Lentil {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, NO_COLOR: "1" },
     });
-    this.exited = new Promise((done) => this.child.once("exit", (code, signal) => done(code ?? signal)));
+    this.exited = ended(this.child);
     this.child.stderr.on("data", (chunk) => (this.log += chunk));
     let out = "";
     this.info = await new Promise((done, fail) => {
@@ -61,17 +61,16 @@ export class Lentil {
           }
         }
       });
-      this.child.once("exit", (code) => fail(new Error(`lentil ended with ${code}:\n${this.log}`)));
+      this.exited.then((code) => fail(new Error(`lentil ended with ${code}:\n${this.log}`)));
     });
     return this;
   }
 
   /** Ends it as Ctrl-C would, and gives the exit code. */
   async stop(signal = "SIGINT") {
-    if (this.child === undefined || this.child.exitCode !== null || this.child.signalCode !== null) {
-      return this.child?.exitCode;
+    if (this.child?.exitCode === null && this.child.signalCode === null) {
+      this.child.kill(signal);
     }
-    this.child.kill(signal);
     return await this.exited;
   }
 

@@ -12,6 +12,7 @@ export async function outside(answer) {
     requests.push(seen);
     await answer(seen, response, request);
   });
+  server.keepAliveTimeout = 0; // or a connection would end just when a request comes by it
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   return {
     url: `http://127.0.0.1:${server.address().port}`,

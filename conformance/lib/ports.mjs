@@ -1,9 +1,10 @@
 // Ports for what scenarios start. They lie below those that a system gives out by itself, to whoever connects anywhere: a port
-// that was merely free a moment ago may be somebody's own end of a connection when a server wants it. A process holds a block
-// of them by listening on the block's first, so that processes beside each other have different ones.
+// that was merely free a moment ago may be somebody's own end of a connection when a server wants it. They lie above those that
+// houses give to their further deployments (17000 to 20999), which another file's house may take at any moment. A process holds
+// a block of them by listening on the block's first, so that processes beside each other have different ones.
 import { createServer } from "node:net";
 
-const [from, to, size] = [11_000, 32_000, 200];
+const [from, to, size] = [21_000, 32_000, 200];
 
 /** Listens on a port for a moment, or for good; gives the server, or nothing if the port is taken. */
 function take(port, host) {

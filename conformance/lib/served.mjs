@@ -54,6 +54,7 @@ export class Served {
 
   async start() {
     this.out = "";
+    this.pid = undefined;
     this.running = true;
     this.exited = new Promise((done) => (this.ended = (code) => ((this.running = false), done(code))));
     if (this.shell) {
@@ -67,7 +68,7 @@ export class Served {
     }
     await until("the house", () => {
       holds(this.running, `lentil ended:\n${this.log}`);
-      return this.out.includes("\n");
+      return this.pid !== undefined && this.out.includes("\n");
     });
     this.info = JSON.parse(this.out);
     return this;

@@ -15,7 +15,12 @@ export class Terminal {
     this.child = spawn("script", ["-qefc", `stty cols 240 rows 50 -echo; exec ${command.map(quote).join(" ")}`, "/dev/null"], {
       cwd, env: { ...env, TERM: "xterm", SHELL: "/bin/sh" }, stdio: ["pipe", "pipe", "pipe"],
     });
-    const add = (chunk) => (this.out += String(chunk).replaceAll(/\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\r/g, ""));
+    let rest = ""; // the beginning of a sequence whose end comes with the next piece
+    const add = (chunk) => {
+      const text = (rest + chunk).replaceAll(/\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\r/g, "");
+      rest = /\x1b(?:\[[0-9;?]*|[()])?$/.exec(text)?.[0] ?? "";
+      this.out += text.slice(0, text.length - rest.length);
+    };
     this.child.stdout.setEncoding("utf8");
     this.child.stderr.setEncoding("utf8");
     this.child.stdout.on("data", add);
