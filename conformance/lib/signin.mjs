@@ -110,3 +110,29 @@ export const claims = (token) => JSON.parse(Buffer.from(token.split(".")[1], "ba
 
 /** Waits for a page by the stable name of its form or text. */
 export const at = (page, name) => page.getByTestId(name).waitFor();
+
+/**
+ * Gives a page an authenticator, as a laptop has one built in, whose person touches it at once. Where passkeys are suggested in
+ * the address field they choose one if `suggested` says so: were the authenticator switched on only when the page stands there,
+ * the page might ask for the suggestion a moment later, and be gone before its button is pressed.
+ */
+export async function authenticator(page) {
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send("WebAuthn.enable");
+  const { authenticatorId } = await cdp.send("WebAuthn.addVirtualAuthenticator", {
+    options: { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true },
+  });
+  const device = {
+    suggested: false,
+    set: (name, params) => cdp.send(`WebAuthn.${name}`, { authenticatorId, ...params }),
+    credentials: async () => (await cdp.send("WebAuthn.getCredentials", { authenticatorId })).credentials,
+  };
+  await page.exposeFunction("takesSuggestions", () => device.suggested);
+  await page.addInitScript(() => {
+    const credentials = navigator.credentials; // there where passkeys are: on pages that are secure
+    const get = credentials?.get.bind(credentials);
+    const notChosen = ({ signal }) => new Promise((_, fail) => signal.addEventListener("abort", () => fail(signal.reason)));
+    credentials && (credentials.get = async (options) => await (options.mediation !== "conditional" || (await window.takesSuggestions()) ? get : notChosen)(options));
+  });
+  return device;
+}

@@ -152,7 +152,7 @@ export const scenarios = {
     await lentil.cli(["run", "actions:chatty", '{"word":"after"}']);
     await json.says("'after'");
     await plain.says("'hello' 'after'");
-    const entries = json.out.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
+    const entries = json.out.split("\n").slice(0, -1).filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
     const entry = entries.find((e) => JSON.stringify(e.logLines).includes("'before'"));
     same([entry.kind, entry.udfType, entry.identifier, entry.error, entry.cachedResult], ["Completion", "Query", "actions:chatty", null, false]);
     lacks(plain.out, "'before'", "logs without --history");

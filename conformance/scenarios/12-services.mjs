@@ -91,6 +91,7 @@ export const scenarios = {
       if (event.includes("the lentils")) {
         await until("the first sentence in the database", () => seen.last().at(-1)?.text === "Soak the lentils. ");
         same(seen.last().at(-1).state, "streaming");
+        await until("the model to wait", () => release !== undefined);
         release();
       }
     }

@@ -99,8 +99,10 @@ export const scenarios = {
     await fails(() => broken.text(), "an answer that broke off");
     const flood = await fetch(`${site}/flood`);
     await fails(() => flood.arrayBuffer(), "more than 20 MiB");
-    const { entries } = await house.admin("/api/stream_function_logs?cursor=0");
-    holds(entries.some((e) => e.identifier === "GET /flood" && e.error), "the log tells of the flood");
+    await until("the log to tell of the flood", async () => {
+      const { entries } = await house.admin("/api/stream_function_logs?cursor=0");
+      return entries.some((e) => e.identifier === "GET /flood" && e.error);
+    });
     for (const size of [0, 10, 5_000_000]) {
       const early = await fetch(`${site}/early`, { method: "POST", body: Buffer.alloc(size) });
       same([early.status, await early.text()], [403, "no, thank you"]);

@@ -244,7 +244,7 @@ export const scenarios = {
     await client(lentil).action(api.work.count);
     if (process.platform === "linux") holds(processesOf(lentil.dir).length > 0, "a process waits for its next action");
     await lentil.stop();
-    if (process.platform === "linux") same(processesOf(lentil.dir), []);
+    if (process.platform === "linux") await until("the end of its processes", () => processesOf(lentil.dir).length === 0);
     process.env.LENTIL_NODE = "/nowhere/node";
     try {
       await lentil.start();

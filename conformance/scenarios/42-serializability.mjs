@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import WebSocket from "ws";
 import { contains, fails, holds } from "../lib/check.mjs";
-import { Lentil, portFlags, removeFolder, root, scratchApp, sleep } from "../lib/lentil.mjs";
+import { Lentil, patience, portFlags, removeFolder, root, scratchApp, sleep } from "../lib/lentil.mjs";
 
 export async function setUp() {
   const dir = scratchApp(join(root, "conformance", "apps", "lists"), join(root, "conformance", "node_modules"));
@@ -98,8 +98,11 @@ export const scenarios = {
       }
     });
     const end = performance.now() + 1000 * seconds;
+    const count = (status) => history.filter((txn) => txn.status === status).length;
     let crashes = 0;
-    while (performance.now() < end) {
+    // As long as that, and until enough has happened.
+    const enough = () => crashes >= 2 && count("ok") > 300 && count("failed") > 5;
+    while (performance.now() < end || (!enough() && performance.now() < end + patience)) {
       await sleep(500 + Math.random() * 900);
       await lentil.crashAndRestart();
       crashes++;
@@ -113,8 +116,7 @@ export const scenarios = {
     last.ops.forEach((op, i) => (op.list = lists[i]));
     last.end = performance.now();
     history.push(last);
-    const count = (status) => history.filter((txn) => txn.status === status).length;
-    holds(crashes >= 2 && count("ok") > 300 && count("failed") > 5, `${crashes} crashes, ${count("ok")} ok, ${count("failed")} failed`);
+    holds(enough(), `${crashes} crashes, ${count("ok")} ok, ${count("failed")} failed`);
     contains(check(history), " 0 anomalies");
     // The same history is no longer serializable when nobody ever saw one acknowledged append.
     const acknowledged = history.find((txn) => txn.status === "ok" && txn.ops.every((op) => op.op === "append"));

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { holds, same } from "../lib/check.mjs";
+import { holds } from "../lib/check.mjs";
 import { binary, portFlags, removeFolder, root, scratchApp, until, write } from "../lib/lentil.mjs";
 
 export async function setUp() {
@@ -44,14 +44,13 @@ async function ask(house, path, args = {}) {
 
 export const scenarios = {
   "a saved file is live within a moment": async (house) => {
+    const pushed = async (after, value) => await until(`the push of ${value}`, async () => pushes(house) > after && (await ask(house, "saved:it")) === value);
     const before = pushes(house);
     write(join(house.dir, "convex/saved.ts"), 'import { query } from "./_generated/server";\nexport const it = query({ args: {}, handler: async () => "first" });\n');
-    await until("the push", () => pushes(house) > before);
-    same(await ask(house, "saved:it"), "first");
+    await pushed(before, "first");
     const again = pushes(house);
     write(join(house.dir, "convex/saved.ts"), 'import { query } from "./_generated/server";\nexport const it = query({ args: {}, handler: async () => "second" });\n');
-    await until("the second push", () => pushes(house) > again);
-    same(await ask(house, "saved:it"), "second");
+    await pushed(again, "second");
   },
 
   "a missing environment variable is waited for": async (house) => {

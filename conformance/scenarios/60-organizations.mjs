@@ -1,5 +1,6 @@
 // Organizations, their people and invitations, and users' addresses and passwords, with the official Node clients.
 import { contains, fails, holds, same } from "../lib/check.mjs";
+import { until } from "../lib/lentil.mjs";
 import { both, openWithClients, refused } from "../lib/sdk.mjs";
 
 export { tearDown } from "../lib/sdk.mjs";
@@ -7,16 +8,7 @@ export { tearDown } from "../lib/sdk.mjs";
 export async function setUp() {
   const house = await openWithClients();
   /** The newest mail to somebody, once it is there. */
-  house.mail = async (to, about) => {
-    for (let i = 0; i < 100; i++) {
-      const found = (await house.lentil.outbox(to)).find((m) => m.subject.includes(about));
-      if (found) {
-        return found;
-      }
-      await new Promise((done) => setTimeout(done, 50));
-    }
-    throw new Error(`no mail about ${about} to ${to}: ${JSON.stringify(await house.lentil.outbox(to))}`);
-  };
+  house.mail = (to, about) => until(`a mail about ${about} to ${to}`, async () => (await house.lentil.outbox(to)).find((m) => m.subject.includes(about)));
   return house;
 }
 

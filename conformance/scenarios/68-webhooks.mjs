@@ -26,6 +26,7 @@ async function openReceiver() {
     const [status, text] = await Promise.resolve(got).then(receiver.answer).catch((error) => [500, String(error)]);
     response.writeHead(status, { "Content-Type": "application/json" }).end(text);
   });
+  server.keepAliveTimeout = 0; // or a connection would end just when a request comes by it
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   receiver.url = `http://127.0.0.1:${server.address().port}`;
   receiver.at = (path) => receiver.requests.filter((r) => r.url === path);
@@ -126,6 +127,8 @@ export const scenarios = {
     await until("a first attempt", () => receiver.at("/crash").length >= 1);
     await lentil.crashAndRestart(); // the attempt may be written down or not
     await until("a second attempt, of the next process", () => receiver.at("/crash").length >= 2);
+    const deliveries = async () => (await operator(lentil, "GET", `/_lentil/v1/webhook_deliveries?webhook_endpoint_id=${endpoint.id}&order=asc`)).data;
+    await until("one that is written down", async () => (await deliveries()).some((d) => d.log.length > 0));
     const offline = workos.userManagement.createUser({ email: "offline@example.test" });
     await offline;
     await lentil.stop("SIGKILL"); // before or after it was sent
@@ -133,14 +136,14 @@ export const scenarios = {
     await lentil.start();
     const ids = () => new Set(receiver.at("/crash").map((r) => JSON.parse(r.body).data.email));
     await until("both", async () => {
-      const { data } = await operator(lentil, "GET", `/_lentil/v1/webhook_deliveries?webhook_endpoint_id=${endpoint.id}`);
+      const data = await deliveries();
       return data.length === 2 && data.every((d) => d.state === "delivered");
     });
     same([...ids()].sort(), ["crash@example.test", "offline@example.test"]);
     const bodies = receiver.at("/crash").filter((r) => r.body.includes(user.id));
     same(new Set(bodies.map((r) => r.body)).size, 1, "bodies of one event");
     holds(new Set(bodies.map((r) => r.signature)).size > 1, "each attempt is signed anew");
-    const log = (await operator(lentil, "GET", `/_lentil/v1/webhook_deliveries?webhook_endpoint_id=${endpoint.id}&order=asc`)).data;
+    const log = await deliveries();
     const first = log.find((d) => bodies[0].body.includes(d.event_id));
     holds(first.log.some((a) => a.status === 500 && a.error === "not today"), JSON.stringify(first));
     same(first.log.at(-1).status, 204);

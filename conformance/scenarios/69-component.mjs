@@ -74,8 +74,9 @@ export const scenarios = {
     same([row.email, row.name], ["ada@lovelace.test", "Ada <&> \u2028 é"]);
     await lentil.workos.userManagement.deleteUser(user.id);
     await until("nobody", async () => (await known(lentil, user.id)) === null);
-    const log = (await operator(lentil, "GET", "/_lentil/v1/webhook_deliveries?order=asc")).data;
-    const hers = log.filter((d) => d.state === "delivered" && d.attempts === 1).map((d) => d.event);
+    const log = async () => (await operator(lentil, "GET", "/_lentil/v1/webhook_deliveries?order=asc")).data;
+    await until("the deliveries' ends", async () => (await log()).every((d) => d.state === "delivered"));
+    const hers = (await log()).filter((d) => d.attempts === 1).map((d) => d.event);
     same(hers.slice(-3), ["user.created", "user.updated", "user.deleted"]);
   },
 
@@ -93,7 +94,7 @@ export const scenarios = {
     same(await known(lentil, users[0].id), null);
     await lentil.cli(["run", "--component", "workOSAuthKit", "lib:updateEvents", JSON.stringify({ apiKey: lentil.info.apiKey, eventTypes: ["session.created"] })]);
     for (const user of users) {
-      same(await known(lentil, user.id), user.email);
+      await until(user.email, async () => (await known(lentil, user.id)) === user.email);
     }
     await lentil.workos.webhooks.updateWebhookEndpoint({ id: endpoint.id, status: "enabled" });
   },

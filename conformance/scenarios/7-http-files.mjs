@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import WebSocket from "ws";
 import { contains, fails, holds, same } from "../lib/check.mjs";
-import { Lentil, portFlags, removeFolder, root, scratchApp, sleep, until } from "../lib/lentil.mjs";
+import { Lentil, portFlags, removeFolder, root, scratchApp, until } from "../lib/lentil.mjs";
 
 globalThis.WebSocket ??= WebSocket;
 
@@ -87,10 +87,11 @@ export const scenarios = {
   "http: a client that leaves aborts the request's signal; a body may be left unread": async (lentil) => {
     const leave = new AbortController();
     const answer = fetch(`${lentil.info.siteUrl}/wait`, { signal: leave.signal }).catch(() => "left");
-    await sleep(200);
+    const noted = (text) => until(text, async () => (await client(lentil).query(api.notes.list, {})).includes(text));
+    await noted("a client waits");
     leave.abort();
     same(await answer, "left");
-    await until("the note", async () => (await client(lentil).query(api.notes.list, {})).includes("the client left"));
+    await noted("the client left");
     for (let i = 0; i < 5; i++) {
       same(await (await fetch(`${lentil.info.siteUrl}/ignore`, { method: "POST", body: new Uint8Array(i * 100_000) })).text(), "ignored");
     }

@@ -3,7 +3,7 @@
 import { connect } from "node:net";
 import { join } from "node:path";
 import { contains, holds, lacks, same } from "../lib/check.mjs";
-import { Lentil, patience, portFlags, removeFolder, root, scratchApp, sleep, write } from "../lib/lentil.mjs";
+import { Lentil, patience, portFlags, removeFolder, root, scratchApp, sleep, until, write } from "../lib/lentil.mjs";
 
 const functions = `
 import { action, mutation, query } from "./_generated/server";
@@ -178,7 +178,9 @@ export const scenarios = {
           }
         }
       });
-      await sleep(500);
+      const enough = acknowledged.size + 50;
+      await until("fifty writes", () => acknowledged.size >= enough);
+      await sleep(50); // in their midst
       const code = await lentil.stop(signal);
       holds(signal === "SIGKILL" || code === 0, `${signal} ended with ${code}`);
       over = true;

@@ -1,7 +1,7 @@
 // Passkeys in a real browser, with Chromium's virtual authenticator.
 import { enterPassword, newPerson } from "../lib/browser.mjs";
 import { contains, holds, lacks, same } from "../lib/check.mjs";
-import { at, claims, closeSignIn, openSignIn, operator, password } from "../lib/signin.mjs";
+import { at, authenticator, claims, closeSignIn, openSignIn, operator, password } from "../lib/signin.mjs";
 
 export const setUp = async () => {
   const house = await openSignIn();
@@ -9,19 +9,6 @@ export const setUp = async () => {
   return house;
 };
 export const tearDown = closeSignIn;
-
-/** Gives a page an authenticator, as a laptop has one built in. */
-async function authenticator(page, more = {}) {
-  const cdp = await page.context().newCDPSession(page);
-  await cdp.send("WebAuthn.enable");
-  const { authenticatorId } = await cdp.send("WebAuthn.addVirtualAuthenticator", {
-    options: { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true, ...more },
-  });
-  return {
-    set: (name, params) => cdp.send(`WebAuthn.${name}`, { authenticatorId, ...params }),
-    credentials: async () => (await cdp.send("WebAuthn.getCredentials", { authenticatorId })).credentials,
-  };
-}
 
 /** The sign-in page, on the host that passkeys can be bound to. */
 const authorize = (house, more) => house.plain.authorize({ prompt: "login", ...more }).replace("127.0.0.1", "localhost");
@@ -37,11 +24,9 @@ export const scenarios = {
     const person = await newPerson(house.browser);
     const page = await person.newPage();
     const device = await authenticator(page);
-    await device.set("setAutomaticPresenceSimulation", { enabled: false }); // nobody touches it while the page only suggests
     await page.goto(authorize(house));
     await enterPassword(page, "ada@example.com", password);
     await at(page, "add-passkey");
-    await device.set("setAutomaticPresenceSimulation", { enabled: true });
     await page.getByRole("button", { name: "Create a passkey" }).click();
     await page.getByText("Signed in").waitFor();
     same((await house.plain.redeem()).authentication_method, "Password");
@@ -49,10 +34,8 @@ export const scenarios = {
     same([made.rpId, made.isResidentCredential], ["localhost", true]);
     lacks(Buffer.from(made.userHandle, "base64").toString("latin1"), "ada");
 
-    await device.set("setAutomaticPresenceSimulation", { enabled: false });
     await page.goto(authorize(house));
     await at(page, "passkey");
-    await device.set("setAutomaticPresenceSimulation", { enabled: true });
     await page.getByRole("button", { name: "Sign in with a passkey" }).click();
     await page.getByText("Signed in").waitFor();
     const grant = await house.plain.redeem();
@@ -62,8 +45,9 @@ export const scenarios = {
     same((await events(house, "authentication.passkey_succeeded")).map((e) => e.data.userId), [user.id]);
     contains((await house.lentil.outbox("ada@example.com")).map((m) => m.subject).join("\n"), "passkey was added");
 
-    // From the suggestions of the address field, without a button.
-    await page.goto(authorize(house));
+    // From the suggestions of the address field, without a button; the page may be left before it is loaded.
+    device.suggested = true;
+    await page.goto(authorize(house), { waitUntil: "commit" });
     await page.getByText("Signed in").waitFor();
     same((await house.plain.redeem()).authentication_method, "Passkey");
     same(person.problems, []);
@@ -77,15 +61,14 @@ export const scenarios = {
     const device = await authenticator(page);
     const user = await verifiedUser(house, "tom@example.com");
     await operator(house, "PATCH", "settings", { mfa_policy: "off" });
-    await device.set("setAutomaticPresenceSimulation", { enabled: false });
     await page.goto(authorize(house));
     await enterPassword(page, "tom@example.com", password);
     await at(page, "add-passkey");
-    await device.set("setAutomaticPresenceSimulation", { enabled: true });
     await page.getByTestId("create-passkey").click();
     await page.getByText("Signed in").waitFor();
     await operator(house, "PATCH", "settings", { mfa_policy: "required" });
-    await page.goto(authorize(house));
+    device.suggested = true;
+    await page.goto(authorize(house), { waitUntil: "commit" });
     await page.getByText("Signed in").waitFor();
     const grant = await house.plain.redeem();
     same([grant.authentication_method, claims(grant.access_token).sub], ["Passkey", user.id]);
@@ -98,38 +81,32 @@ export const scenarios = {
     const person = await newPerson(house.browser);
     const page = await person.newPage();
     const device = await authenticator(page);
-    await device.set("setAutomaticPresenceSimulation", { enabled: false });
     await page.goto(authorize(house));
     await enterPassword(page, "mia@example.com", password);
     await at(page, "add-passkey");
-    await device.set("setAutomaticPresenceSimulation", { enabled: true });
     await page.getByTestId("create-passkey").click();
     await page.getByText("Signed in").waitFor();
 
     // The authenticator does not know its user: the browser itself gives up.
-    await device.set("setAutomaticPresenceSimulation", { enabled: false });
     await page.goto(authorize(house));
     await at(page, "passkey");
     await device.set("setUserVerified", { isUserVerified: false });
-    await device.set("setAutomaticPresenceSimulation", { enabled: true });
     await page.getByTestId("passkey-sign-in").click();
     await page.getByTestId("passkey-problem").waitFor();
     await device.set("setUserVerified", { isUserVerified: true });
 
     // A copy that counts from the beginning, while the original has counted on.
     const [key] = await device.credentials();
-    await device.set("setAutomaticPresenceSimulation", { enabled: false });
     await device.set("clearCredentials");
     await device.set("addCredential", { credential: { ...key, signCount: 100 } });
-    await device.set("setAutomaticPresenceSimulation", { enabled: true });
-    await page.goto(authorize(house));
+    device.suggested = true;
+    await page.goto(authorize(house), { waitUntil: "commit" });
     await page.getByText("Signed in").waitFor();
-    await device.set("setAutomaticPresenceSimulation", { enabled: false });
+    device.suggested = false;
     await device.set("clearCredentials");
     await device.set("addCredential", { credential: { ...key, signCount: 0 } });
     await page.goto(authorize(house));
     await at(page, "passkey");
-    await device.set("setAutomaticPresenceSimulation", { enabled: true });
     await page.getByTestId("passkey-sign-in").click();
     await page.getByTestId("alert").waitFor();
     contains(await page.getByTestId("alert").innerText(), "does not open an account here");
@@ -138,11 +115,9 @@ export const scenarios = {
     contains(failed[0].data.error.message, "counter");
 
     // Of a user who is gone.
-    await device.set("setAutomaticPresenceSimulation", { enabled: false });
     await house.workos.userManagement.deleteUser(user.id);
     await page.goto(authorize(house));
     await at(page, "passkey");
-    await device.set("setAutomaticPresenceSimulation", { enabled: true });
     await page.getByTestId("passkey-sign-in").click();
     await page.getByTestId("alert").waitFor();
     await person.close();

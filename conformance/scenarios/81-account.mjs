@@ -3,7 +3,7 @@ import { WorkOS as WorkOS11 } from "workos-node-11";
 import { enterCode, enterPassword, newPerson } from "../lib/browser.mjs";
 import { contains, holds, lacks, same } from "../lib/check.mjs";
 import { patience } from "../lib/lentil.mjs";
-import { at, claims, closeSignIn, openSignIn, operator, password, totp, wrongTotp } from "../lib/signin.mjs";
+import { at, authenticator, claims, closeSignIn, openSignIn, operator, password, totp, wrongTotp } from "../lib/signin.mjs";
 
 export const setUp = openSignIn;
 export const tearDown = closeSignIn;
@@ -162,11 +162,7 @@ export const scenarios = {
     await verifiedUser(house, "sam@example.com");
     const person = await newPerson(house.browser);
     const page = await person.newPage();
-    const cdp = await person.newCDPSession(page);
-    await cdp.send("WebAuthn.enable");
-    const device = await cdp.send("WebAuthn.addVirtualAuthenticator", {
-      options: { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true },
-    });
+    await authenticator(page);
     const account = `${house.lentil.info.authkitUrl}/account`.replace("127.0.0.1", "localhost");
     await page.goto(account);
     await enterPassword(page, "sam@example.com", password);
@@ -198,10 +194,8 @@ export const scenarios = {
     await operator(house, "POST", "clock/advance", { seconds: 360 });
     await page.reload();
     await page.getByRole("heading", { name: "Your account" }).waitFor();
-    await cdp.send("WebAuthn.setAutomaticPresenceSimulation", { ...device, enabled: false });
     await page.getByTestId("remove-factor").click();
     await at(page, "sign-in");
-    await cdp.send("WebAuthn.setAutomaticPresenceSimulation", { ...device, enabled: true });
     await page.getByTestId("passkey-sign-in").click();
     await page.getByRole("heading", { name: "Your account" }).waitFor();
     await page.getByTestId("remove-factor").click();

@@ -94,7 +94,8 @@ export const scenarios = {
       await configured(app, env);
 
       browser = await openBrowser(app);
-      const page = browser.context.pages()[0];
+      const page = browser.context.pages()[0] ?? (await browser.context.waitForEvent("page"));
+      await page.waitForURL(`${app.url}/`); // by itself
       const asked = new Set();
       page.on("request", (request) => asked.add(new URL(request.url()).origin));
       await page.goto(app.url);

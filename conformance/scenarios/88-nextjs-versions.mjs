@@ -26,8 +26,8 @@ const way = (major, ...flags) => async (house) => {
   await bob.page.locator(".kitchens > span", { hasText: "Harbour" }).waitFor();
   await bob.page.getByText(red).waitFor({ state: "detached" });
   await ada.page.getByRole("button", { name: "Sign out" }).click();
+  await ada.page.waitForURL(`${house.url}/`);
   await ada.page.getByRole("link", { name: "Sign in" }).waitFor();
-  same(ada.page.url(), `${house.url}/`);
   const again = await signIn(house, adas);
   same(again.page.url(), `${house.url}/board`);
   await again.page.reload();

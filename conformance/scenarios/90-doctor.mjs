@@ -219,7 +219,7 @@ export const scenarios = {
     const app = { ...(await project()), ports: await ownPorts() };
     const convex = (...args) => [process.execPath, join(app.dir, "node_modules", "convex", "bin", "main.js"), ...args];
     const quiet = { flags: ["-q"] };
-    const keep = new Exec(app, [process.execPath, "-e", "console.log('kept'); setTimeout(() => {}, 120_000)"], quiet); // the house
+    const keep = new Exec(app, [process.execPath, "-e", "console.log('kept'); setTimeout(() => {}, 600_000)"], quiet); // the house
     try {
       await keep.says("kept");
       const dev = convex("dev", "--once", "--typecheck", "disable");

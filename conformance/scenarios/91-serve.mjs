@@ -81,7 +81,7 @@ tls:
   certificate: \${LENTIL_WHERE}/house.pem
   hsts: 7d
 drain:
-  delay: 1500ms
+  delay: 3s
   time: 10s
 `;
   writeFileSync(join(dir, "lentil.yaml"), house.settings);
@@ -93,7 +93,7 @@ export async function tearDown(house) {
   await house?.browser?.close();
   house?.app?.server.closeAllConnections();
   house?.app?.server.close();
-  await house?.stop();
+  await house?.stop("SIGKILL"); // without another delay
   house?.folders.forEach(removeFolder);
 }
 
@@ -145,6 +145,8 @@ export const scenarios = {
     })();
     await until("some mutations", () => acknowledged > 5);
     const slow = c.action(api.numbers.slow, {}); // which no client can send again
+    const then = acknowledged;
+    await until("a mutation after the action", () => acknowledged > then + 1); // so that is there, too
     const going = house.stop("SIGTERM");
     // Not ready at once, and yet answering for as long as drain.delay says.
     const both = () => Promise.all(["ready", "health"].map(async (path) => (await ask(house, `${house.info.url}/${path}`)).status));

@@ -126,8 +126,8 @@ export const scenarios = {
     const { person, page } = await signIn(house, "bob@example.com");
     await live(page);
     await page.getByRole("button", { name: "Sign out" }).click();
+    await page.waitForURL(`${house.url}/`);
     await page.getByRole("link", { name: "Sign in" }).waitFor();
-    same(page.url(), `${house.url}/`);
     await page.goto(`${house.url}/board`);
     await page.getByLabel("Email").waitFor();
     await person.close();

@@ -104,7 +104,7 @@ export const scenarios = {
     await until("the sign-out", async () => {
       await house.http().mutation(api.notes.foreign, {});
       return window.states.at(-1) === false;
-    }, 30_000);
+    });
     same(window.states, [true, false]);
     await until("a stranger's view", () => window.view.last().who === null);
     await window.client.close();

@@ -31,11 +31,15 @@ import { httpAction } from "./_generated/server";
 import { api } from "./_generated/api";
 const router = httpRouter();
 router.route({ path: "/seen", method: "GET", handler: httpAction(async (_, request) => Response.json({ url: request.url, from: request.headers.get("x-forwarded-for"), forwarded: request.headers.get("forwarded") })) });
-router.route({ path: "/drops", method: "GET", handler: httpAction(async () => new Response(new ReadableStream({
+router.route({ pathPrefix: "/drops/", method: "GET", handler: httpAction(async (ctx, request) => new Response(new ReadableStream({
   async start(controller) {
-    for (const drop of ["one", "two", "three"]) {
+    const by = new URL(request.url).pathname;
+    for (const [n, drop] of ["one", "two", "three"].entries()) {
       controller.enqueue(new TextEncoder().encode(drop + "\\n"));
-      await new Promise((done) => setTimeout(done, 400));
+      // The next one, when this one is known to have arrived; late, if nothing arrives before the end.
+      for (const end = Date.now() + 30_000; Date.now() < end && !(await ctx.runQuery(api.numbers.all, { by })).includes(n); ) {
+        await new Promise((done) => setTimeout(done, 20));
+      }
     }
     controller.close();
   },
@@ -180,13 +184,12 @@ export const scenarios = {
 
   "answers stream, and large bodies go both ways": async (house) => {
     const bytes = randomBytes(12 << 20);
-    await through(house, async ({ address }) => {
-      const times = [];
-      const began = performance.now();
-      const drops = await ask(house, `${house.info.siteUrl}/drops`, { address, onChunk: () => times.push(performance.now() - began) });
-      same(drops.text, "one\ntwo\nthree\n");
-      holds(times.length === 3, `three pieces came as ${times.length}`);
+    await through(house, async ({ address, kind }) => {
       const c = client(house, address);
+      let n = 0;
+      const arrived = () => c.mutation(api.numbers.add, { by: `/drops/${kind}`, n: n++ });
+      const drops = await ask(house, `${house.info.siteUrl}/drops/${kind}`, { address, onChunk: arrived });
+      same([drops.text, n], ["one\ntwo\nthree\n", 3], "text and pieces");
       const place = await c.mutation(api.numbers.place, {});
       const stored = await ask(house, place, { address, method: "POST", headers: { "Content-Type": "application/x-bytes" }, body: bytes });
       same(stored.status, 200, stored.text);
@@ -226,6 +229,8 @@ export const scenarios = {
     });
     await until("some mutations", () => writers.every(({ acknowledged, posted }) => acknowledged > 5 && posted > 5));
     const slow = writers.map(({ c }) => c.action(api.numbers.slow, {})); // which no client can send again
+    const then = writers.map(({ acknowledged }) => acknowledged);
+    await until("mutations after the actions", () => writers.every(({ acknowledged }, i) => acknowledged > then[i] + 1)); // so these are there, too
     same(await house.stop(), 0);
     same(await Promise.all(slow), proxies.map(() => "done"));
     const before = writers.map(({ acknowledged }) => acknowledged);

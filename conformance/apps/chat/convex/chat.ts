@@ -46,7 +46,7 @@ export const type = mutation({
       .query("typing")
       .withIndex("by_channel", (q) => q.eq("channel", channel).eq("author", author))
       .unique();
-    const until = Date.now() + 400;
+    const until = Date.now() + 2000;
     if (row) {
       await ctx.db.patch(row._id, { until });
     } else {

@@ -93,7 +93,9 @@ http.route({
   path: "/wait",
   method: "GET",
   handler: httpAction(async (ctx, request) => {
-    await new Promise((done) => request.signal.addEventListener("abort", done));
+    const left = new Promise((done) => request.signal.addEventListener("abort", done));
+    await ctx.runMutation(internal.notes.add, { text: "a client waits" });
+    await left;
     await ctx.runMutation(internal.notes.add, { text: "the client left" });
     return new Response();
   }),

@@ -1,6 +1,6 @@
 import { v } from "convex/values";
 import { internal } from "./_generated/api";
-import { internalMutation, mutation, query } from "./_generated/server";
+import { internalAction, internalMutation, mutation, query } from "./_generated/server";
 
 export const list = query({
   args: {},
@@ -22,10 +22,19 @@ export const write = internalMutation({
   },
 });
 
+/** Asks a service, and writes when it has answered. */
+export const job = internalAction({
+  args: { text: v.string(), url: v.string() },
+  handler: async (ctx, { text, url }) => {
+    await fetch(url);
+    await ctx.runMutation(internal.notes.write, { text });
+  },
+});
+
 export const later = mutation({
-  args: { text: v.string(), ms: v.number() },
-  handler: async (ctx, { text, ms }) => {
-    await ctx.scheduler.runAfter(ms, internal.notes.write, { text });
+  args: { text: v.string(), url: v.string(), ms: v.number() },
+  handler: async (ctx, { text, url, ms }) => {
+    await ctx.scheduler.runAfter(ms, internal.notes.job, { text, url });
   },
 });
 
