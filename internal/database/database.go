@@ -194,9 +194,10 @@ func (db *DB) View(ctx context.Context, f func(*Tx) error) error {
 }
 
 // Retries of Update: more than udf makes for user code, since what the house
-// does itself should not fail under load.
+// does itself should not fail under load. The first wait is at least as long as the try
+// took: on a busy machine a shorter one leads into the same crowd again.
 const (
-	updateTries = 10
+	updateTries = 16
 	firstWait   = 5 * time.Millisecond
 	longestWait = time.Second
 )
@@ -205,6 +206,7 @@ const (
 // in a new one, after a random wait that grows. f must have no other effects.
 func (db *DB) Update(ctx context.Context, f func(*Tx) error) (persistence.Timestamp, error) {
 	for try := 1; ; try++ {
+		began := time.Now()
 		tx, err := db.Begin(ctx)
 		if err != nil {
 			return 0, err
@@ -216,7 +218,7 @@ func (db *DB) Update(ctx context.Context, f func(*Tx) error) (persistence.Timest
 		if !errors.Is(err, ErrConflict) || try == updateTries {
 			return ts, err
 		}
-		wait := min(firstWait<<(try-1), longestWait)
+		wait := min(max(firstWait, time.Since(began))<<(try-1), longestWait)
 		select {
 		case <-ctx.Done():
 			return 0, fmt.Errorf("database: update: %w", context.Cause(ctx))
