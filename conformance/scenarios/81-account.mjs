@@ -50,8 +50,24 @@ export const scenarios = {
     await person.close();
   },
 
-  "without an initiate-login address the code goes to the app's server; token and refresh say who acts": async (house) => {
+  "without an initiate-login address the app's homepage is where it begins": async (house) => {
     await operator(house, "PATCH", "settings", { initiate_login_uri: null, impersonation_notice: false });
+    const user = await verifiedUser(house, "uma@example.com");
+    const person = await newPerson(house.browser);
+    const page = await person.newPage();
+    await page.goto((await impersonate(house, user)).url);
+    await page.getByTestId("continue").click();
+    await page.waitForURL(`${house.url}/`);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await board(page);
+    same((await house.workos.userManagement.listSessions(user.id)).data.map((s) => s.impersonator?.email), ["help@example.com"]);
+    same(person.problems, []); // the package has refused nothing
+    await person.close();
+  },
+
+  "without a homepage either the code goes to the app's server; token and refresh say who acts": async (house) => {
+    const homepage = (await operator(house, "GET", "settings")).app_homepage_url;
+    await operator(house, "PATCH", "settings", { app_homepage_url: null });
     const user = await verifiedUser(house, "tom@example.com");
     const org = await house.workos.organizations.createOrganization({ name: "Acme" });
     await house.workos.userManagement.createOrganizationMembership({ userId: user.id, organizationId: org.id });
@@ -79,7 +95,7 @@ export const scenarios = {
     await operator(house, "PATCH", "settings", { impersonation_allowed: false });
     const refused = await impersonate(house, user).catch((e) => e.message);
     contains(String(refused), "impersonation_disabled");
-    await operator(house, "PATCH", "settings", { impersonation_allowed: true });
+    await operator(house, "PATCH", "settings", { impersonation_allowed: true, app_homepage_url: homepage });
   },
 
   "the account page: names, password, address, devices and signing out, without any script": async (house) => {

@@ -132,6 +132,61 @@ export const scenarios = {
     await page.context().close();
   },
 
+  "a form that makes something is empty again, and keeps what was typed only if it was refused": async (house) => {
+    const page = await owner(house);
+    await open(house, page, "Roles");
+    const [name, slug] = ["New permission", "Slug"].map((label) => page.locator("form", { hasText: "New permission" }).getByLabel(label));
+    const make = async (slugged) => {
+      await name.fill("Order soups");
+      await slug.fill(slugged);
+      await slug.press("Enter"); // the field keeps the focus
+    };
+    await make("not a slug");
+    await page.locator("form", { hasText: "New permission" }).getByTestId("alert").waitFor();
+    same([await name.inputValue(), await slug.inputValue()], ["Order soups", "not a slug"], "after a refusal");
+    await make("soups:order");
+    await notice(page, "The permission is there.");
+    same([await name.inputValue(), await slug.inputValue()], ["", ""], "after it was made");
+    await page.context().close();
+  },
+
+  "an operator acts as a user from the dashboard": async (house) => {
+    const app = createServer((_, response) => response.end("the app"));
+    await new Promise((done) => app.listen(0, "127.0.0.1", done));
+    const login = `http://localhost:${app.address().port}/login`;
+    try {
+      const page = await owner(house);
+      await open(house, page, "Redirects");
+      const endpoint = page.locator("form").filter({ has: page.locator("input[name=begin]") });
+      await endpoint.getByLabel("Address").fill(login);
+      await endpoint.getByRole("button", { name: "Save" }).click();
+      await notice(page, "Saved.");
+      await visit(house, page, `/users/${house.ada.id}`);
+      await page.getByText("Act as this user").click();
+      await page.getByLabel("Reason").fill("ticket 7: cannot see soups");
+      await page.getByRole("button", { name: "Make a link" }).click();
+      const address = await page.getByTestId("impersonate-link").getAttribute("href");
+      const support = await (await house.browser.newContext()).newPage();
+      await support.goto(address);
+      contains(await support.getByTestId("impersonation").innerText(), "ticket 7: cannot see soups");
+      await support.getByRole("button", { name: "Sign in as ada@example.com" }).click();
+      await support.waitForURL(login);
+      // The app's own authorize request is answered at once.
+      const { clientId, authkitUrl } = house.lentil.info;
+      const authorize = `${authkitUrl}/user_management/authorize?client_id=${clientId}&response_type=code&provider=authkit&redirect_uri=${encodeURIComponent("http://localhost:5173/callback")}`;
+      const answer = await support.context().request.get(authorize, { maxRedirects: 0 });
+      const code = new URL(answer.headers().location).searchParams.get("code");
+      const { impersonator, user } = await house.workos.userManagement.authenticateWithCode({ clientId, code });
+      same([user.email, impersonator.reason], ["ada@example.com", "ticket 7: cannot see soups"]);
+      await visit(house, page, `/users/${house.ada.id}`);
+      await page.getByText(`as them: ${impersonator.email}`).waitFor();
+      await support.context().close();
+      await page.context().close();
+    } finally {
+      app.close();
+    }
+  },
+
   "a webhook endpoint is added, hears, fails, and a delivery is replayed": async (house) => {
     let answer = 500;
     const heard = [];

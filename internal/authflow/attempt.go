@@ -59,6 +59,7 @@ type attempt struct {
 
 	// From the authorize request.
 	RedirectURI string
+	Homeward    bool   // RedirectURI is the homepage, which gets no code
 	State       []byte // as given; may be no UTF-8
 	HasState    bool
 	Challenge   string

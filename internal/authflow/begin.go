@@ -62,7 +62,7 @@ func (f *Flow) Begin(ctx context.Context, v Visitor, r AuthorizeRequest) (*Begun
 		}
 		env = e
 		uri := r.RedirectURI
-		if !r.Own {
+		if !r.Own && !r.Homeward {
 			if uri, err = f.redirectURI(tx, e, r.RedirectURI); err != nil {
 				return err
 			}
@@ -229,7 +229,7 @@ func (f *Flow) silent(tx *identity.Tx, v Visitor, e *identity.Environment, r *Au
 	code := newGrantCode()
 	err = tx.Add(tableCodes, codeRow(code, &grantCode{Environment: e.ID, User: u.ID, Browser: b.ID, Method: b.Method, Second: b.Second, Organization: moved.Proof.Organization,
 		Authenticated: b.Authenticated, Challenge: r.CodeChallenge, RedirectURI: a.RedirectURI, IPAddress: v.IPAddress, UserAgent: v.UserAgent, Expires: tx.Now().Add(grantLifetime)}))
-	return &Done{RedirectTo: grantedTo(a.RedirectURI, code, r.State, r.HasState), Client: e.ClientID}, err
+	return &Done{RedirectTo: a.granted(code), Client: e.ClientID}, err
 }
 
 // redirectURI finds the address that codes go to: the one asked for, if it is
@@ -308,7 +308,7 @@ func (r *AuthorizeRequest) satisfiedBy(b *identity.BrowserSession, u *identity.U
 // attempt makes the attempt that a request begins.
 func (r *AuthorizeRequest) attempt(e *identity.Environment, uri string, now time.Time) attempt {
 	a := attempt{
-		ID: AttemptID(identity.NewID(attemptPrefix)), Environment: e.ID, RedirectURI: uri, State: []byte(r.State), HasState: r.HasState,
+		ID: AttemptID(identity.NewID(attemptPrefix)), Environment: e.ID, RedirectURI: uri, Homeward: r.Homeward, State: []byte(r.State), HasState: r.HasState,
 		Challenge: r.CodeChallenge, Organization: identity.OrganizationID(r.OrganizationID), SignUp: r.ScreenHint == "sign-up" || r.prompts("create"), Stage: atSignIn,
 		Created: now, Expires: now.Add(attemptLifetime),
 	}
@@ -347,6 +347,14 @@ func newGrantCode() string {
 // stays as it is; the state's bytes are escaped so that they decode to the same.
 func grantedTo(uri, code, state string, hasState bool) string {
 	return withQuery(uri, "code="+url.QueryEscape(code), state, hasState)
+}
+
+// granted is where an attempt ends that issued a code.
+func (a *attempt) granted(code string) string {
+	if a.Homeward {
+		return a.RedirectURI
+	}
+	return grantedTo(a.RedirectURI, code, string(a.State), a.HasState)
 }
 
 // refusedTo is the redirect that carries an error.

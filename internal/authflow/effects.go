@@ -308,5 +308,5 @@ func (f *Flow) finish(tx *identity.Tx, v Visitor, e *identity.Environment, a *at
 	a.Pending = registration{}
 	err = tx.Add(tableCodes, codeRow(code, &grantCode{Provider: out.Provider, Tokens: out.Tokens, Environment: e.ID, User: u.ID, Browser: b.ID, Method: m, Second: a.Proof.Second, Organization: a.Proof.Organization, Authenticated: b.Authenticated, Challenge: a.Challenge,
 		RedirectURI: a.RedirectURI, IPAddress: v.IPAddress, UserAgent: v.UserAgent, Expires: tx.Now().Add(grantLifetime)}))
-	return &Done{RedirectTo: grantedTo(a.RedirectURI, code, string(a.State), a.HasState), Client: e.ClientID, SSO: secret, SSOMaxAge: e.Settings.Defaulted().SessionLifetime}, err
+	return &Done{RedirectTo: a.granted(code), Client: e.ClientID, SSO: secret, SSOMaxAge: e.Settings.Defaulted().SessionLifetime}, err
 }

@@ -1,6 +1,7 @@
 package authflow
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -184,8 +185,9 @@ func (f *Flow) Impersonation(ctx context.Context, secret string) (s *AskImperson
 }
 
 // Impersonate goes on from that page, and uses the address up. An application that
-// begins sign-ins itself does so now, and its authorize request from this browser is
-// answered at once; for others the code goes to their default redirect URI.
+// begins sign-ins itself does so now, or when somebody clicks "Sign in" on its homepage,
+// and its authorize request from this browser is answered at once; for others the code
+// goes to their default redirect URI.
 func (f *Flow) Impersonate(ctx context.Context, v Visitor, secret string) (*Begun, error) {
 	out := &Begun{Browser: BrowserSecret(v.Browser)}
 	var letters []letter
@@ -199,7 +201,7 @@ func (f *Flow) Impersonate(ctx context.Context, v Visitor, secret string) (*Begu
 			letters = []letter{{Environment: *e, Kind: letterImpersonated, User: i.User}}
 		}
 		i.confirmed, i.browser = tx.Now(), secretHash("browser", out.Browser)
-		if to := e.Settings.InitiateLoginURI; to != "" {
+		if to := cmp.Or(e.Settings.InitiateLoginURI, e.Settings.HomepageURL); to != "" {
 			out.Step = &Done{RedirectTo: to, Client: e.ClientID}
 			return tx.Put(row.Doc, i.row(row.Text("hash")))
 		}

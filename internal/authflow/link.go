@@ -61,8 +61,11 @@ type Followed struct {
 
 // Follow answers the visit of a mailed link. An application that can begin sign-ins
 // does so itself, since only then it knows the verifier and the state of the code
-// that comes back; for others the code goes to their default redirect URI. NotFound
-// for a token that never was; whether it can still be used shows in the attempt.
+// that comes back. One that has not said where gets no code, which its package would
+// refuse (authkit-nextjs 4: "Missing required auth parameter"): the sign-in ends at
+// its homepage, from where the next one asks nothing. Without a homepage the code goes
+// to the default redirect URI. NotFound for a token that never was; whether it can
+// still be used shows in the attempt.
 func (f *Flow) Follow(ctx context.Context, kind LinkKind, token string) (out *Followed, err error) {
 	err = f.Identity.View(ctx, func(tx *identity.Tx) error {
 		find := tx.EnvironmentOfInvitation
@@ -86,7 +89,8 @@ func (f *Flow) Follow(ctx context.Context, kind LinkKind, token string) (out *Fo
 			out.RedirectTo = withQuery(to, string(kind)+"="+url.QueryEscape(token), "", false)
 			return nil
 		}
-		out.Request = AuthorizeRequest{ClientID: string(e.ClientID), ResponseType: "code", Provider: "authkit"}
+		out.Request = AuthorizeRequest{ClientID: string(e.ClientID), ResponseType: "code", Provider: "authkit",
+			RedirectURI: e.Settings.HomepageURL, Homeward: e.Settings.HomepageURL != ""}
 		if kind == LinkReset {
 			out.Request.PasswordResetToken = token
 		} else {

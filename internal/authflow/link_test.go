@@ -130,6 +130,46 @@ func TestFlowLinksBounceThroughTheApplication(t *testing.T) {
 	})
 }
 
+// An application that has not said where its sign-ins begin, and whose package refuses
+// codes that it did not ask for.
+func TestFlowLinksEndAtTheHomepage(t *testing.T) {
+	const home = "https://app.example.com/welcome"
+	inHouse(t, identity.Settings{HomepageURL: home}, func(t *testing.T, h *house) {
+		o, i := h.invite("ada@example.com")
+		to, err := h.flow.Follow(t.Context(), authflow.LinkInvitation, i.Token)
+		must(t, err)
+		b := &browser{h: h}
+		if page := step[*authflow.AskSignUp](t, b.begin(to.Request)); page.Email != "ada@example.com" || page.LeadsTo != home {
+			t.Errorf("asks %q, leads to %s", page.Email, page.LeadsTo)
+		}
+		first := step[*authflow.Done](t, b.submit(authflow.Register{Email: "ada@example.com", Password: "correct horse battery"}))
+		again := step[*authflow.Done](t, b.submit(authflow.Continue{}))
+		if first.RedirectTo != home || again.RedirectTo != home {
+			t.Errorf("ends at %s, sent twice at %s", first.RedirectTo, again.RedirectTo)
+		}
+		// From there the application's own sign-in asks nothing.
+		if g, err := h.redeem(codeOf(t, b.begin(h.request()), h.request().State)); err != nil || g.OrganizationID != o.ID {
+			t.Error("the application's own:", g, err)
+		}
+		// The link again, in a browser that is signed in.
+		if to := step[*authflow.Done](t, b.begin(to.Request)).RedirectTo; to != home {
+			t.Errorf("the link again ends at %s", to)
+		}
+		u := h.passwordUser("bob@example.com")
+		_, secret, err := h.flow.NewImpersonation(t.Context(), h.env.ID, help(u))
+		must(t, err)
+		begun, err := h.flow.Impersonate(t.Context(), authflow.Visitor{}, secret)
+		must(t, err)
+		if to := step[*authflow.Done](t, begun.Step).RedirectTo; to != home {
+			t.Errorf("an impersonation begins at %s", to)
+		}
+		support := &browser{h: h, v: authflow.Visitor{Browser: begun.Browser}}
+		if g, err := h.redeem(codeOf(t, support.begin(h.request()), h.request().State)); err != nil || g.Impersonator == nil {
+			t.Error("as bob:", g, err)
+		}
+	})
+}
+
 func TestFlowResetLinkSetsAPasswordOnce(t *testing.T) {
 	inHouse(t, identity.Settings{}, func(t *testing.T, h *house) {
 		u := h.passwordUser("ada@example.com")

@@ -71,7 +71,7 @@ func attemptRow(a *attempt) identity.Row {
 	return identity.Row{
 		identity.Text("id", a.ID), identity.Text("environment", a.Environment), identity.Text("browser", a.Browser), identity.Number("revision", a.Revision),
 		identity.Text("origin", a.Origin), identity.Number("ceremony", a.Ceremony), identity.Flag("proof_offered", a.Proof.Offered),
-		identity.Text("redirect_uri", a.RedirectURI), identity.Bytes("state", a.State), identity.Flag("has_state", a.HasState), identity.Text("challenge", a.Challenge),
+		identity.Text("redirect_uri", a.RedirectURI), identity.Bytes("state", a.State), identity.Flag("has_state", a.HasState), identity.Flag("homeward", a.Homeward), identity.Text("challenge", a.Challenge),
 		identity.Flag("sign_up", a.SignUp), identity.Text("stage", a.Stage), identity.Text("email", a.Email), identity.Text("user", a.User),
 		identity.Text("proof_user", a.Proof.User), identity.Text("proof_method", a.Proof.Method), identity.Flag("proof_mailbox", a.Proof.Mailbox),
 		identity.Flag("proof_fresh", a.Proof.Fresh), identity.Time("proof_since", a.Proof.Since), identity.Text("proof_second", a.Proof.Second),
@@ -91,7 +91,7 @@ func attemptRow(a *attempt) identity.Row {
 func readAttempt(r identity.Record) attempt {
 	return attempt{
 		ID: AttemptID(r.Text("id")), Environment: identity.EnvironmentID(r.Text("environment")), Browser: r.Text("browser"), Revision: int(r.Number("revision")),
-		RedirectURI: r.Text("redirect_uri"), State: r.Bytes("state"), HasState: r.Flag("has_state"), Challenge: r.Text("challenge"),
+		RedirectURI: r.Text("redirect_uri"), State: r.Bytes("state"), HasState: r.Flag("has_state"), Homeward: r.Flag("homeward"), Challenge: r.Text("challenge"),
 		SignUp: r.Flag("sign_up"), Stage: stage(r.Text("stage")), Email: r.Text("email"), User: identity.UserID(r.Text("user")),
 		Proof: proof{User: identity.UserID(r.Text("proof_user")), Method: identity.Method(r.Text("proof_method")), Mailbox: r.Flag("proof_mailbox"),
 			Fresh: r.Flag("proof_fresh"), Since: r.Time("proof_since"), Second: r.Text("proof_second"), CodesLeft: int(r.Number("proof_codes_left")),

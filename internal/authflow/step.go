@@ -49,6 +49,9 @@ type AuthorizeRequest struct {
 	// Own says that RedirectURI is a page of the house itself, which goes on from
 	// there: it need not be registered. Only the house's own pages say so.
 	Own bool
+	// Homeward says that RedirectURI is the application's homepage, where a sign-in ends
+	// that the application did not begin: no code goes there.
+	Homeward bool
 }
 
 // Begun is the answer to an authorize request.

@@ -93,7 +93,7 @@ func (f *Flow) present(tx *identity.Tx, e *identity.Environment, a attempt) (Ste
 	}
 	if row != nil {
 		if c := readCodeRow(row.Record); c.Redeemed.IsZero() && tx.Now().Before(c.Expires) {
-			return &Done{RedirectTo: grantedTo(a.RedirectURI, code, string(a.State), a.HasState), Client: e.ClientID}, nil
+			return &Done{RedirectTo: a.granted(code), Client: e.ClientID}, nil
 		}
 	}
 	home, err := wayOn(tx, e)

@@ -7,10 +7,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/diagnosis"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/platform"
 	"github.com/lentil-dev/lentil/internal/web/dashboard"
+	"github.com/lentil-dev/lentil/internal/web/login"
 	"github.com/lentil-dev/lentil/internal/wire/workos"
 )
 
@@ -21,7 +23,7 @@ func (s *Server) openDashboard(ctx context.Context) (*dashboard.Site, error) {
 	site.Refusals = func(d *platform.Deployment) []diagnosis.Entry {
 		return s.refusals.List(d.Name, string(d.Environment), "")
 	}
-	site.Webhooks, site.MailInvitation = &s.services.webhooks, s.mailInvitation
+	site.Webhooks, site.MailInvitation, site.Impersonate = &s.services.webhooks, s.mailInvitation, s.impersonate
 	if s.private() {
 		site.Outbox = s.outbox
 	}
@@ -35,11 +37,25 @@ func (s *Server) openDashboard(ctx context.Context) (*dashboard.Site, error) {
 
 // mailInvitation mails the link by which an invitation is accepted.
 func (s *Server) mailInvitation(e *identity.Environment, i *identity.Invitation, organization string) error {
+	return s.flow.SendInvitation(e, i, s.pagesURL(e)+workos.InvitePath+"?token="+url.QueryEscape(i.Token), "", organization)
+}
+
+// impersonate makes an address that signs in as one of an environment's users, once.
+func (s *Server) impersonate(ctx context.Context, e *identity.Environment, n authflow.NewImpersonation) (string, error) {
+	_, secret, err := s.flow.NewImpersonation(ctx, e.ID, n)
+	if err != nil {
+		return "", err
+	}
+	return s.pagesURL(e) + login.ImpersonatePath + "?token=" + url.QueryEscape(secret), nil
+}
+
+// pagesURL is where people find an environment's hosted pages.
+func (s *Server) pagesURL(e *identity.Environment) string {
 	base := s.authKitURL()
 	if e.Settings.Domain != "" {
 		base = e.OwnURL(strings.HasPrefix(base, "https://"))
 	}
-	return s.flow.SendInvitation(e, i, base+workos.InvitePath+"?token="+url.QueryEscape(i.Token), "", organization)
+	return base
 }
 
 // health is the status in the dashboard's words.

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/diagnosis"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/mail"
@@ -52,6 +54,9 @@ type Site struct {
 	Webhooks       *webhook.Service
 	Outbox         *mail.Outbox
 	MailInvitation func(e *identity.Environment, i *identity.Invitation, organization string) error
+	// Impersonate makes an address that signs in to an app as one of its users, once; nil
+	// for none.
+	Impersonate func(ctx context.Context, e *identity.Environment, n authflow.NewImpersonation) (link string, err error)
 	// Files replaces the embedded templates and assets; with Reread they are read
 	// anew for every page, for working on them.
 	Files  fs.FS

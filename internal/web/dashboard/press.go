@@ -41,7 +41,7 @@ func newPress(files fs.FS) (*press, error) {
 	pr := &press{assets: map[string]string{}}
 	pr.templates = template.New("").Funcs(template.FuncMap{
 		"asset": func(name string) string { return pr.assets[name] },
-		"when":  when, "exact": exact, "icon": icon, "bytes": byteCount, "count": func(n any) string { return count(number(n)) }, "plural": plural, "join": strings.Join, "dict": dict, "lower": strings.ToLower,
+		"when":  when, "exact": exact, "browser": browserName, "icon": icon, "bytes": byteCount, "count": func(n any) string { return count(number(n)) }, "plural": plural, "join": strings.Join, "dict": dict, "lower": strings.ToLower,
 	})
 	err := fs.WalkDir(files, "templates", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".html") {

@@ -131,6 +131,15 @@ type redirectsView struct {
 	Refusal []refusedRow
 }
 
+// BeginsAt is where the guide's apps begin sign-ins.
+func (v *redirectsView) BeginsAt() string {
+	home := v.Env.Settings.HomepageURL
+	if home == "" {
+		home = "https://app.example.com"
+	}
+	return strings.TrimRight(home, "/") + "/sign-in"
+}
+
 func (redirectsView) template() string { return "workos-redirects" }
 func (redirectsView) heading() string  { return "Redirects" }
 
@@ -163,6 +172,16 @@ func (s *Site) deleteRedirect(p *signIn) (string, error) {
 		return "", err
 	}
 	p.Say("Removed.")
+	return "", nil
+}
+
+// setInitiateLogin says where the app begins sign-ins; nothing means that it does not say.
+func (s *Site) setInitiateLogin(p *signIn) (string, error) {
+	_, err := s.Identity.ChangeSettings(p.ctx, p.Env.ID, func(st *identity.Settings) { st.InitiateLoginURI = strings.TrimSpace(p.PostForm.Get("begin")) })
+	if err != nil {
+		return "", err
+	}
+	p.Say("Saved.")
 	return "", nil
 }
 

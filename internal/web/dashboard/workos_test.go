@@ -1,11 +1,14 @@
 package dashboard_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 
+	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/diagnosis"
 	"github.com/lentil-dev/lentil/internal/identity"
 	"github.com/lentil-dev/lentil/internal/mail"
@@ -205,5 +208,89 @@ func TestEveryPageOfAnEnvironment(t *testing.T) {
 		if strings.Contains(p.get(at+"/webhooks"), secret) || !strings.Contains(p.get(reveal), secret) || strings.Contains(viewer.get(reveal), secret) {
 			t.Error("the secret is shown unasked, not shown, or shown to a viewer")
 		}
+	}
+}
+
+func TestActingAsAUser(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var asked authflow.NewImpersonation
+	w.site.Impersonate = func(_ context.Context, e *identity.Environment, n authflow.NewImpersonation) (string, error) {
+		if n.Reason == "" {
+			return "", apierr.New(apierr.BadRequest, "reason_required", "A reason is required.")
+		}
+		asked = n
+		return "http://localhost:4100/impersonate?token=" + string(e.ID), nil
+	}
+	p, viewer := w.as(platform.Developer), w.as(platform.Viewer)
+	env := p.provisioned(w.dev)
+	u, err := w.identity.CreateUser(t.Context(), env.ID, identity.NewUser{Email: "ada@example.com"})
+	must(t, err)
+	at, link := "/d/"+w.dev.Name, "http://localhost:4100/impersonate?token="+string(env.ID)
+	path := at + "/users/" + string(u.ID)
+	if text := p.get(path); !strings.Contains(text, "Act as this user") || strings.Contains(text, link) {
+		t.Errorf("the page: %s", brief(text))
+	}
+	p.refused(path, "impersonate", "A reason is required.", "reason", "")
+	r := p.post(path, "impersonate", "reason", "ticket 7")
+	if r.StatusCode != http.StatusOK || !strings.Contains(r.text, `href="`+link+`"`) || !strings.Contains(r.text, "It leads to the default redirect URI") {
+		t.Errorf("the link: %d %s", r.StatusCode, brief(r.text))
+	}
+	if want := (authflow.NewImpersonation{User: u.ID, Email: "developer@example.com", Reason: "ticket 7"}); asked != want {
+		t.Errorf("asked for %+v", asked)
+	}
+	if strings.Contains(p.get(path), link) {
+		t.Error("the link is shown again")
+	}
+	if strings.Contains(viewer.get(path), "Act as this user") {
+		t.Error("a viewer is offered it")
+	}
+	viewer.refused(path, "impersonate", "role", "reason", "ticket 7")
+
+	// With a sign-in endpoint it leads straight in.
+	p.refused(at+"/redirects", "begin", "cannot begin a sign-in", "begin", "somewhere")
+	p.done(at+"/redirects", "begin", "begin", "http://localhost:3000/sign-in")
+	if text := p.get(at + "/redirects"); !strings.Contains(text, `value="http://localhost:3000/sign-in"`) {
+		t.Errorf("the endpoint: %s", brief(text))
+	}
+	if r := p.post(path, "impersonate", "reason", "ticket 7"); strings.Contains(r.text, "It leads to") {
+		t.Errorf("with an endpoint: %s", brief(r.text))
+	}
+	p.done(at+"/redirects", "begin", "begin", "")
+	now, err := w.identity.Environment(t.Context(), env.ID)
+	must(t, err)
+	if now.Settings.InitiateLoginURI != "" {
+		t.Errorf("taken back: %q", now.Settings.InitiateLoginURI)
+	}
+	_, err = w.identity.ChangeSettings(t.Context(), env.ID, func(s *identity.Settings) { s.ImpersonationOff = true })
+	must(t, err)
+	if strings.Contains(p.get(path), "Act as this user") {
+		t.Error("offered where it is off")
+	}
+}
+
+func TestUsersPageNamesBrowsersAndLinksOrganizations(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.as("")
+	env := p.provisioned(w.dev)
+	u, err := w.identity.CreateUser(t.Context(), env.ID, identity.NewUser{Email: "ada@example.com"})
+	must(t, err)
+	o, err := w.identity.CreateOrganization(t.Context(), env.ID, identity.NewOrganization{Name: "Soup Inc"})
+	must(t, err)
+	const agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+	must(t, w.identity.Update(t.Context(), func(tx *identity.Tx) error {
+		if _, err := tx.AddMembership(env.ID, identity.NewMembership{User: u.ID, Organization: o.ID}); err != nil {
+			return err
+		}
+		_, _, err := tx.StartSession(env, identity.NewSession{User: u.ID, Method: identity.MethodPassword, Authenticated: tx.Now(), UserAgent: agent})
+		return err
+	}))
+	text := p.get("/d/" + w.dev.Name + "/users/" + string(u.ID))
+	if !strings.Contains(text, `title="`+agent+`">Chrome on Linux<`) {
+		t.Errorf("the browser: %s", brief(text))
+	}
+	if !strings.Contains(text, `<a href="/d/`+w.dev.Name+`/organizations/`+string(o.ID)+`">Soup Inc</a>`) {
+		t.Errorf("the organization: %s", brief(text))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/lentil-dev/lentil/internal/apierr"
+	"github.com/lentil-dev/lentil/internal/authflow"
 	"github.com/lentil-dev/lentil/internal/identity"
 )
 
@@ -50,6 +51,23 @@ type userView struct {
 	Sessions    []sessionRow
 	Memberships []identity.Member
 	Factors     []identity.Factor
+	Link        string // by which the operator acts as them, shown this once
+}
+
+// Impersonating says whether operators may act as the environment's users.
+func (v *userView) Impersonating() bool {
+	return v.site.Impersonate != nil && !v.Env.Settings.ImpersonationOff
+}
+
+// Begun says where whoever acts as the user comes out.
+func (v *userView) Begun() string {
+	switch st := v.Env.Settings; {
+	case st.InitiateLoginURI != "":
+		return ""
+	case st.HomepageURL != "":
+		return st.HomepageURL
+	}
+	return "the default redirect URI"
 }
 
 // sessionRow is a session with its state.
@@ -130,6 +148,25 @@ func (s *Site) endSessions(p *signIn) (string, error) {
 	}
 	p.Say("%s ended.", plural(n, "session"))
 	return "", nil
+}
+
+// impersonate makes the address by which the operator acts as the user, and shows it
+// this once.
+func (s *Site) impersonate(p *signIn) (string, error) {
+	if s.Impersonate == nil {
+		return "", errNoAction
+	}
+	link, err := s.Impersonate(p.ctx, p.Env, authflow.NewImpersonation{User: identity.UserID(p.PathValue("user")),
+		Organization: identity.OrganizationID(p.PostForm.Get("organization")), Email: p.Operator.Email, Reason: p.PostForm.Get("reason")})
+	if err != nil {
+		return "", err
+	}
+	shown, err := s.showUser(p)
+	if err != nil {
+		return "", err
+	}
+	shown.(*userView).Link = link
+	return "", s.shown(p.Visit, shown)
 }
 
 // deleteUser removes a user with all that is theirs.

@@ -184,15 +184,22 @@ async function go(url, options = {}, push = true) {
   const turn = ++asked;
   say("…");
   try {
-    const res = await fetch(url, { ...options, headers: { ...options.headers, Accept: "text/html" }, credentials: "same-origin" });
+    const { form, ...request } = options;
+    const res = await fetch(url, { ...request, headers: { ...request.headers, Accept: "text/html" }, credentials: "same-origin" });
     const refused = options.method === "POST" && res.headers.get("Lentil-Refused");
     if (refused === "SignInFirst") return signIn();
     if (refused === "StaleForm" && !options.again && (await renew(options.body))) return go(url, { ...options, again: true }, push);
     if (!(res.headers.get("Content-Type") ?? "").startsWith("text/html")) return location.assign(res.url);
     const html = await res.text();
     if (turn !== asked && options.method !== "POST") return; // somebody has gone on meanwhile
+    // A form that makes something is empty again once it is made, for the next one.
+    const anew = res.ok && form?.hasAttribute("data-anew");
+    const field = anew && form.contains(document.activeElement) && document.activeElement;
+    if (field) field.blur(); // where somebody types nothing is changed
+    if (anew) form.reset();
     show(html, res.url, push);
     say("");
+    if (field && field.isConnected) return field.focus();
     focusFirst();
   } catch {
     say("Not connected");
@@ -245,7 +252,7 @@ document.addEventListener("submit", (e) => {
     return go(url);
   }
   const many = form.enctype === "multipart/form-data";
-  go(url, { method: "POST", body: many ? data : new URLSearchParams(data) });
+  go(url, { method: "POST", body: many ? data : new URLSearchParams(data), form });
 });
 
 // What was typed stays when the page changes under it.
