@@ -33,7 +33,9 @@ func claimsOf(t *testing.T, access string) map[string]any {
 func (h *house) session(t *testing.T, n identity.NewSession) *authflow.Grant {
 	t.Helper()
 	var text string
+	given := n
 	must(t, h.ids.Update(t.Context(), func(tx *identity.Tx) (err error) {
+		n := given // it may run again, and the user of the first time is not there then
 		if n.User == "" {
 			u, err := tx.CreateUser(h.env.ID, identity.NewUser{Email: "ada@example.com", EmailVerified: true, FirstName: "Ada", Metadata: map[string]string{"tier": "gold"}})
 			if err != nil {

@@ -3,10 +3,15 @@ package server_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -55,6 +60,24 @@ func opened(t *testing.T, change func(*server.Config)) (s *server.Server, run fu
 		t.Cleanup(func() { stop() })
 		return stop
 	}
+}
+
+// spare are ports that nobody has, and that the system gives to nobody who takes any
+// (Linux: those from 32768), so that a house finds them again when it is started again.
+func spare(t *testing.T, n int) (ports []server.Port) {
+	t.Helper()
+	for len(ports) < n {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 22000+rand.IntN(10_000)))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		ports = append(ports, server.Port{Number: l.Addr().(*net.TCPAddr).Port, Fixed: true})
+	}
+	return ports
 }
 
 // fetch makes one request and gives status and body.
@@ -130,7 +153,11 @@ func TestServerKeepsItselfOverRestarts(t *testing.T) {
 		c.Data = dir
 		c.Project = &server.Project{Name: "shop", RedirectURIs: []string{"http://localhost:5173/callback"}, CORSOrigins: []string{"http://localhost:5173"}}
 	}
-	s, stop := start(t, in)
+	s, stop := start(t, func(c *server.Config) {
+		in(c)
+		ports := spare(t, 4)
+		c.Port, c.SitePort, c.AuthKitPort, c.ControlPort = ports[0], ports[1], ports[2], ports[3]
+	})
 	first := s.Addresses()
 	if _, err := server.Open(t.Context(), server.Config{Data: dir, Log: slog.New(slog.DiscardHandler)}); err == nil || !strings.Contains(err.Error(), "already open") {
 		t.Errorf("opened twice: %v", err)
