@@ -62,6 +62,9 @@ type log struct {
 // sweep deletes the events that are older than their organisation wants, keys that
 // are forgotten, and exports with their files.
 func (s *Service) sweep(ctx context.Context) error {
+	if s.Identity.Unsure() {
+		return nil
+	}
 	for _, t := range []string{tableKeys, tableExports, tableParts} {
 		if err := s.Identity.Sweep(ctx, t, "on_expires", time.Now()); err != nil {
 			return err

@@ -28,6 +28,9 @@ func (s *Service) Run(ctx context.Context) error {
 // sweep deletes sessions nobody asks for any more, browsers' sign-ins that
 // expired, retired keys and old events.
 func (s *Service) sweep(ctx context.Context) error {
+	if s.Unsure() {
+		return nil
+	}
 	now := time.Now()
 	for _, sw := range []struct {
 		table, index string
@@ -56,9 +59,17 @@ func (s *Service) sweep(ctx context.Context) error {
 	})
 }
 
+// Unsure tells whether the clock may be wrong, so that nothing is to be deleted for its
+// age: what a right one would keep would be gone.
+func (s *Service) Unsure() bool { return s.Doubt != nil && s.Doubt() }
+
 // Sweep deletes the rows whose time, by an index on it, is not after until; a zero
-// time is none. It goes on in batches until nothing is left.
+// time is none. It goes on in batches until nothing is left, and does nothing while the
+// clock may be wrong.
 func (s *Service) Sweep(ctx context.Context, table, index string, until time.Time) error {
+	if s.Unsure() {
+		return nil
+	}
 	for {
 		n := 0
 		err := s.Update(ctx, func(tx *Tx) error {

@@ -43,6 +43,9 @@ type Service struct {
 	// own: neither a reset nor its deletion touches them.
 	Foreign []string
 
+	// Doubt tells that the clock may be wrong, so that nothing is deleted for its age;
+	// nil if it never is.
+	Doubt func() bool
 	// Observe is told the name of every event that was committed; nil for nobody.
 	Observe func(event string)
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -486,6 +487,44 @@ func TestRunWritesDownWhenKeysWereUsed(t *testing.T) {
 		keys, err := s.APIKeys(t.Context(), e.ID)
 		if err != nil || len(keys) != 1 || !keys[0].LastUsed.Equal(begun) {
 			t.Errorf("%+v %v", keys, err)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestNothingIsSweptByAClockThatMayBeWrong: it stays deleted when the clock is right again.
+func TestNothingIsSweptByAClockThatMayBeWrong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, e := house(t, identity.Settings{})
+		var unsure atomic.Bool
+		unsure.Store(true)
+		s.Doubt = unsure.Load
+		if _, err := s.CreateUser(t.Context(), e.ID, identity.NewUser{Email: "ada@example.com"}); err != nil {
+			t.Fatal(err)
+		}
+		events := func() int {
+			list, err := s.Events(t.Context(), e.ID, []string{"user.created"}, identity.Page{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(list.Data)
+		}
+		time.Sleep(100 * 24 * time.Hour)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- s.Run(ctx) }()
+		time.Sleep(10 * time.Minute)
+		if n := events(); n != 1 {
+			t.Errorf("%d events are left by a clock that may be wrong", n)
+		}
+		unsure.Store(false)
+		time.Sleep(2 * time.Minute)
+		if n := events(); n != 0 {
+			t.Errorf("%d events are left after a hundred days", n)
 		}
 		cancel()
 		if err := <-done; err != nil {

@@ -138,7 +138,8 @@ func (s *Server) openHouse(ctx context.Context, ring *token.Ring) error {
 		return errors.Join(err, store.Close())
 	}
 	s.onClose(s.db.Close)
-	s.identity = &identity.Service{DB: s.db, Sealer: seal, FirstKey: firstKey, Observe: s.countEvent, Log: s.log}
+	s.clock = newClock(s.began, s.db.OpenedAt())
+	s.identity = &identity.Service{DB: s.db, Sealer: seal, Doubt: s.clock.doubted, FirstKey: firstKey, Observe: s.countEvent, Log: s.log}
 	if err := s.identity.Open(ctx); err != nil {
 		return err
 	}

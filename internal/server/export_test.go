@@ -14,6 +14,9 @@ func (s *Server) HouseKeys(jwksURL string) token.KeySet { return s.houseKeys(jwk
 // Platform lets tests make deployments.
 func (s *Server) Platform() *platform.Service { return s.platform }
 
+// ClockLeaps makes a house that does not run yet take its clock for months ahead.
+func (s *Server) ClockLeaps() { s.clock.leapt = true }
+
 // OpenDeployments lets tests see which deployments are open.
 func (s *Server) OpenDeployments() (names []string) {
 	for _, b := range s.fleet.all() {

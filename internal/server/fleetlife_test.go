@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -457,6 +458,22 @@ func TestFleetDeletesWhatExpiredOrWasBeingDeleted(t *testing.T) {
 	// What a crash in the middle of a deletion leaves.
 	if err := s.Platform().ChangeDeployment(t.Context(), half.Name, func(d *platform.Deployment) { d.Deleting = true }); err != nil {
 		t.Fatal(err)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	// By a clock that may be wrong nothing has expired yet; what was begun is ended.
+	var told told
+	s, run := opened(t, func(c *server.Config) { in(c); c.Log = slog.New(&told) })
+	s.ClockLeaps()
+	stop = run()
+	await(t, "it is told", func() bool { return told.has("expired deployment is not deleted yet") })
+	await(t, "a deletion is ended", func() bool {
+		_, err := s.Platform().Deployment(t.Context(), half.Name)
+		return err != nil
+	})
+	if _, err := s.Platform().Deployment(t.Context(), expired.Name); err != nil {
+		t.Errorf("the expired one: %v", err)
 	}
 	if err := stop(); err != nil {
 		t.Fatal(err)

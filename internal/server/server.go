@@ -94,6 +94,7 @@ type Server struct {
 	peers     *peers
 	files     int // that the process may have open
 	began     time.Time
+	clock     clock
 	backup    *archive.Archiver // nil: the house is not backed up all the time
 	houseID   string            // that depots know it by
 	backing   sync.Mutex        // held while a backup is made that was asked for

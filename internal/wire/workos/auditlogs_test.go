@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,6 +209,8 @@ func TestAuditEventsAreKeptAsLongAsWanted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, nil)
+		var unsure atomic.Bool // of the clock
+		h.Identity.Doubt = unsure.Load
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- h.AuditLogs.Run(ctx) }()
@@ -246,7 +249,14 @@ func TestAuditEventsAreKeptAsLongAsWanted(t *testing.T) {
 		if count() != 2 {
 			t.Errorf("%d events are left, wanted 2", count())
 		}
+		unsure.Store(true)
 		time.Sleep(40 * 24 * time.Hour)
+		synctest.Wait()
+		if count() != 2 {
+			t.Errorf("%d events are left by a clock that may be wrong, wanted 2", count())
+		}
+		unsure.Store(false)
+		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		if count() != 0 {
 			t.Errorf("%d events are left, wanted none", count())
