@@ -161,9 +161,12 @@ export async function atBoard(page, email) {
 export const live = (page) => page.locator("ul[data-live=true]").waitFor({ state: "attached" });
 
 export async function suggest(page, text) {
-  await page.getByPlaceholder("Suggest a soup").fill(text);
+  const field = page.getByPlaceholder("Suggest a soup");
+  await field.fill(text);
   await page.getByRole("button", { name: "Suggest" }).click();
   await once(page, text);
+  // The row may be there before the answer, which empties the form.
+  await until("an empty form", async () => (await field.inputValue()) === "");
 }
 
 /** Waits until a text is on the page, and once: while what a server streams takes its place, it may be there twice for a moment. */

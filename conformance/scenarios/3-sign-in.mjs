@@ -78,12 +78,23 @@ export const scenarios = {
     const page = await alice.newPage();
     await signUp(house, page, "alice@example.com");
     await suggest(page, "Red lentil soup");
+    // What is typed while a suggestion is under way stays.
+    const field = page.getByPlaceholder("Suggest a soup");
+    await field.fill("Barley soup");
+    await field.evaluate((input) => {
+      input.form.requestSubmit();
+      Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set.call(input, "Bean soup");
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+    await page.getByText("Barley soup", { exact: true }).waitFor();
+    await page.evaluate(() => new Promise((done) => setTimeout(done)));
+    same(await field.inputValue(), "Bean soup");
 
     const bob = await newPerson(house.browser);
     const other = await bob.newPage();
     await signUp(house, other, "bob@example.com");
     await other.getByText("Red lentil soup", { exact: true }).waitFor();
-    await other.getByText("alice", { exact: true }).waitFor();
+    await other.getByText("alice", { exact: true }).first().waitFor();
 
     await suggest(page, "Leek and potato");
     await other.getByText("Leek and potato", { exact: true }).waitFor();

@@ -50,7 +50,8 @@ export function Board({ defaultName }: { defaultName: string }) {
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          void run(suggest({ text }).then(() => setText("")));
+          // What is typed until the answer comes is the next one's.
+          void run(suggest({ text }).then(() => setText((now) => (now === text ? "" : now))));
         }}
       >
         <input

@@ -46,7 +46,8 @@ export function Board({ rows, name }: { rows: Rows; name: string }) {
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          void run(suggest({ text, author: name }).then(() => setText("")));
+          // What is typed until the answer comes is the next one's.
+          void run(suggest({ text, author: name }).then(() => setText((now) => (now === text ? "" : now))));
         }}
       >
         <input
