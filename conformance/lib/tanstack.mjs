@@ -23,9 +23,20 @@ export async function openTanStack() {
   const house = await openHouse(copyWithPackages(example));
   const build = vite(house, ["build"]);
   same(await build.ended, 0, `vite build: ${build.log}`);
-  house.server = vite(house, ["preview", "--port", String(house.port)]);
-  await until("the app", async () => (await fetch(`${house.url}/soup.svg`)).ok);
+  await serve(house, "preview");
   return house;
+}
+
+async function serve(house, command) {
+  house.server = vite(house, [command, "--port", String(house.port)]);
+  await until("the app", async () => (await fetch(`${house.url}/soup.svg`)).ok);
+}
+
+/** Serves the app as it is while somebody works on it, in place of the build. */
+export async function develop(house) {
+  house.server.kill("SIGTERM");
+  await house.server.ended;
+  await serve(house, "dev");
 }
 
 export const closeTanStack = close;

@@ -6,7 +6,7 @@ import { contains, holds, same } from "../lib/check.mjs";
 import { binary, patience, until } from "../lib/lentil.mjs";
 import { newUser } from "../lib/next.mjs";
 import { atBoard, live, signIn, signUp, suggest } from "../lib/nextjs.mjs";
-import { closeTanStack, openTanStack } from "../lib/tanstack.mjs";
+import { closeTanStack, develop, openTanStack } from "../lib/tanstack.mjs";
 
 export async function setUp() {
   const house = await openTanStack();
@@ -134,5 +134,13 @@ export const scenarios = {
     const stranger = await newPerson(house.browser);
     contains((await stranger.request.get(`${house.url}/board`, { maxRedirects: 0 })).headers().location, "/sign-in");
     await stranger.close();
+  },
+
+  "the dev server keeps the session, on any Node.js": async (house) => {
+    await develop(house);
+    const { person, page } = await signIn(house, "ada@example.com");
+    await live(page);
+    same((await person.cookies(house.url)).filter((c) => c.name === "wos-session").length, 1, "the session's cookie");
+    await person.close();
   },
 };

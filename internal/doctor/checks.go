@@ -112,5 +112,5 @@ var Checks = []Check{
 	{"node-types", "TypeScript knows `process`",
 		"From TypeScript 6 on only those types are there that tsconfig.json names, and auth.config.ts reads process.env.", "Required configuration, 1. auth.config.ts", needPackages, checkNodeTypes},
 	{"node-version", "Node.js is new enough",
-		"The official CLI needs Node.js 20, authkit-nextjs 4 asks for 22.11.", "", 0, checkNode},
+		"The official CLI needs Node.js 20, authkit-nextjs 4 asks for 22.11; below 22 the dev server of TanStack Start loses session cookies.", "", 0, checkNode},
 }
