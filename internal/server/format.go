@@ -83,11 +83,7 @@ func (d *dataDir) format() (int, error) {
 	b, err := os.ReadFile(filepath.Join(d.path, formatName))
 	switch {
 	case err == nil:
-		n, err := strconv.Atoi(strings.TrimSpace(string(b)))
-		if err != nil || n < 1 {
-			return 0, fmt.Errorf("%s does not hold a number: put it back from a backup", formatName)
-		}
-		return n, nil
+		return parseFormat(b)
 	case !errors.Is(err, fs.ErrNotExist):
 		return 0, err
 	}
@@ -97,6 +93,15 @@ func (d *dataDir) format() (int, error) {
 		}
 	}
 	return 0, nil
+}
+
+// parseFormat reads what the file says.
+func parseFormat(text []byte) (int, error) {
+	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%s does not hold a number: put it back from a backup", formatName)
+	}
+	return n, nil
 }
 
 // writeFormat notes the layout.

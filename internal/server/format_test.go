@@ -2,8 +2,10 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/lentil-dev/lentil/internal/persistence"
@@ -36,6 +38,7 @@ func TestUpgradeKeepsAWayBack(t *testing.T) {
 	put("house/000004.sst", "table")
 	put("deployments/a-b-1/blobs/ab/abcdef", "upload")
 	put("node/cache", "no part of it")
+	put("before-format-2.part/house/000009.log", "of a copy that a kill broke off")
 	d := &dataDir{path: dir}
 	crash := errors.New("the power went")
 	change := func(fails error) []step {
@@ -62,6 +65,11 @@ func TestUpgradeKeepsAWayBack(t *testing.T) {
 	} {
 		if got := get("before-format-2/" + name); got != want {
 			t.Errorf("%s: %q", name, got)
+		}
+	}
+	for _, name := range []string{"before-format-2.part", "before-format-2/house/000009.log"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			t.Errorf("%s of a copy that was broken off is there", name)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(dir, "before-format-2", "node")); err == nil {
@@ -104,8 +112,29 @@ func TestEveryFormatHasAStep(t *testing.T) {
 		if s.from != i+1 {
 			t.Errorf("step %d is from format %d", i, s.from)
 		}
+		if _, err := os.Stat(fmt.Sprintf("testdata/format-%d.tar.gz", s.from)); err != nil {
+			t.Errorf("no directory that a version of format %d has written is upgraded by a test: %v", s.from, err)
+		}
 	}
 	if len(steps) != dirFormat-1 {
 		t.Errorf("%d steps lead to format %d", len(steps), dirFormat)
+	}
+}
+
+// TestARestoreKeepsTheFormat holds that what is restored is not taken for older than it is,
+// and that a backup of a newer version is refused before anything is written.
+func TestARestoreKeepsTheFormat(t *testing.T) {
+	t.Parallel()
+	site := &restoreSite{dataDir: dataDir{path: t.TempDir()}}
+	for text, want := range map[string]string{"99\n": "is of a newer version of Lentil (format 99", "many\n": "does not hold a number", "2\n": "has no ring of keys"} {
+		if err := site.Check(map[string][]byte{formatName: []byte(text)}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if err := site.File(formatName, []byte("2\n")); err != nil {
+		t.Fatal(err)
+	}
+	if at, err := site.format(); err != nil || at != 2 {
+		t.Errorf("format %d, %v", at, err)
 	}
 }

@@ -151,6 +151,13 @@ type restoreSite struct {
 // Check is part of archive.Site: without the keys that open its secrets a house is of
 // little use, which is better known before an hour than after.
 func (s *restoreSite) Check(files map[string][]byte) error {
+	if text, ok := files[formatName]; ok {
+		if at, err := parseFormat(text); err != nil {
+			return err
+		} else if at > dirFormat {
+			return fmt.Errorf("the backup is of a newer version of Lentil (format %d of the data directory; this one knows %d): restore it with that version", at, dirFormat)
+		}
+	}
 	wrapped, ok := files[keyringName]
 	if !ok {
 		return errors.New("the backup has no ring of keys: it is not one of a Lentil house")
@@ -207,7 +214,7 @@ func (s *restoreSite) Blobs(name string) (blob.Store, error) {
 
 // File is part of archive.Site.
 func (s *restoreSite) File(name string, content []byte) error {
-	if name != keyringName && name != authorityName {
+	if name != keyringName && name != authorityName && name != formatName {
 		return nil // of a newer version; a house does without
 	}
 	return s.writeFile(name, content)
