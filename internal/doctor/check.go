@@ -186,7 +186,8 @@ func (p *Patient) examine(ctx context.Context, c *Check) (out Finding) {
 	}
 	if p.addressed() {
 		// By itself the CLI would look for the deployment at the vendor.
-		f.Fix = strings.ReplaceAll(f.Fix, "\nnpx convex ", "\nlentil exec -- npx convex ")
+		const alone, through = "npx convex ", "lentil exec -- npx convex "
+		f.Fix = strings.ReplaceAll(strings.ReplaceAll(f.Fix, through, alone), alone, through)
 	}
 	if f.Status != Warning && f.Status != Problem {
 		f.Fix, f.Repairs = "", nil
