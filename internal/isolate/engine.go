@@ -5,6 +5,7 @@ package isolate
 import "C"
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -54,6 +55,8 @@ type Engine struct {
 	reused atomic.Int64 // invocations in kept contexts
 	held   atomic.Int64 // bytes that the heaps of waiting actions occupy
 	busy   sync.WaitGroup
+	ending context.Context //nolint:containedctx // the engine's; actions end with it
+	end    context.CancelFunc
 
 	mu       sync.Mutex // over the fields below
 	closed   bool
@@ -96,13 +99,18 @@ func Open(opt Options) (*Engine, error) {
 	if err := startV8(); err != nil {
 		return nil, err
 	}
-	return &Engine{opt: opt, slots: newSlots(opt.Workers, opt.Queue), acts: newSlots(opt.Workers, opt.Queue), running: map[*invocation]struct{}{}}, nil
+	ending, end := context.WithCancel(context.Background())
+	return &Engine{opt: opt, ending: ending, end: end, slots: newSlots(opt.Workers, opt.Queue), acts: newSlots(opt.Workers, opt.Queue), running: map[*invocation]struct{}{}}, nil
 }
 
 // errClosed is what calls get after Close.
 var errClosed = errors.New("isolate: the engine is closed")
 
-// Close waits for running calls and frees idle isolates.
+// EndActions ends all actions, which may go on for minutes otherwise; those that begin
+// later end at once. Their callers get context.Canceled.
+func (e *Engine) EndActions() { e.end() }
+
+// Close ends actions, waits for running calls and frees idle isolates.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	e.closed = true
@@ -112,6 +120,7 @@ func (e *Engine) Close() error {
 		h.program.dropIdle(h)
 	}
 	e.mu.Unlock()
+	e.EndActions()
 	for _, h := range idle {
 		h.dispose()
 	}

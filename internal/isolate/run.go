@@ -129,6 +129,9 @@ func (p *Program) Run(ctx context.Context, c Call) (Result, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Limits.TotalTime)
 	defer cancel()
+	if c.Kind == Action { // the others are short, and many
+		defer context.AfterFunc(e.ending, cancel)()
+	}
 	v := &invocation{program: p, call: c, budget: c.Limits.UserTime, deadline: time.Now().Add(c.Limits.TotalTime), loan: mine, overdue: make(chan struct{})}
 	v.ctx = context.WithValue(ctx, loanKey{}, mine)
 	v.borrowed, v.pool = borrowed, pool
@@ -240,7 +243,7 @@ func (v *invocation) await(ctx context.Context, done chan struct{}) (Result, err
 			return Result{Exception: TimeoutException(v.call.Limits.UserTime)}, nil
 		case <-stop:
 			stop = nil
-			if context.Cause(ctx) == context.Canceled {
+			if context.Cause(ctx) != context.DeadlineExceeded {
 				v.fail(ctx.Err())
 			}
 			p.engine.mu.Lock()
@@ -370,7 +373,7 @@ func (v *invocation) settle(realm *C.lentil_realm, a event) {
 
 // expired ends the run because its ctx did: by the caller, or by time.
 func (v *invocation) expired() {
-	if context.Cause(v.ctx) == context.Canceled {
+	if context.Cause(v.ctx) != context.DeadlineExceeded {
 		v.fail(v.ctx.Err())
 		return
 	}

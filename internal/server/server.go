@@ -196,14 +196,17 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	close(s.serving)
 	serving, leave := s.linger(ctx)
+	waited := make(chan struct{}) // sockets and requests have the same time
+	context.AfterFunc(serving, func() { defer close(waited); s.awaitCalls() })
 	err := s.listeners.serve(serving)
 	leave()
 	if ctx.Err() == nil {
 		cancel(err)
 	}
 	stop()
-	s.awaitCalls()
+	<-waited
 	rooms()
+	s.engine.EndActions() // those of sockets have had their time
 	stores()
 	cause := context.Cause(ctx)
 	if errors.Is(cause, context.Canceled) {
@@ -232,7 +235,7 @@ func (s *Server) linger(ctx context.Context) (_ context.Context, leave func()) {
 	return out, func() { stop(); cancel() }
 }
 
-// awaitCalls lets mutations and actions finish whose sockets have gone.
+// awaitCalls closes sockets, and lets mutations and actions finish that came by them.
 func (s *Server) awaitCalls() {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.DrainTime)
 	defer cancel()

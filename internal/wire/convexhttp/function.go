@@ -112,7 +112,9 @@ func (s *Server) call(q *request, b callBody, run runner) error {
 // or an action's effects are wanted whole.
 func finish(run runner) runner {
 	return func(r *udf.Runner, ctx context.Context, q udf.Request) (*udf.Outcome, error) {
-		return run(r, context.WithoutCancel(ctx), q)
+		ctx, done := wire.Lasting(ctx)
+		defer done()
+		return run(r, ctx, q)
 	}
 }
 

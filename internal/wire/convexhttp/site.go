@@ -1,7 +1,6 @@
 package convexhttp
 
 import (
-	"context"
 	"net"
 	"net/http"
 	"net/textproto"
@@ -34,7 +33,9 @@ func (s *Server) httpAction(w http.ResponseWriter, r *http.Request) error {
 	rc := http.NewResponseController(w)
 	_ = rc.EnableFullDuplex() // without it a response cannot begin before the request's body has ended; HTTP/2 always can
 	q := s.httpRequest(r)
-	out, err := s.Runner.HTTP(context.WithoutCancel(r.Context()), q, &siteResponse{w: w, rc: rc})
+	ctx, done := wire.Lasting(r.Context())
+	defer done()
+	out, err := s.Runner.HTTP(ctx, q, &siteResponse{w: w, rc: rc})
 	switch {
 	case err != nil:
 		return err

@@ -69,7 +69,7 @@ func (s *session) run(r Run) {
 
 // note logs a fault of ours, once.
 func (s *session) note(what, path string, err error) {
-	if err == nil || s.server.Log == nil || s.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if err == nil || s.server.Log == nil || errors.Is(err, context.Canceled) { // its session or the house is at its end
 		return
 	}
 	if _, ok := apierr.As(err); !ok {
