@@ -26,8 +26,11 @@ type heap struct {
 }
 
 // newHeap makes an isolate. It must run where a lost thread does no harm.
-func (p *Program) newHeap(h *heap) {
-	b, n := p.blob.chars()
+func (p *Program) newHeap(h *heap) { p.newHeapOf(h, p.blob) }
+
+// newHeapOf is newHeap from a snapshot, for who cannot be sure that the program's stays.
+func (p *Program) newHeapOf(h *heap, of *blob) {
+	b, n := of.chars()
 	c := C.lentil_isolate_new(C.uint64_t(h.id), b, n, p.engine.limits())
 	p.engine.mu.Lock()
 	h.c = c

@@ -260,11 +260,12 @@ func (p *Program) probe(ctx context.Context) error {
 	h := p.take(false)
 	v := p.guard(h)
 	done := make(chan error, 1)
+	of, plain := p.blob, p.plain // load changes them when the isolate is lost
 	go func() {
-		p.newHeap(h)
+		p.newHeapOf(h, of)
 		p.engine.watch(v)
 		realm := C.lentil_realm_new(h.c)
-		if p.plain == nil {
+		if plain == nil {
 			h.ready = realm
 			done <- nil
 			return
