@@ -3,6 +3,7 @@
 import { WorkOS } from "@workos-inc/node";
 import { anyApi as api } from "convex/server";
 import { ConvexHttpClient } from "convex/browser";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { enterCode, enterPassword, newPerson, openBrowser } from "../lib/browser.mjs";
 import { contains, fails, holds, same } from "../lib/check.mjs";
@@ -132,10 +133,13 @@ export const scenarios = {
     await operator(lentil, "PUT", "/_lentil/v1/actions/authentication", { enabled: true });
     await operator(lentil, "PUT", "/_lentil/v1/actions/user_registration", { enabled: true });
     const browser = await openBrowser();
+    // A page of our own, whatever else this machine has on the ports of apps.
+    const app = createServer((_, res) => res.end("back in the app"));
+    await new Promise((done) => app.listen(0, "localhost", done));
     try {
-      const redirectUri = "http://localhost:5173/callback";
+      const redirectUri = `http://localhost:${app.address().port}/callback`;
+      await operator(lentil, "POST", "/user_management/redirect_uris", { uri: redirectUri });
       const person = await newPerson(browser);
-      await person.route(`${redirectUri}**`, (route) => route.fulfill({ body: "back in the app" }));
       const page = await person.newPage();
       const open = (screenHint) => page.goto(lentil.workos.userManagement.getAuthorizationUrl({ provider: "authkit", redirectUri, screenHint, clientId: lentil.info.clientId }));
       await open("sign-in");
@@ -146,7 +150,6 @@ export const scenarios = {
       await page.getByText("back in the app").waitFor();
 
       const other = await newPerson(browser);
-      await other.route(`${redirectUri}**`, (route) => route.fulfill({ body: "back in the app" }));
       const form = await other.newPage();
       for (const [email, says] of [["robot@spam.test", "Only for people."], ["person@example.test", "back in the app"]]) {
         await form.goto(lentil.workos.userManagement.getAuthorizationUrl({ provider: "authkit", redirectUri, screenHint: "sign-up", clientId: lentil.info.clientId }));
@@ -162,6 +165,7 @@ export const scenarios = {
       same(denials.map((e) => e.data.email), ["robot@spam.test"]);
     } finally {
       await browser.close();
+      app.close();
       await operator(lentil, "PUT", "/_lentil/v1/actions/authentication", { enabled: false });
       await operator(lentil, "PUT", "/_lentil/v1/actions/user_registration", { enabled: false });
     }
