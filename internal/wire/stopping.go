@@ -28,16 +28,14 @@ func Waiting(r *http.Request) (context.Context, context.CancelFunc) {
 	if leaving == nil {
 		return ctx, func() { cancel(nil) }
 	}
-	over := make(chan struct{})
 	go func() {
 		select {
 		case <-leaving:
 			cancel(ErrStopping)
-		case <-over:
-		case <-ctx.Done():
+		case <-ctx.Done(): // the wait is over, too
 		}
 	}()
-	return ctx, func() { close(over); cancel(nil) }
+	return ctx, func() { cancel(nil) }
 }
 
 // interrupted tells of an error whether a request broke off: because its caller went away
